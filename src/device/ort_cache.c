@@ -1,0 +1,147 @@
+/* Optimised copies of models on disk, so that all CPU sessions of a model share its weights.
+ *
+ * A session that optimises the graph itself (folds batch norms, reorders convolution weights for the vector units, packs
+ * matrices) ends up with weights of its own. So it is done once: a throw-away session writes the optimised graph, with all larger
+ * weights, packed ones included, in a file beside it. Sessions that load that copy map the weights file: one set of physical
+ * pages, however many sessions. Nothing in the arithmetic changes, as tests hold (bit-identical outputs).
+ *
+ * One folder per copy, named by what it depends on: the model's content, ONNX Runtime's version and the CPU's features. It is written under
+ * a temporary name and renamed, so that it is whole or not there. */
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "base/error.h"
+#include "base/file.h"
+#include "device/ort_session.h"
+
+/* Smaller weights stay in the graph's own file (bytes; ORT's default, written out because the layout depends on it). */
+#define EXTERNAL_MIN_BYTES "1024"
+enum { STALE_SECONDS = 3600 };
+
+static uint64_t cpu_fingerprint(void)
+{
+    char line[4096];
+    uint64_t hash = 0;
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    if (!f)
+        return 0;
+    while (fgets(line, sizeof line, f) && line[0] != '\n') {
+        if (strncmp(line, "model name", 10) == 0 || strncmp(line, "flags", 5) == 0 || strncmp(line, "Features", 8) == 0)
+            hash = XXH64(line, strlen(line), hash);
+    }
+    fclose(f);
+    return hash;
+}
+
+static void remove_copy(const char *folder)
+{
+    static const char *const files[] = {"model.onnx", "weights.bin"};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
+        char *path = file_join(folder, files[i]);
+        if (path)
+            unlink(path);
+        free(path);
+    }
+    rmdir(folder);
+}
+
+/* What a killed process left: temporary folders that nobody has written to for an hour. */
+static void remove_stale(const char *cache)
+{
+    DIR *dir = opendir(cache);
+    const struct dirent *entry;
+    while (dir && (entry = readdir(dir))) {
+        struct stat info;
+        char *path = strncmp(entry->d_name, "tmp-", 4) == 0 ? file_join(cache, entry->d_name) : NULL;
+        if (path && stat(path, &info) == 0 && time(NULL) - info.st_mtime > STALE_SECONDS)
+            remove_copy(path);
+        free(path);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static cosrel_status write_copy(OrtEnv *env, const model_source *source, const char *folder, cosrel_error *err)
+{
+    const OrtApi *api = ort_api();
+    const device_spec plain = {.kind = DEVICE_CPU, .core_count = 1};
+    OrtSessionOptions *options;
+    OrtSession *session = NULL;
+    char *path = file_join(folder, "model.onnx");
+    if (!path)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory");
+    cosrel_status status = ort_session_options(&plain, false, &options, err);
+    if (status != COSREL_OK) {
+        free(path);
+        return status;
+    }
+    static const char *const entries[][2] = {
+        {"session.optimized_model_external_initializers_file_name", "weights.bin"},
+        {"session.optimized_model_external_initializers_min_size_in_bytes", EXTERNAL_MIN_BYTES},
+        {"session.save_external_prepacked_constant_initializers", "1"},
+    };
+    for (size_t i = 0; i < sizeof entries / sizeof entries[0] && status == COSREL_OK; i++)
+        status = ort_check(api->AddSessionConfigEntry(options, entries[i][0], entries[i][1]), entries[i][0], err);
+    if (status == COSREL_OK)
+        status = ort_check(api->SetOptimizedModelFilePath(options, path), source->path, err);
+    if (status == COSREL_OK)
+        status = ort_check(api->CreateSession(env, source->path, options, &session), source->path, err);
+    api->ReleaseSession(session);
+    api->ReleaseSessionOptions(options);
+    free(path);
+    return status;
+}
+
+static bool copy_is_there(const char *folder, model_source *source)
+{
+    struct stat info;
+    snprintf(source->optimised_path, sizeof source->optimised_path, "%s/model.onnx", folder);
+    if (stat(source->optimised_path, &info) == 0)
+        return true;
+    source->optimised_path[0] = '\0';
+    return false;
+}
+
+void ort_cache_ensure(OrtEnv *env, model_source *source)
+{
+    if (source->optimised_tried || !source->cache_folder || !source->cache_folder[0])
+        return;
+    source->optimised_tried = true;
+    char name[96];
+    char temporary[PATH_MAX];
+    cosrel_error ignored;
+    snprintf(name, sizeof name, "%s-ort%s-%016llx", source->hash, ort_version(), (unsigned long long)cpu_fingerprint());
+    char *folder = file_join(source->cache_folder, name);
+    const bool fits = folder && strlen(folder) + sizeof "/model.onnx" <= sizeof source->optimised_path;
+    if (!fits || copy_is_there(folder, source) || file_make_folder(source->cache_folder, &ignored) != COSREL_OK) {
+        free(folder);
+        return;
+    }
+    remove_stale(source->cache_folder);
+    snprintf(temporary, sizeof temporary, "%s/tmp-XXXXXX", source->cache_folder);
+    if (mkdtemp(temporary)) {
+        /* A rename that fails because the folder is there: another process was faster; its copy is as good. */
+        if (write_copy(env, source, temporary, &ignored) != COSREL_OK || rename(temporary, folder) != 0)
+            remove_copy(temporary);
+        (void)copy_is_there(folder, source);
+    }
+    free(folder);
+}
+
+void ort_cache_discard(model_source *source)
+{
+    char *slash = strrchr(source->optimised_path, '/');
+    if (slash) {
+        *slash = '\0';
+        remove_copy(source->optimised_path);
+    }
+    source->optimised_path[0] = '\0';
+}

@@ -1,0 +1,178 @@
+/* The runtime's state: what there is, who owns it, which lock guards it.
+ *
+ * Roles (threads):
+ *   callers    any thread of the user's: submit, wait, cancel, load.
+ *   workers    one per processor and one per background twin, pinned: they run batches and answer requests.
+ *   service    one: watches for hung runs, tries processors that were taken out again, answers drops and cancellations.
+ *
+ * There is no scheduler thread: whoever brings an event (a submit, a finished run) takes `lock`, tells the core, and carries
+ * its actions out. A decision takes microseconds, a hop to another thread costs more than that.
+ *
+ * Locks, in the order in which they may be taken: load_lock, lock, slots.lock. */
+#ifndef RUNTIME_STATE_H
+#define RUNTIME_STATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/hist.h"
+#include "base/log.h"
+#include "cosrel/runtime.h"
+#include "device/backend.h"
+#include "device/device.h"
+#include "profile/cost.h"
+#include "profile/table.h"
+#include "runtime/settings.h"
+#include "sched/core.h"
+
+enum { RUNTIME_MODELS_MAX = 256, RUNTIME_WORKERS_MAX = SCHED_PROCESSORS_MAX };
+
+typedef struct slot slot;
+typedef struct worker worker;
+
+/* The outputs of one run, shared by the requests of its batch. Freed to its pool by the last one that lets go. */
+typedef struct output_set {
+    _Atomic uint32_t users;
+    OrtValue **values;
+    size_t count;
+    size_t capacity;
+    char **strings;            /* per output: the text and pointers of a string tensor, or NULL */
+    struct output_set *next;   /* in the pool */
+} output_set;
+
+typedef enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_RUNNING, SLOT_ANSWERED } slot_state;
+
+/* One request in flight. */
+struct slot {
+    cosrel_result result;      /* first: cosrel_result_release finds the slot by it */
+    cosrel_runtime *rt;
+    _Atomic uint32_t generation;
+    _Atomic uint32_t answered; /* futex word: 0, then 1 when `result` may be read by the waiter */
+    _Atomic uint32_t sleeping; /* the waiter sleeps on `answered` */
+    uint32_t index;
+    _Atomic slot_state state;  /* changed under rt->lock, but for SLOT_FREE */
+    bool cancelled;            /* guarded by rt->lock */
+    cosrel_model *model;
+    sched_id id;
+    cosrel_done_fn done;
+    int64_t deadline_ns;       /* absolute; SCHED_NEVER: none */
+    int64_t rows;              /* along the batch axis; 1 for a model without */
+    cosrel_tensor *inputs;     /* in the model's order; shapes in input_dims */
+    int64_t *input_dims;
+    size_t input_capacity;
+    size_t input_dims_capacity;
+    output_set *outputs;
+    cosrel_tensor *views;      /* result.outputs; shapes in view_dims */
+    int64_t *view_dims;
+    size_t view_capacity;
+    size_t view_dims_capacity;
+    char message[256];
+    slot *next;                /* free list, or a list of answers to deliver */
+};
+
+typedef struct slot_pool {
+    pthread_mutex_t lock;
+    slot *slots;
+    uint32_t count;
+    slot *free;
+    output_set *free_sets;
+} slot_pool;
+
+struct cosrel_model {
+    cosrel_runtime *rt;
+    int index;                           /* in the core and the cost table */
+    cosrel_model_info info;
+    model_source source;
+    model_io io;
+    char *name;
+    char *path;
+    backend_session *sessions[RUNTIME_WORKERS_MAX]; /* per worker; NULL: cannot run there */
+    OrtValue **samples;                  /* a valid input of batch 1, per input; for warming up and probing */
+    bool samples_run;                    /* they are known to run somewhere */
+    _Atomic int64_t fastest_ns;          /* the least of its estimates; for waiters, who spin if it is small */
+    _Atomic bool batchable;              /* cleared if the outputs turn out not to follow the batch */
+    /* Statistics, guarded by rt->lock. */
+    hist latency;
+    uint64_t completed, failed, cancelled, dropped, late, with_deadline, runs;
+};
+
+struct worker {
+    cosrel_runtime *rt;
+    int index;                           /* the processor in the core */
+    int device;                          /* in rt->devices */
+    bool background;
+    char name[DEVICE_NAME_MAX + 8];
+    pthread_t thread;
+    bool started;
+
+    _Atomic uint32_t wake;               /* futex word: changes with every job and at the end */
+    _Atomic uint32_t sleeping;
+    _Atomic bool has_job;                /* set under rt->lock, cleared by the worker */
+
+    /* The job: written under rt->lock before has_job is set, read by the worker after. */
+    cosrel_model *model;
+    int32_t batch;
+    int batch_index;
+    slot *slots[SCHED_BATCH_MAX];
+
+    /* Guarded by rt->lock. */
+    bool running;
+    bool hung;                           /* past its limit: told to stop */
+    bool detached;                       /* its requests were given to others: the run's outcome does not count */
+    bool claimed;                        /* the run is over and its outcome counts: it cannot be detached any more */
+    bool down;
+    int64_t started_ns;
+    int64_t limit_ns;                    /* absolute */
+    int64_t retry_ns;                    /* absolute; SCHED_NEVER: none planned */
+    int64_t backoff_ns;
+    bool probe;                          /* the job is to try the processor with a sample of `suspect` */
+    cosrel_model *suspect;               /* the model whose run failed */
+    uint64_t runs, failures;
+    int64_t busy_ns;
+
+    /* The worker's own. */
+    backend_run run;
+    OrtValue **inputs;
+    size_t input_capacity;
+    output_set *set;                     /* kept from run to run until requests take it */
+    void **buffers;                      /* gathered inputs, one per input, grown as needed */
+    size_t *buffer_bytes;
+    int64_t gap_ns;                      /* moving mean of the time between a job's end and the next */
+};
+
+struct cosrel_runtime {
+    settings settings;
+    logger log;
+    OrtEnv *env;
+    device_list *devices;
+    device_table *profile;               /* from settings.profile, or NULL */
+    device_table *tables[DEVICE_MAX];    /* of emulated processors */
+
+    pthread_mutex_t lock;
+    sched_core *core;
+    cost_table costs;
+    worker workers[RUNTIME_WORKERS_MAX];
+    int worker_count;
+    cosrel_model *models[RUNTIME_MODELS_MAX];
+    int model_count;
+    int running;                         /* workers with a run under way */
+    int outstanding;                     /* accepted requests that are not answered and delivered */
+    int paused;                          /* > 0: nothing is started */
+    bool closing;
+    _Atomic bool stop;
+    pthread_cond_t changed;              /* running or outstanding fell */
+    pthread_cond_t service_wake;
+    slot *to_deliver;                    /* answers with a callback for the service thread */
+    cosrel_run_event_fn on_run;
+    void *on_run_user;
+
+    pthread_mutex_t load_lock;
+    slot_pool pool;
+    pthread_t service;
+    bool service_started;
+    _Atomic uint64_t bytes_copied;
+    uint64_t decisions_before;           /* at the last reset of the statistics */
+    double energy_start_j;
+};
+
+#endif
