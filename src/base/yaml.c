@@ -40,7 +40,7 @@ static void listen(cyaml_log_t level, void *context, const char *format, va_list
     }
 }
 
-static const cyaml_config_t config_for(complaint *c)
+static cyaml_config_t config_for(complaint *c)
 {
     return (cyaml_config_t){.log_fn = listen, .log_ctx = c, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR,
                             .flags = CYAML_CFG_NO_ALIAS};
