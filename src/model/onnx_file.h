@@ -101,8 +101,8 @@ COSREL_CHECKED cosrel_status onnx_file_parse(const char *path, const uint8_t *da
                                              cosrel_error *err);
 
 /* 128-bit XXH3 over the model file and every external file, in order of first mention, each with its length: equal
- * contents, equal hash, wherever they lie. Reads everything once. Not cryptographic: it tells a changed model from an
- * unchanged one, not a forged one. */
+ * contents, equal hash, wherever they lie. Reads everything once; only for a model from onnx_file_open. Not
+ * cryptographic: it tells a changed model from an unchanged one, not a forged one. */
 typedef struct onnx_hash {
     uint8_t bytes[16];
 } onnx_hash;

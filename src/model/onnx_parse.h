@@ -52,6 +52,15 @@ COSREL_CHECKED cosrel_status onnx_check_sparse(onnx_parse *p, wire w, onnx_initi
 COSREL_CHECKED cosrel_status onnx_find_external(onnx_parse *p, const wire_field *location, const char *tensor,
                                                 int32_t *index);
 
+/* onnx_graph.c: checks a graph, a function, or a TrainingInfoProto, with all that is inside. Only the main graph's inputs,
+ * outputs and initializers are kept. depth: graphs around it. */
+COSREL_CHECKED cosrel_status onnx_read_graph(onnx_parse *p, wire w, unsigned depth, bool is_main);
+COSREL_CHECKED cosrel_status onnx_read_function(onnx_parse *p, wire w);
+COSREL_CHECKED cosrel_status onnx_read_training(onnx_parse *p, wire w);
+
+/* A copy of a name in the arena: NULL when out of memory. */
+const char *onnx_keep_name(onnx_parse *p, const wire_field *field);
+
 /* onnx_value.c: ValueInfoProto to cosrel_value_info; what ("input", "output") is for messages. */
 COSREL_CHECKED cosrel_status onnx_read_value(onnx_parse *p, wire w, const char *what, onnx_list *list);
 /* Duplicate names; then takes initializers out of the inputs. */
