@@ -17,12 +17,14 @@ release_has_lavapipe() { # of the apt that the system itself uses
 
 lavapipe_icd() { ls "$1"/usr/share/vulkan/icd.d/lvp_icd*.json 2>/dev/null | head -n 1; }
 
+have_own_lavapipe() { [ -n "$(lavapipe_icd "$COSREL_DEPS/mesa")" ]; }
+
 # Leaves $COSREL_DEPS/gpu-env.sh: sourced, it selects lavapipe alone.
 setup_gpu_renderer() {
     local root='' libraries='' icd
     if ! system_has_lavapipe; then
         root=$COSREL_DEPS/mesa
-        [ -n "$(lavapipe_icd "$root")" ] || fetch_lavapipe "$root"
+        have_own_lavapipe || fetch_lavapipe "$root"
         libraries=$root/usr/lib/$(gcc -print-multiarch)
     fi
     icd=$(lavapipe_icd "$root")

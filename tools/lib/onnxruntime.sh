@@ -12,7 +12,10 @@ system_has_ort() { have pkg-config && pkg-config --exists 'libonnxruntime >= 1.2
 
 have_ort_library() { [ "$(cat "$COSREL_DEPS/onnxruntime/lib/version" 2>/dev/null)" = "$ort_version" ]; }
 have_ort_headers() { [ -e "$COSREL_DEPS/onnxruntime/include/onnxruntime/onnxruntime_c_api.h" ]; }
-have_onnx_proto() { [ -e "$COSREL_DEPS/onnx/onnx-ml.proto" ] || [ -e "$onnx_proto_of_system" ]; }
+have_onnx_proto() {
+    [ -e "$onnx_proto_of_system" ] ||
+        echo "$onnx_proto_sha256  $COSREL_DEPS/onnx/onnx-ml.proto" | sha256sum --check --status 2>/dev/null
+}
 
 ort_must_be_fetched() { ! system_has_ort && ! { have_ort_library && have_ort_headers; }; }
 
