@@ -221,7 +221,7 @@ typedef struct cosrel_processor_stats {
     uint64_t runs;
     uint64_t failures;        /* runs that failed or hung */
     int64_t busy_ns;          /* time with a run under way */
-    int64_t cpu_ns;           /* CPU time of its threads; 0 where it is not known */
+    int64_t cpu_ns;           /* CPU time of its worker thread; a set of cores has more threads */
 } cosrel_processor_stats;
 
 typedef struct cosrel_runtime_stats {
@@ -246,7 +246,8 @@ typedef struct cosrel_run_event {
 } cosrel_run_event;
 typedef void (*cosrel_run_event_fn)(void *user, const cosrel_run_event *event);
 
-/* `fn` is called after every run on a runtime thread, one call at a time; NULL ends it. Must be quick. */
+/* `fn` is called after every run on a runtime thread, one call at a time; NULL ends it. It must be quick and call
+ * nothing of this runtime: its lock is held. */
 COSREL_API void cosrel_runtime_on_run(cosrel_runtime *rt, cosrel_run_event_fn fn, void *user);
 
 #ifdef __cplusplus

@@ -15,6 +15,9 @@ extern "C" {
 /* The version of the library that runs, "0.1.0"; COSREL_VERSION is the one compiled against. */
 COSREL_API const char *cosrel_version(void);
 
+/* The version of the ONNX Runtime library that runs the models, "1.30.0". */
+COSREL_API const char *cosrel_onnxruntime_version(void);
+
 #ifdef __cplusplus
 }
 #endif

@@ -114,7 +114,7 @@ static cosrel_status add_gpus(device_list *list, bool software_gpu, cosrel_error
         device_spec spec = {.kind = DEVICE_GPU, .software = gpus[i].software, .option_count = 1};
         snprintf(spec.name, sizeof spec.name, "gpu%d", number++);
         snprintf(spec.provider, sizeof spec.provider, "WebGPU");
-        snprintf(spec.description, sizeof spec.description, "%s%s", gpus[i].name,
+        snprintf(spec.description, sizeof spec.description, "%.110s%s", gpus[i].name,
                  gpus[i].software ? " (software renderer on the CPU)" : "");
         snprintf(spec.options[0].key, sizeof spec.options[0].key, "powerPreference");
         snprintf(spec.options[0].value, sizeof spec.options[0].value, "%s",

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "model/value_info.h"
 
 /* "2;3": the cores of all threads but the first, which is the caller's. ORT counts logical CPUs from 1. */
 static void affinity_of(const device_spec *spec, char *text, size_t text_bytes)
@@ -162,8 +163,6 @@ static cosrel_status copy_shape(const OrtTensorTypeAndShapeInfo *info, cosrel_va
             status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the model's signature");
     }
     free(names);
-    if (status == COSREL_OK && shape[0] < 0)
-        value->batch_axis = 0;
     return status;
 }
 
@@ -209,24 +208,6 @@ static cosrel_status copy_side(const OrtSession *session, bool inputs, cosrel_va
     return status;
 }
 
-/* The first dimension is the batch only if every value has it under one and the same symbol: only then does a request of
- * n rows mean n independent ones. */
-static void find_batch_axis(model_io *io)
-{
-    const char *symbol = io->input_count && io->inputs[0].rank ? io->inputs[0].symbols[0] : "";
-    bool batch = symbol[0] != '\0';
-    for (size_t i = 0; i < io->input_count; i++)
-        batch = batch && io->inputs[i].batch_axis == 0 && strcmp(io->inputs[i].symbols[0], symbol) == 0;
-    for (size_t i = 0; i < io->output_count; i++)
-        batch = batch && io->outputs[i].batch_axis == 0 && strcmp(io->outputs[i].symbols[0], symbol) == 0;
-    if (batch)
-        return;
-    for (size_t i = 0; i < io->input_count; i++)
-        io->inputs[i].batch_axis = -1;
-    for (size_t i = 0; i < io->output_count; i++)
-        io->outputs[i].batch_axis = -1;
-}
-
 cosrel_status ort_session_describe(const OrtSession *session, model_io *io, cosrel_error *err)
 {
     memset(io, 0, sizeof *io);
@@ -237,7 +218,7 @@ cosrel_status ort_session_describe(const OrtSession *session, model_io *io, cosr
         model_io_deinit(io);
         return status;
     }
-    find_batch_axis(io);
+    value_info_find_batch(io->inputs, io->input_count, io->outputs, io->output_count);
     return COSREL_OK;
 }
 

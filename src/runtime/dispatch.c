@@ -32,8 +32,14 @@ static void start_job(cosrel_runtime *rt, const sched_action *action, int64_t no
     w->running = true;
     w->hung = false;
     w->detached = false;
+    w->claimed = false;
     w->started_ns = now_ns;
     w->limit_ns = now_ns + limit_of(rt, w, action->expected_end_ns - now_ns);
+    /* A background worker must not take the pool's lock itself. */
+    if (w->background && !w->set)
+        w->set = output_set_take(rt, w->model->io.output_count);
+    if (w->limit_ns < rt->service_next_ns)
+        service_poke(rt);
     rt->running++;
     atomic_store(&w->has_job, true);
     wakes->workers[wakes->count++] = w->index;
@@ -64,8 +70,8 @@ void dispatch_drain(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes)
         else
             drop(rt, &action, now_ns);
     }
-    if (sched_core_wake_ns(rt->core) != SCHED_NEVER)
-        pthread_cond_signal(&rt->service_wake);
+    if (sched_core_wake_ns(rt->core) < rt->service_next_ns)
+        service_poke(rt);
 }
 
 void dispatch_wake(cosrel_runtime *rt, const wake_list *wakes)
@@ -153,7 +159,7 @@ void dispatch_give_to_service(cosrel_runtime *rt, slot *s)
     while (*end)
         end = &(*end)->next;
     *end = s;
-    pthread_cond_signal(&rt->service_wake);
+    service_poke(rt);
 }
 
 void dispatch_pause(cosrel_runtime *rt)

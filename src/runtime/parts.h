@@ -38,6 +38,7 @@ COSREL_CHECKED cosrel_status worker_start(worker *w, cosrel_error *err);
 void worker_stop(worker *w);          /* not locked; waits for its end */
 void worker_deinit(worker *w);
 void worker_pin_self(const device_spec *spec, const logger *log);
+void worker_finish(worker *w);        /* not locked; answers the requests of the job in w->outcome */
 
 /* run.c: one run of a batch on the calling thread. */
 /* Gathers the inputs of n requests, runs them, and hands each its outputs. On failure no slot has outputs. */
@@ -48,7 +49,9 @@ COSREL_CHECKED cosrel_status run_sample(worker *w, cosrel_model *model, cosrel_e
 /* service.c */
 COSREL_CHECKED cosrel_status service_start(cosrel_runtime *rt, cosrel_error *err);
 void service_stop(cosrel_runtime *rt);
-/* Takes a worker's processor out and plans the next try. Locked. */
+/* Makes the service thread look around now. Locked or not. */
+void service_poke(cosrel_runtime *rt);
+/* Takes a worker's processor out and plans the next try; while closing: for good. Locked. */
 void service_take_out(worker *w, cosrel_model *suspect, const char *why, int64_t now_ns);
 
 /* model.c */
@@ -57,10 +60,17 @@ COSREL_CHECKED cosrel_status model_create(cosrel_runtime *rt, const char *name, 
 void model_free(cosrel_model *m);     /* NULL is fine; unloads its sessions */
 /* Loads the sessions for every worker and describes the model; a processor that cannot run it gets none. */
 COSREL_CHECKED cosrel_status model_load_sessions(cosrel_model *m, cosrel_error *err);
-COSREL_CHECKED cosrel_status model_make_samples(cosrel_model *m, int32_t batch, OrtValue **values, cosrel_error *err);
+/* Seeded random inputs of `rows` along the batch axis: input_count tensors (zeroed) and the values around them; the caller
+ * releases both, after a failure too. */
+COSREL_CHECKED cosrel_status model_make_samples(cosrel_model *m, int64_t rows, tensor_buffer *tensors,
+                                                OrtValue **values, cosrel_error *err);
+COSREL_CHECKED cosrel_status model_prepare_samples(cosrel_model *m, cosrel_error *err); /* m->samples */
+
+/* runtime.c: the foreground worker of a device; NULL if there is no such device. */
+const worker *worker_of_device(const cosrel_runtime *rt, size_t device);
 
 /* measure.c */
-/* Runs the samples on every processor once or a few times: fills `cells` (one per worker and batch). */
+/* Runs a sample on every processor a few times, on the calling thread: fills `cells`, [worker][batch], zeroed. */
 COSREL_CHECKED cosrel_status measure_first(cosrel_model *m, cost_cell *cells, cosrel_error *err);
 
 #endif

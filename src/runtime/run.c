@@ -201,8 +201,8 @@ static cosrel_status run_values(worker *w, cosrel_model *m, const OrtValue *cons
                                 cosrel_error *err)
 {
     backend_session *session = m->sessions[w->index];
-    output_set_release(w->rt, w->set);
-    w->set = output_set_take(w->rt, m->io.output_count);
+    if (!w->set)
+        w->set = output_set_take(w->rt, m->io.output_count);
     if (!w->set)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for outputs");
     w->run.inputs = inputs;

@@ -4,9 +4,17 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "runtime/futex.h"
 #include "runtime/parts.h"
 
 enum { BACKOFF_MAX_FACTOR = 16 };
+
+void service_poke(cosrel_runtime *rt)
+{
+    atomic_fetch_add(&rt->service_word, 1);
+    if (atomic_load(&rt->service_sleeping))
+        futex_wake_all(&rt->service_word);
+}
 
 void service_take_out(worker *w, cosrel_model *suspect, const char *why, int64_t now_ns)
 {
@@ -16,14 +24,19 @@ void service_take_out(worker *w, cosrel_model *suspect, const char *why, int64_t
         w->backoff_ns = rt->settings.retry_ns * BACKOFF_MAX_FACTOR;
     w->retry_ns = now_ns + w->backoff_ns;
     w->suspect = suspect;
-    if (!w->down) {
+    if (rt->closing) {
+        /* Nobody will be there to see it work again: what only it could run is answered now. */
+        w->down = true;
+        w->retry_ns = SCHED_NEVER;
+        sched_core_processor_remove(rt->core, now_ns, w->index);
+    } else if (!w->down) {
         w->down = true;
         sched_core_processor_down(rt->core, now_ns, w->index);
         log_warning(&rt->log, "%s: taken out: %s; tried again in %.1f s", w->name, why, (double)w->backoff_ns / 1e9);
     }
     ort_api()->ReleaseStatus(ort_api()->RunOptionsUnsetTerminate(w->run.options));
     atomic_store(&w->run.terminate, false);
-    pthread_cond_signal(&rt->service_wake);
+    service_poke(rt);
 }
 
 /* A run is past its limit: it is told to stop. Where its inputs are ours, its requests go to others at once; a
@@ -79,29 +92,49 @@ static int64_t look_around(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes)
     return core_ns < next_ns ? core_ns : next_ns;
 }
 
+/* Ends the jobs of background workers. */
+static void end_background_jobs(cosrel_runtime *rt)
+{
+    for (int i = 0; i < rt->worker_count; i++) {
+        worker *w = &rt->workers[i];
+        if (w->background && atomic_exchange(&w->finished, false))
+            worker_finish(w);
+    }
+}
+
+/* One look; returns when the next is due, or 0: at once. */
+static int64_t serve(cosrel_runtime *rt)
+{
+    wake_list wakes = {.count = 0};
+    end_background_jobs(rt);
+    pthread_mutex_lock(&rt->lock);
+    const int64_t now_ns = clock_now_ns();
+    const int64_t next_ns = look_around(rt, now_ns, &wakes);
+    rt->service_next_ns = next_ns;
+    dispatch_drain(rt, now_ns, &wakes);
+    slot *deliver = rt->to_deliver;
+    rt->to_deliver = NULL;
+    pthread_mutex_unlock(&rt->lock);
+    dispatch_wake(rt, &wakes);
+    dispatch_deliver(rt, deliver);
+    return wakes.count || deliver ? 0 : next_ns;
+}
+
 static void *service_main(void *arg)
 {
     cosrel_runtime *rt = arg;
     cpu_name_self("cosrel-service");
-    pthread_mutex_lock(&rt->lock);
     while (!rt->stop) {
-        wake_list wakes = {.count = 0};
-        const int64_t now_ns = clock_now_ns();
-        const int64_t next_ns = look_around(rt, now_ns, &wakes);
-        dispatch_drain(rt, now_ns, &wakes);
-        slot *deliver = rt->to_deliver;
-        rt->to_deliver = NULL;
-        if (wakes.count || deliver) {
-            pthread_mutex_unlock(&rt->lock);
-            dispatch_wake(rt, &wakes);
-            dispatch_deliver(rt, deliver);
-            pthread_mutex_lock(&rt->lock);
+        const uint32_t seen = atomic_load(&rt->service_word);
+        const int64_t next_ns = serve(rt);
+        const int64_t left_ns = next_ns ? next_ns - clock_now_ns() : 0;
+        if (left_ns <= 0)
             continue;
-        }
-        const struct timespec until = {.tv_sec = next_ns / 1000000000, .tv_nsec = next_ns % 1000000000};
-        pthread_cond_timedwait(&rt->service_wake, &rt->lock, &until);
+        atomic_store(&rt->service_sleeping, true);
+        if (atomic_load(&rt->service_word) == seen && !rt->stop)
+            futex_wait(&rt->service_word, seen, left_ns);
+        atomic_store(&rt->service_sleeping, false);
     }
-    pthread_mutex_unlock(&rt->lock);
     return NULL;
 }
 
@@ -117,9 +150,7 @@ void service_stop(cosrel_runtime *rt)
 {
     if (!rt->service_started)
         return;
-    pthread_mutex_lock(&rt->lock);
-    pthread_cond_signal(&rt->service_wake);
-    pthread_mutex_unlock(&rt->lock);
+    service_poke(rt);
     pthread_join(rt->service, NULL);
     rt->service_started = false;
 }

@@ -3,7 +3,9 @@
  * Roles (threads):
  *   callers    any thread of the user's: submit, wait, cancel, load.
  *   workers    one per processor and one per background twin, pinned: they run batches and answer requests.
- *   service    one: watches for hung runs, tries processors that were taken out again, answers drops and cancellations.
+ *   service    one: watches for hung runs, tries processors that were taken out again, answers drops and cancellations, and
+ *              ends the jobs of background workers: those run only when nobody else wants their core, so they must
+ *              never hold a lock that others wait for.
  *
  * There is no scheduler thread: whoever brings an event (a submit, a finished run) takes `lock`, tells the core, and carries
  * its actions out. A decision takes microseconds, a hop to another thread costs more than that.
@@ -15,11 +17,13 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/energy.h"
 #include "base/hist.h"
 #include "base/log.h"
 #include "cosrel/runtime.h"
 #include "device/backend.h"
 #include "device/device.h"
+#include "model/tensor_buffer.h"
 #include "profile/cost.h"
 #include "profile/table.h"
 #include "runtime/settings.h"
@@ -87,6 +91,7 @@ struct cosrel_model {
     char *name;
     char *path;
     backend_session *sessions[RUNTIME_WORKERS_MAX]; /* per worker; NULL: cannot run there */
+    tensor_buffer *sample_tensors;       /* the memory behind `samples` */
     OrtValue **samples;                  /* a valid input of batch 1, per input; for warming up and probing */
     bool samples_run;                    /* they are known to run somewhere */
     _Atomic int64_t fastest_ns;          /* the least of its estimates; for waiters, who spin if it is small */
@@ -95,6 +100,17 @@ struct cosrel_model {
     hist latency;
     uint64_t completed, failed, cancelled, dropped, late, with_deadline, runs;
 };
+
+/* What became of a job. */
+typedef struct job_outcome {
+    bool processor_ok;
+    bool batch_ok;             /* ran as one batch, so its time says something about the cost */
+    bool unbatchable;          /* the outputs do not follow the batch: never again */
+    int64_t started_ns;
+    int64_t cost_ns;           /* what the run took; background: of CPU time */
+    int64_t cpu_ns;            /* of the worker's thread */
+    cosrel_status statuses[SCHED_BATCH_MAX];
+} job_outcome;
 
 struct worker {
     cosrel_runtime *rt;
@@ -108,6 +124,7 @@ struct worker {
     _Atomic uint32_t wake;               /* futex word: changes with every job and at the end */
     _Atomic uint32_t sleeping;
     _Atomic bool has_job;                /* set under rt->lock, cleared by the worker */
+    _Atomic bool finished;               /* background: the job is over, the service thread ends it */
 
     /* The job: written under rt->lock before has_job is set, read by the worker after. */
     cosrel_model *model;
@@ -128,20 +145,22 @@ struct worker {
     bool probe;                          /* the job is to try the processor with a sample of `suspect` */
     cosrel_model *suspect;               /* the model whose run failed */
     uint64_t runs, failures;
-    int64_t busy_ns;
+    int64_t busy_ns, cpu_ns;
 
     /* The worker's own. */
     backend_run run;
     OrtValue **inputs;
     size_t input_capacity;
-    output_set *set;                     /* kept from run to run until requests take it */
+    output_set *set;                     /* of the run under way; background: given with the job */
     void **buffers;                      /* gathered inputs, one per input, grown as needed */
     size_t *buffer_bytes;
+    job_outcome outcome;                 /* of the last job; background: handed to the service thread by `finished` */
     int64_t gap_ns;                      /* moving mean of the time between a job's end and the next */
 };
 
 struct cosrel_runtime {
     settings settings;
+    energy_meter energy;
     logger log;
     OrtEnv *env;
     device_list *devices;
@@ -161,7 +180,6 @@ struct cosrel_runtime {
     bool closing;
     _Atomic bool stop;
     pthread_cond_t changed;              /* running or outstanding fell */
-    pthread_cond_t service_wake;
     slot *to_deliver;                    /* answers with a callback for the service thread */
     cosrel_run_event_fn on_run;
     void *on_run_user;
@@ -170,9 +188,13 @@ struct cosrel_runtime {
     slot_pool pool;
     pthread_t service;
     bool service_started;
+    _Atomic uint32_t service_word;       /* futex word: changes with everything that the service thread must see */
+    _Atomic bool service_sleeping;
+    int64_t service_next_ns;             /* when it looks around by itself; guarded by lock */
     _Atomic uint64_t bytes_copied;
     uint64_t decisions_before;           /* at the last reset of the statistics */
-    double energy_start_j;
+    cosrel_progress_fn progress;
+    void *progress_user;
 };
 
 #endif

@@ -14,14 +14,6 @@
  * its core to whoever wants it); else it sleeps at once. */
 enum { SPIN_GAP_NS = 30000, SPIN_LIMIT_NS = 60000, GAP_WEIGHT = 8 };
 
-/* What became of a job: statuses of its requests. */
-typedef struct outcome {
-    bool processor_ok;
-    bool batch_ok;             /* ran as one batch, so its time says something about the cost */
-    bool unbatchable;          /* the outputs do not follow the batch: never again */
-    cosrel_status statuses[SCHED_BATCH_MAX];
-} outcome;
-
 void worker_pin_self(const device_spec *spec, const logger *log)
 {
     /* The session's other threads are pinned to the other cores, one each; this one computes on the first. */
@@ -65,7 +57,8 @@ static bool can_join(const cosrel_model *m, slot *const *slots, int32_t n)
         for (size_t i = 0; i < m->io.input_count; i++) {
             const cosrel_tensor *a = &slots[0]->inputs[i];
             const cosrel_tensor *b = &slots[k]->inputs[i];
-            if (a->rank != b->rank || memcmp(a->shape + 1, b->shape + 1, (a->rank - 1) * sizeof *a->shape) != 0)
+            if (a->rank != b->rank || a->rank == 0 ||
+                memcmp(a->shape + 1, b->shape + 1, (a->rank - 1) * sizeof *a->shape) != 0)
                 return false;
         }
     }
@@ -73,7 +66,7 @@ static bool can_join(const cosrel_model *m, slot *const *slots, int32_t n)
 }
 
 /* One after the other: after a batch has failed, to find the request that is to blame. */
-static void run_singly(worker *w, outcome *out)
+static void run_singly(worker *w, job_outcome *out)
 {
     for (int32_t k = 0; k < w->batch; k++) {
         cosrel_error err = {.text = ""};
@@ -90,7 +83,7 @@ static bool processor_is_well(worker *w)
     return !w->model->samples_run || run_sample(w, w->model, &ignored) == COSREL_OK;
 }
 
-static void run_job(worker *w, outcome *out)
+static void run_job(worker *w, job_outcome *out)
 {
     cosrel_error err = {.text = ""};
     memset(out, 0, sizeof *out);
@@ -149,7 +142,7 @@ static void forbid_batches(cosrel_runtime *rt, cosrel_model *m, int64_t now_ns)
 }
 
 /* Answers all requests of the job; those with a callback go to *deliver. Locked. */
-static void answer_all(worker *w, const outcome *out, int64_t started_ns, int64_t now_ns, slot **deliver)
+static void answer_all(worker *w, const job_outcome *out, int64_t started_ns, int64_t now_ns, slot **deliver)
 {
     const device_spec *spec = &w->rt->devices->specs[w->device];
     for (int32_t k = 0; k < w->batch; k++) {
@@ -181,8 +174,10 @@ static void tell_watcher(worker *w, bool ok, int64_t started_ns, int64_t finishe
     rt->on_run(rt->on_run_user, &event);
 }
 
-static void finish(worker *w, const outcome *out, int64_t started_ns, int64_t cpu_ns)
+void worker_finish(worker *w)
 {
+    const job_outcome *out = &w->outcome;
+    const int64_t started_ns = out->started_ns;
     cosrel_runtime *rt = w->rt;
     wake_list wakes = {.count = 0};
     slot *deliver = NULL;
@@ -191,6 +186,7 @@ static void finish(worker *w, const outcome *out, int64_t started_ns, int64_t cp
     w->running = false;
     w->runs++;
     w->busy_ns += now_ns - started_ns;
+    w->cpu_ns += out->cpu_ns;
     w->failures += !out->processor_ok;
     w->model->runs++;
     rt->running--;
@@ -198,9 +194,8 @@ static void finish(worker *w, const outcome *out, int64_t started_ns, int64_t cp
         pthread_cond_broadcast(&rt->changed);
     tell_watcher(w, out->processor_ok, started_ns, now_ns);
     if (out->processor_ok) {
-        /* A background run's wall-clock time holds the pauses that others imposed; its CPU time does not. */
         if (out->batch_ok)
-            note_cost(w, w->background ? cpu_ns : now_ns - started_ns);
+            note_cost(w, out->cost_ns);
         if (out->unbatchable)
             forbid_batches(rt, w->model, now_ns);
         sched_core_complete(rt->core, now_ns, w->index, true);
@@ -247,18 +242,26 @@ static void finish_probe(worker *w, bool ok)
 static void do_job(worker *w)
 {
     const int64_t started_ns = clock_now_ns();
-    const int64_t cpu_start_ns = w->background ? clock_thread_cpu_ns() : 0;
+    const int64_t cpu_start_ns = clock_thread_cpu_ns();
     if (w->probe) {
         cosrel_error ignored;
         const bool ok = run_sample(w, w->suspect, &ignored) == COSREL_OK;
         atomic_store(&w->has_job, false);
         finish_probe(w, ok);
-    } else {
-        outcome out;
-        run_job(w, &out);
-        atomic_store(&w->has_job, false);
-        finish(w, &out, started_ns, w->background ? clock_thread_cpu_ns() - cpu_start_ns : 0);
+        return;
     }
+    run_job(w, &w->outcome);
+    w->outcome.started_ns = started_ns;
+    w->outcome.cpu_ns = clock_thread_cpu_ns() - cpu_start_ns;
+    /* A background run's wall-clock time holds the pauses that others imposed; its CPU time does not. */
+    w->outcome.cost_ns = w->background ? w->outcome.cpu_ns : clock_now_ns() - started_ns;
+    atomic_store(&w->has_job, false);
+    if (!w->background) {
+        worker_finish(w);
+        return;
+    }
+    atomic_store(&w->finished, true);
+    service_poke(w->rt);
 }
 
 static void *worker_main(void *arg)

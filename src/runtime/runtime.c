@@ -1,0 +1,305 @@
+/* Opening and closing, and what there is to see of a runtime. */
+#include "cosrel/runtime.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "cosrel/version.h"
+#include "runtime/parts.h"
+#include "sched/policy.h"
+
+const char *cosrel_version(void)
+{
+    return COSREL_VERSION;
+}
+
+const char *cosrel_onnxruntime_version(void)
+{
+    return ort_version();
+}
+
+bool cosrel_policy_at(size_t index, const char **name, const char **summary)
+{
+    if (index >= (size_t)policy_count())
+        return false;
+    const sched_policy *policy = policy_at((int)index);
+    *name = policy->name;
+    *summary = policy->summary;
+    return true;
+}
+
+/* ---- Opening ---- */
+
+static cosrel_status find_devices(cosrel_runtime *rt, cosrel_error *err)
+{
+    rt->devices = calloc(1, sizeof *rt->devices);
+    if (!rt->devices)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a runtime");
+    cosrel_status status = device_discover(rt->settings.software_gpu, rt->devices, err);
+    if (status == COSREL_OK)
+        status = settings_add_devices(&rt->settings, rt->devices, rt->tables, err);
+    if (status == COSREL_OK && rt->settings.processors)
+        status = device_select(rt->devices, rt->settings.processors, err);
+    if (status == COSREL_OK && rt->settings.profile)
+        status = table_read(rt->settings.profile, &rt->profile, err);
+    return status;
+}
+
+static int compare_workers(const void *a, const void *b)
+{
+    return strcmp(((const worker *)a)->name, ((const worker *)b)->name);
+}
+
+/* A worker for every processor, and a background twin for every single core: sorted by name, as the core wants them. */
+static void make_workers(cosrel_runtime *rt)
+{
+    const int count = rt->devices->count;
+    for (int d = 0; d < count; d++) {
+        worker *w = &rt->workers[rt->worker_count++];
+        w->device = d;
+        snprintf(w->name, sizeof w->name, "%s", rt->devices->specs[d].name);
+    }
+    for (int d = 0; d < count && rt->worker_count < RUNTIME_WORKERS_MAX; d++) {
+        if (!rt->devices->specs[d].background)
+            continue;
+        worker *w = &rt->workers[rt->worker_count++];
+        w->device = d;
+        w->background = true;
+        snprintf(w->name, sizeof w->name, "%s.bg", rt->devices->specs[d].name);
+    }
+    qsort(rt->workers, (size_t)rt->worker_count, sizeof rt->workers[0], compare_workers);
+    for (int i = 0; i < rt->worker_count; i++) {
+        rt->workers[i].rt = rt;
+        rt->workers[i].index = i;
+        rt->workers[i].retry_ns = SCHED_NEVER;
+    }
+}
+
+static cosrel_status make_core(cosrel_runtime *rt, cosrel_error *err)
+{
+    static const int32_t batches[] = {1, 2, 4, 8, 16, 32};
+    sched_processor processors[RUNTIME_WORKERS_MAX];
+    for (int i = 0; i < rt->worker_count; i++) {
+        const worker *w = &rt->workers[i];
+        processors[i] = (sched_processor){
+            .name = w->name, .units = rt->devices->specs[w->device].units, .level = w->background ? 1 : 0};
+    }
+    const sched_setup setup = {.processors = processors,
+                               .processor_count = rt->worker_count,
+                               .model_max = RUNTIME_MODELS_MAX,
+                               .requests_max = rt->settings.requests_max,
+                               .queue_len_max = rt->settings.queue_len_max,
+                               .policy = rt->settings.policy,
+                               .drop_late = rt->settings.drop_late};
+    if (cost_init(&rt->costs, RUNTIME_MODELS_MAX, rt->worker_count, batches, sizeof batches / sizeof batches[0]) !=
+        COSREL_OK)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a runtime");
+    return sched_core_create(&setup, &rt->costs, &rt->core, err);
+}
+
+static cosrel_status start(cosrel_runtime *rt, const cosrel_options *options, cosrel_error *err)
+{
+    cosrel_status status = settings_make(options, &rt->settings, err);
+    if (status != COSREL_OK)
+        return status;
+    logger_init(&rt->log, COSREL_LOG_INFO, options ? options->log : NULL, options ? options->log_user : NULL);
+    if (!options || !options->log)
+        rt->log.level = COSREL_LOG_WARNING;
+    rt->progress = options ? options->progress : NULL;
+    rt->progress_user = options ? options->progress_user : NULL;
+    status = ort_env_acquire(&rt->env, err);
+    if (status == COSREL_OK)
+        status = find_devices(rt, err);
+    if (status != COSREL_OK)
+        return status;
+    make_workers(rt);
+    status = make_core(rt, err);
+    if (status == COSREL_OK && slots_init(rt, rt->settings.requests_max) != COSREL_OK)
+        status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for %u requests", rt->settings.requests_max);
+    for (int i = 0; i < rt->worker_count && status == COSREL_OK; i++)
+        status = worker_start(&rt->workers[i], err);
+    if (status == COSREL_OK)
+        status = service_start(rt, err);
+    if (status == COSREL_OK && rt->settings.measure_energy)
+        energy_meter_open(&rt->energy, "");
+    return status;
+}
+
+static void free_all(cosrel_runtime *rt)
+{
+    rt->stop = true;
+    for (int i = 0; i < rt->worker_count; i++)
+        worker_stop(&rt->workers[i]);
+    service_stop(rt);
+    for (int i = 0; i < rt->worker_count; i++)
+        worker_deinit(&rt->workers[i]);
+    slots_deinit(rt);
+    for (int i = 0; i < rt->model_count; i++)
+        model_free(rt->models[i]);
+    sched_core_free(rt->core);
+    cost_deinit(&rt->costs);
+    table_free(rt->profile);
+    for (int i = 0; i < DEVICE_MAX; i++)
+        table_free(rt->tables[i]);
+    free(rt->devices);
+    ort_env_release(rt->env);
+    settings_deinit(&rt->settings);
+    pthread_cond_destroy(&rt->changed);
+    pthread_mutex_destroy(&rt->load_lock);
+    pthread_mutex_destroy(&rt->lock);
+    free(rt);
+}
+
+cosrel_status cosrel_runtime_open(const cosrel_options *options, cosrel_runtime **out, cosrel_error *err)
+{
+    *out = NULL;
+    cosrel_runtime *rt = calloc(1, sizeof *rt);
+    if (!rt)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a runtime");
+    pthread_mutex_init(&rt->lock, NULL);
+    pthread_mutex_init(&rt->load_lock, NULL);
+    pthread_cond_init(&rt->changed, NULL);
+    const cosrel_status status = start(rt, options, err);
+    if (status != COSREL_OK) {
+        free_all(rt);
+        return status;
+    }
+    *out = rt;
+    return COSREL_OK;
+}
+
+void cosrel_runtime_close(cosrel_runtime *rt)
+{
+    if (!rt)
+        return;
+    wake_list wakes = {.count = 0};
+    pthread_mutex_lock(&rt->lock);
+    rt->closing = true;
+    /* What is down stays down: requests that only it could run are answered UNAVAILABLE. */
+    const int64_t now_ns = clock_now_ns();
+    for (int i = 0; i < rt->worker_count; i++) {
+        worker *w = &rt->workers[i];
+        if (w->down && !w->running) {
+            w->retry_ns = SCHED_NEVER;
+            sched_core_processor_remove(rt->core, now_ns, i);
+        }
+    }
+    dispatch_drain(rt, now_ns, &wakes);
+    pthread_mutex_unlock(&rt->lock);
+    dispatch_wake(rt, &wakes);
+    pthread_mutex_lock(&rt->lock);
+    while (rt->outstanding > 0)
+        pthread_cond_wait(&rt->changed, &rt->lock);
+    pthread_mutex_unlock(&rt->lock);
+    free_all(rt);
+}
+
+/* ---- What there is ---- */
+
+size_t cosrel_runtime_processor_count(const cosrel_runtime *rt)
+{
+    return (size_t)rt->devices->count;
+}
+
+const worker *worker_of_device(const cosrel_runtime *rt, size_t device)
+{
+    for (int i = 0; i < rt->worker_count; i++) {
+        if (!rt->workers[i].background && (size_t)rt->workers[i].device == device)
+            return &rt->workers[i];
+    }
+    return NULL;
+}
+
+void cosrel_runtime_processor(cosrel_runtime *rt, size_t index, cosrel_processor_info *info)
+{
+    memset(info, 0, sizeof *info);
+    const worker *w = worker_of_device(rt, index);
+    if (!w)
+        return;
+    const device_spec *spec = &rt->devices->specs[index];
+    info->name = spec->name;
+    info->kind = device_kind_name(spec->kind);
+    info->provider = spec->kind == DEVICE_EMULATED ? "emulated" : spec->provider[0] ? spec->provider : "CPU";
+    info->description = spec->description;
+    info->cores = spec->cores;
+    info->core_count = (size_t)spec->core_count;
+    info->units = spec->units;
+    info->background = spec->background;
+    pthread_mutex_lock(&rt->lock);
+    info->available = !w->down;
+    pthread_mutex_unlock(&rt->lock);
+}
+
+size_t cosrel_runtime_model_count(cosrel_runtime *rt)
+{
+    pthread_mutex_lock(&rt->lock);
+    const size_t count = (size_t)rt->model_count;
+    pthread_mutex_unlock(&rt->lock);
+    return count;
+}
+
+cosrel_model *cosrel_runtime_model(cosrel_runtime *rt, size_t index)
+{
+    pthread_mutex_lock(&rt->lock);
+    cosrel_model *m = index < (size_t)rt->model_count ? rt->models[index] : NULL;
+    pthread_mutex_unlock(&rt->lock);
+    return m;
+}
+
+cosrel_model *cosrel_runtime_find_model(cosrel_runtime *rt, const char *name, int64_t version)
+{
+    cosrel_model *found = NULL;
+    pthread_mutex_lock(&rt->lock);
+    for (int i = 0; i < rt->model_count; i++) {
+        cosrel_model *m = rt->models[i];
+        if (strcmp(m->name, name) != 0 || (version != 0 && m->info.version != version))
+            continue;
+        if (!found || m->info.version > found->info.version)
+            found = m;
+    }
+    pthread_mutex_unlock(&rt->lock);
+    return found;
+}
+
+const cosrel_model_info *cosrel_model_describe(const cosrel_model *model)
+{
+    return &model->info;
+}
+
+int64_t cosrel_model_cost_ns(cosrel_runtime *rt, const cosrel_model *model, size_t processor, int32_t batch)
+{
+    const worker *w = worker_of_device(rt, processor);
+    if (!w || batch < 1)
+        return 0;
+    pthread_mutex_lock(&rt->lock);
+    const int b = cost_batch_index(&rt->costs, batch);
+    const int64_t cost_ns =
+        rt->costs.batches[b] == batch ? cost_at(&rt->costs, model->index, w->index, b)->service_ns : 0;
+    pthread_mutex_unlock(&rt->lock);
+    return cost_ns;
+}
+
+cosrel_status cosrel_runtime_set_policy(cosrel_runtime *rt, const char *policy, cosrel_error *err)
+{
+    wake_list wakes = {.count = 0};
+    if (!policy)
+        return error_set(err, COSREL_INVALID_ARGUMENT, "set_policy: no policy given");
+    pthread_mutex_lock(&rt->lock);
+    const int64_t now_ns = clock_now_ns();
+    const cosrel_status status = sched_core_set_policy(rt->core, now_ns, policy, err);
+    dispatch_drain(rt, now_ns, &wakes);
+    pthread_mutex_unlock(&rt->lock);
+    dispatch_wake(rt, &wakes);
+    return status;
+}
+
+void cosrel_runtime_on_run(cosrel_runtime *rt, cosrel_run_event_fn fn, void *user)
+{
+    pthread_mutex_lock(&rt->lock);
+    rt->on_run = fn;
+    rt->on_run_user = user;
+    pthread_mutex_unlock(&rt->lock);
+}

@@ -1,0 +1,68 @@
+/* Statistics: read and reset in one piece, under the lock that all counters are moved under. */
+#include <string.h>
+
+#include "runtime/parts.h"
+
+void cosrel_model_get_stats(cosrel_runtime *rt, const cosrel_model *m, cosrel_model_stats *stats)
+{
+    pthread_mutex_lock(&rt->lock);
+    *stats = (cosrel_model_stats){
+        .completed = m->completed,
+        .failed = m->failed,
+        .cancelled = m->cancelled,
+        .dropped = m->dropped,
+        .late = m->late,
+        .with_deadline = m->with_deadline,
+        .runs = m->runs,
+        .waiting = sched_core_waiting(rt->core, m->index),
+        .latency_mean_ns = hist_mean(&m->latency),
+        .latency_p50_ns = hist_percentile(&m->latency, 0.50),
+        .latency_p95_ns = hist_percentile(&m->latency, 0.95),
+        .latency_p99_ns = hist_percentile(&m->latency, 0.99),
+        .latency_max_ns = hist_max(&m->latency),
+    };
+    pthread_mutex_unlock(&rt->lock);
+}
+
+void cosrel_processor_get_stats(cosrel_runtime *rt, size_t processor, cosrel_processor_stats *stats)
+{
+    memset(stats, 0, sizeof *stats);
+    pthread_mutex_lock(&rt->lock);
+    for (int i = 0; i < rt->worker_count; i++) {
+        const worker *w = &rt->workers[i];
+        if ((size_t)w->device != processor)
+            continue;
+        stats->runs += w->runs;
+        stats->failures += w->failures;
+        stats->busy_ns += w->busy_ns;
+        stats->cpu_ns += w->cpu_ns;
+    }
+    pthread_mutex_unlock(&rt->lock);
+}
+
+void cosrel_runtime_get_stats(cosrel_runtime *rt, cosrel_runtime_stats *stats)
+{
+    pthread_mutex_lock(&rt->lock);
+    stats->decisions = sched_core_decisions(rt->core) - rt->decisions_before;
+    stats->bytes_copied = atomic_load(&rt->bytes_copied);
+    stats->energy_j = energy_meter_read_j(&rt->energy);
+    pthread_mutex_unlock(&rt->lock);
+}
+
+void cosrel_runtime_reset_stats(cosrel_runtime *rt)
+{
+    pthread_mutex_lock(&rt->lock);
+    for (int i = 0; i < rt->model_count; i++) {
+        cosrel_model *m = rt->models[i];
+        m->completed = m->failed = m->cancelled = m->dropped = m->late = m->with_deadline = m->runs = 0;
+        hist_reset(&m->latency);
+    }
+    for (int i = 0; i < rt->worker_count; i++) {
+        worker *w = &rt->workers[i];
+        w->runs = w->failures = 0;
+        w->busy_ns = w->cpu_ns = 0;
+    }
+    atomic_store(&rt->bytes_copied, 0);
+    rt->decisions_before = sched_core_decisions(rt->core);
+    pthread_mutex_unlock(&rt->lock);
+}
