@@ -30,7 +30,8 @@ const zoo_entry *zoo_at(size_t index);
 const zoo_entry *zoo_find(const char *name); /* NULL if there is none of that name */
 
 /* Writes the model to `path` in one stroke (see file_save). The same seed gives the same bytes.
- * `counts` may be NULL. Needs memory for the weights once. Any thread. */
+ * `counts` may be NULL. Weights are drawn while they are
+ * written, so this needs no memory to speak of. Any thread. */
 COSREL_CHECKED cosrel_status zoo_write(const zoo_entry *entry, const char *path, uint64_t seed,
                                        zoo_counts *counts, cosrel_error *err);
 
