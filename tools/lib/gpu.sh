@@ -22,6 +22,11 @@ have_own_lavapipe() { [ -n "$(lavapipe_icd "$COSREL_DEPS/mesa")" ]; }
 # Leaves $COSREL_DEPS/gpu-env.sh: sourced, it selects lavapipe alone.
 setup_gpu_renderer() {
     local root='' libraries='' icd
+    # Only now have the lists of a system that never had any been read.
+    if ! have_own_lavapipe && ! system_has_lavapipe && release_has_lavapipe; then
+        missing_packages+=(mesa-vulkan-drivers)
+        install_missing
+    fi
     if ! system_has_lavapipe; then
         root=$COSREL_DEPS/mesa
         have_own_lavapipe || fetch_lavapipe "$root"
