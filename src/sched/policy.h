@@ -15,7 +15,7 @@
 #include "profile/cost.h"
 #include "sched/core.h"
 
-/* A read-only snapshot interface; see view.h for the functions on it. */
+/* A read-only snapshot; see view.h for the functions on it. */
 typedef struct sched_view sched_view;
 
 typedef struct sched_decision {
@@ -23,6 +23,8 @@ typedef struct sched_decision {
     int model;
     int32_t batch;       /* >= 1, one of the cost table's sizes, <= the model's waiting requests */
     uint32_t request;    /* the first request of the batch (view handle); the rest follow it in the model's order */
+    uint64_t hold;       /* when it decides to wait: processors (one bit each) that it keeps for waiting requests; lower
+                          * classes start nothing that would exclude them. 0 on entry. */
 } sched_decision;
 
 typedef struct sched_policy {
@@ -33,13 +35,17 @@ typedef struct sched_policy {
     void (*destroy)(void *state);                                              /* NULL: nothing to free */
     void (*arrive)(void *state, const sched_view *view, uint32_t request);     /* NULL: does not care */
     /* A candidate to start now, or false: wait. Called again after each accepted decision. The decision must be
-     * startable (view_can_start); the core asserts it. */
+     * startable (view_can_start; a batch above 1 needs a cost of its own and that many waiting); the core asserts it.
+     * Allocates nothing. */
     bool (*decide)(void *state, const sched_view *view, sched_decision *out);
 } sched_policy;
 
-/* NULL if there is none of that name (the part before ':'). */
+/* The policy named by the part before ':'; *argument: the part after it, in spec, or NULL. NULL: there is none. */
 const sched_policy *policy_find(const char *spec, const char **argument);
 int policy_count(void);
 const sched_policy *policy_at(int index);
+
+/* For `create` of a policy that takes no argument. */
+COSREL_CHECKED cosrel_status policy_no_argument(const char *name, const char *argument, cosrel_error *err);
 
 #endif

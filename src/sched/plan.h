@@ -1,0 +1,28 @@
+/* A trial schedule: policies that look ahead give waiting requests to processors on paper, in their order, and start
+ * the first one whose processor is idle now. Giving a request to a set of cores keeps those cores from later requests,
+ * so what is planned for a set cannot be starved by small runs. */
+#ifndef SCHED_PLAN_H
+#define SCHED_PLAN_H
+
+#include "sched/view.h"
+
+typedef struct sched_plan {
+    const sched_view *view;
+    uint64_t open;           /* processors that may start now and that nothing planned excludes */
+    uint64_t planned;        /* processors that something was given to */
+    int64_t ready_ns[SCHED_PROCESSORS_MAX];
+} sched_plan;
+
+void plan_begin(sched_plan *p, const sched_view *view);
+
+/* A request of `cost_ns` goes to `processor`, after all that was given to it and to those that exclude it. */
+void plan_give(sched_plan *p, int processor, int64_t cost_ns);
+
+/* The processor where a run of one request would end first, ties to the first in alphabetical order; -1: none is up.
+ * *end_ns: when. waiting > 0: sets count by their share (view_share) among that many requests, and *end_ns with them. */
+int plan_earliest(const sched_plan *p, int model, uint32_t waiting, int64_t *end_ns);
+
+/* What can be reached now: open processors that some waiting model can use. 0: nothing can start. */
+uint64_t plan_reachable(const sched_plan *p);
+
+#endif
