@@ -137,6 +137,7 @@ static void try_processor(cosrel_model *m, bench_set *set, const worker *w, bool
         return;
     if (is_emulated(session)) {
         fill_known(m, w, cells);
+        m->samples_run[w->index] = true;
         return;
     }
     worker_pin_self(&m->rt->devices->specs[w->device], &m->rt->log);
@@ -147,6 +148,7 @@ static void try_processor(cosrel_model *m, bench_set *set, const worker *w, bool
         log_info(&m->rt->log, "%s: not offered on %s: %s", m->name, w->name, why.text);
         return;
     }
+    m->samples_run[w->index] = samples_fit;
     fill_known(m, w, cells);
     if (cells[0].service_ns == 0)
         cells[0] = measured;
@@ -175,13 +177,14 @@ static bool samples_suit(cosrel_model *m, bench_set *set)
     return false;
 }
 
-static void twins_follow(const cosrel_runtime *rt, const cosrel_model *m, cost_cell *cells)
+static void twins_follow(const cosrel_runtime *rt, cosrel_model *m, cost_cell *cells)
 {
     for (int i = 0; i < rt->worker_count; i++) {
         const worker *w = &rt->workers[i];
         if (!w->background || !m->sessions[i])
             continue;
         const worker *own = worker_of_device(rt, (size_t)w->device);
+        m->samples_run[i] = m->samples_run[own->index];
         memcpy(&cells[i * rt->costs.batch_count], &cells[own->index * rt->costs.batch_count],
                (size_t)rt->costs.batch_count * sizeof *cells);
     }
@@ -195,7 +198,6 @@ cosrel_status measure_first(cosrel_model *m, cost_cell *cells, cosrel_error *err
     const bool pinned = cpu_allowed(&before, NULL) == COSREL_OK;
     cosrel_status status = set_init(&set, m, 1, err);
     const bool fit = status == COSREL_OK && samples_suit(m, &set);
-    m->samples_run = fit;
     for (int i = 0; i < rt->worker_count && status == COSREL_OK; i++) {
         if (!rt->workers[i].background)
             try_processor(m, &set, &rt->workers[i], fit, &cells[i * rt->costs.batch_count]);
@@ -230,6 +232,12 @@ static bool tell_progress(profiling *p, const char *model)
     const int64_t left_ns = fraction > 0 ? (int64_t)((double)spent_ns / fraction * (1 - fraction)) : -1;
     p->stopped = !rt->progress(rt->progress_user, model, fraction, left_ns);
     return !p->stopped;
+}
+
+/* Whether a profile says something about the model there. */
+static bool is_measured(const cosrel_model *m, const worker *w)
+{
+    return !w->background && m->samples_run[w->index] && !is_emulated(m->sessions[w->index]);
 }
 
 static int batches_planned(const profiling *p, const cosrel_model *m)
@@ -303,7 +311,7 @@ static cosrel_status profile_model(profiling *p, cosrel_model *m, cosrel_error *
     for (int i = 0; i < rt->worker_count && status == COSREL_OK; i++) {
         const worker *w = &rt->workers[i];
         cost_cell *own = cells + (size_t)i * row;
-        if (w->background || !m->sessions[i] || own[0].service_ns == 0 || is_emulated(m->sessions[i]) || w->down)
+        if (!is_measured(m, w) || own[0].service_ns == 0 || w->down)
             continue;
         profile_processor(p, m, sets, batches, w, own);
     }
@@ -324,8 +332,8 @@ static int count_cells(const profiling *p)
     int count = 0;
     for (int k = 0; k < p->rt->model_count; k++) {
         const cosrel_model *m = p->rt->models[k];
-        for (int i = 0; i < p->rt->worker_count && m->samples_run; i++) {
-            if (!p->rt->workers[i].background && m->sessions[i] && !is_emulated(m->sessions[i]))
+        for (int i = 0; i < p->rt->worker_count; i++) {
+            if (is_measured(m, &p->rt->workers[i]))
                 count += batches_planned(p, m);
         }
     }
@@ -350,8 +358,7 @@ cosrel_status cosrel_runtime_profile(cosrel_runtime *rt, const cosrel_profile_op
     const bool pinned = cpu_allowed(&before, NULL) == COSREL_OK;
     p.cells_all = count_cells(&p);
     for (int k = 0; k < rt->model_count && status == COSREL_OK && !p.stopped; k++) {
-        if (rt->models[k]->samples_run)
-            status = profile_model(&p, rt->models[k], err);
+        status = profile_model(&p, rt->models[k], err);
     }
     if (status == COSREL_OK && rt->progress && !p.stopped)
         (void)rt->progress(rt->progress_user, "done", 1, 0);

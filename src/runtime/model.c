@@ -162,7 +162,7 @@ cosrel_status model_make_samples(cosrel_model *m, int64_t rows, tensor_buffer *t
     rng_init(&random, 1);
     cosrel_status status = COSREL_OK;
     for (size_t i = 0; i < m->io.input_count && status == COSREL_OK; i++) {
-        status = tensor_random(&m->io.inputs[i], rows, &random, &tensors[i], err);
+        status = tensor_random_init(&random, m->io.inputs, m->io.input_count, i, rows, &tensors[i], err);
         if (status != COSREL_OK)
             return status;
         const cosrel_tensor view = tensor_buffer_view(&tensors[i], m->io.inputs[i].name);

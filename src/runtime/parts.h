@@ -40,6 +40,9 @@ void worker_deinit(worker *w);
 void worker_pin_self(const device_spec *spec, const logger *log);
 void worker_finish(worker *w);        /* not locked; answers the requests of the job in w->outcome */
 
+/* The core has put the job's requests back: they wait again, or are answered if they were cancelled. Locked. */
+void worker_requeued(worker *w, int64_t now_ns);
+
 /* run.c: one run of a batch on the calling thread. */
 /* Gathers the inputs of n requests, runs them, and hands each its outputs. On failure no slot has outputs. */
 COSREL_CHECKED cosrel_status run_batch(worker *w, cosrel_model *model, slot *const *slots, int32_t n, cosrel_error *err);

@@ -53,9 +53,8 @@ static void give_up(worker *w, int64_t now_ns)
     w->detached = true;
     w->down = true;
     w->suspect = w->model;
-    for (int32_t k = 0; k < w->batch; k++)
-        w->slots[k]->state = SLOT_WAITING;
     sched_core_processor_down(rt->core, now_ns, w->index);
+    worker_requeued(w, now_ns);
     log_warning(&rt->log, "%s: taken out: a run of %s takes too long", w->name, w->model->info.name);
 }
 

@@ -93,7 +93,7 @@ struct cosrel_model {
     backend_session *sessions[RUNTIME_WORKERS_MAX]; /* per worker; NULL: cannot run there */
     tensor_buffer *sample_tensors;       /* the memory behind `samples` */
     OrtValue **samples;                  /* a valid input of batch 1, per input; for warming up and probing */
-    bool samples_run;                    /* they are known to run somewhere */
+    bool samples_run[RUNTIME_WORKERS_MAX]; /* per worker: they are known to run there */
     _Atomic int64_t fastest_ns;          /* the least of its estimates; for waiters, who spin if it is small */
     _Atomic bool batchable;              /* cleared if the outputs turn out not to follow the batch */
     /* Statistics, guarded by rt->lock. */
@@ -105,6 +105,7 @@ struct cosrel_model {
 typedef struct job_outcome {
     bool processor_ok;
     bool batch_ok;             /* ran as one batch, so its time says something about the cost */
+    bool again;                /* the requests go back to the queue: another attempt, perhaps elsewhere */
     bool unbatchable;          /* the outputs do not follow the batch: never again */
     int64_t started_ns;
     int64_t cost_ns;           /* what the run took; background: of CPU time */

@@ -76,11 +76,11 @@ static void run_singly(worker *w, job_outcome *out)
     }
 }
 
-/* After a failure: does the processor still run what it has run before? Without a sample it gets the benefit of the doubt. */
-static bool processor_is_well(worker *w)
+/* Does the processor still run what it has run before? Without a sample it gets the benefit of the doubt. */
+static bool processor_is_well(worker *w, cosrel_model *m)
 {
     cosrel_error ignored;
-    return !w->model->samples_run || run_sample(w, w->model, &ignored) == COSREL_OK;
+    return !m->samples_run[w->index] || run_sample(w, m, &ignored) == COSREL_OK;
 }
 
 static void run_job(worker *w, job_outcome *out)
@@ -101,17 +101,19 @@ static void run_job(worker *w, job_outcome *out)
     pthread_mutex_unlock(&w->rt->lock);
     for (int32_t k = 0; k < w->batch; k++)
         out->statuses[k] = COSREL_RUN_FAILED;
-    if (hung || !processor_is_well(w)) {
+    if (hung || !processor_is_well(w, w->model)) {
         out->processor_ok = false;
         log_warning(&w->rt->log, "%s: a run of %s %s: %s", w->name, w->model->info.name, hung ? "hung" : "failed",
                     err.text);
         return;
     }
-    /* The processor is well, so a request is at fault. */
+    /* The processor is well: a passing fault, or a request that cannot be run. One by itself gets another attempt, which
+     * the core counts; those of a batch are told apart. */
     if (w->batch > 1) {
         out->unbatchable = status == COSREL_UNSUPPORTED;
         run_singly(w, out);
     } else {
+        out->again = true;
         snprintf(w->slots[0]->message, sizeof w->slots[0]->message, "%.255s", err.text);
     }
 }
@@ -174,6 +176,17 @@ static void tell_watcher(worker *w, bool ok, int64_t started_ns, int64_t finishe
     rt->on_run(rt->on_run_user, &event);
 }
 
+void worker_requeued(worker *w, int64_t now_ns)
+{
+    for (int32_t k = 0; k < w->batch; k++) {
+        slot *s = w->slots[k];
+        s->state = SLOT_WAITING;
+        if (s->cancelled && sched_core_cancel(w->rt->core, now_ns, s->id) &&
+            dispatch_answer(s, COSREL_CANCELLED, "cancelled", now_ns))
+            dispatch_give_to_service(w->rt, s);
+    }
+}
+
 void worker_finish(worker *w)
 {
     const job_outcome *out = &w->outcome;
@@ -187,13 +200,16 @@ void worker_finish(worker *w)
     w->runs++;
     w->busy_ns += now_ns - started_ns;
     w->cpu_ns += out->cpu_ns;
-    w->failures += !out->processor_ok;
+    w->failures += !out->processor_ok || out->again;
     w->model->runs++;
     rt->running--;
     if (rt->running == 0)
         pthread_cond_broadcast(&rt->changed);
-    tell_watcher(w, out->processor_ok, started_ns, now_ns);
-    if (out->processor_ok) {
+    tell_watcher(w, out->processor_ok && !out->again, started_ns, now_ns);
+    if (out->processor_ok && out->again) {
+        sched_core_complete(rt->core, now_ns, w->index, false);
+        worker_requeued(w, now_ns);
+    } else if (out->processor_ok) {
         if (out->batch_ok)
             note_cost(w, out->cost_ns);
         if (out->unbatchable)
@@ -203,9 +219,8 @@ void worker_finish(worker *w)
     } else if (w->detached) {
         service_take_out(w, w->model, "its run came back late", now_ns);
     } else {
-        for (int32_t k = 0; k < w->batch; k++)
-            w->slots[k]->state = SLOT_WAITING;
         service_take_out(w, w->model, w->hung ? "a run took too long" : "a run failed", now_ns);
+        worker_requeued(w, now_ns);
     }
     dispatch_drain(rt, now_ns, &wakes);
     pthread_mutex_unlock(&rt->lock);
@@ -244,8 +259,7 @@ static void do_job(worker *w)
     const int64_t started_ns = clock_now_ns();
     const int64_t cpu_start_ns = clock_thread_cpu_ns();
     if (w->probe) {
-        cosrel_error ignored;
-        const bool ok = run_sample(w, w->suspect, &ignored) == COSREL_OK;
+        const bool ok = processor_is_well(w, w->suspect);
         atomic_store(&w->has_job, false);
         finish_probe(w, ok);
         return;
