@@ -156,7 +156,7 @@ graph_value graph_statistic(graph *g, const char *part, int64_t elements, double
     return add_tensor(g, part, kind, (graph_tensor){.mean = mean, .deviation = deviation});
 }
 
-graph_value graph_ints(graph *g, const int64_t *numbers, size_t count)
+static graph_value add_ints(graph *g, size_t rank, const int64_t *numbers, size_t count)
 {
     graph_tensor tensor = {.constant_count = count};
     if (count == 0 || count > GRAPH_INTS_MAX) {
@@ -166,8 +166,17 @@ graph_value graph_ints(graph *g, const int64_t *numbers, size_t count)
     memcpy(tensor.ints, numbers, count * sizeof *numbers);
     char part[24];
     snprintf(part, sizeof part, "ints%zu", g->tensor_count);
-    const graph_kind kind = {.type = COSREL_INT64, .rank = 1, .dims = {(int64_t)count}};
-    return add_tensor(g, part, kind, tensor);
+    return add_tensor(g, part, (graph_kind){.type = COSREL_INT64, .rank = rank, .dims = {(int64_t)count}}, tensor);
+}
+
+graph_value graph_ints(graph *g, const int64_t *numbers, size_t count)
+{
+    return add_ints(g, 1, numbers, count);
+}
+
+graph_value graph_index(graph *g, int64_t number)
+{
+    return add_ints(g, 0, &number, 1);
 }
 
 graph_value graph_number(graph *g, float number)

@@ -61,13 +61,13 @@ typedef struct graph_node_info {
     size_t attribute_count;
 } graph_node_info;
 
-/* How a tensor is filled: with `numbers`, or (constant_count 0) at random, mean + deviation * noise. */
+/* How a tensor is filled: with constants, or (constant_count 0) at random, mean + deviation * noise. */
 typedef struct graph_tensor {
     graph_value value;
     double mean;
     double deviation;
     size_t constant_count;
-    int64_t ints[GRAPH_INTS_MAX]; /* of an int64 tensor */
+    int64_t ints[GRAPH_INTS_MAX]; /* of an int64 tensor, a vector or a scalar */
     float number;                 /* of a float32 scalar */
 } graph_tensor;
 
@@ -116,6 +116,8 @@ graph_value graph_weight(graph *g, const char *part, size_t rank, const int64_t 
 graph_value graph_statistic(graph *g, const char *part, int64_t elements, double mean, double deviation);
 graph_value graph_ints(graph *g, const int64_t *numbers, size_t count); /* a vector; at most GRAPH_INTS_MAX */
 graph_value graph_number(graph *g, float number);                       /* a scalar */
+
+graph_value graph_index(graph *g, int64_t number);                      /* an int64 scalar */
 
 /* Adds a node whose output is as `out` says. `op` is a literal. */
 graph_value graph_node(graph *g, const char *op, const graph_value *inputs, size_t count, graph_kind out);

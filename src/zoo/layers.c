@@ -235,13 +235,13 @@ static graph_value pool(graph *g, const char *op, graph_value x, const int64_t b
     return y;
 }
 
-/* The growth of the mean square behind a ReLU, roughly: the largest of a few correlated values (chosen), and the mean
- * of many, of which the squared mean stays: (1 / 2 pi) / (1 / 2). */
-static const double max_pool_growth = 2, mean_growth = 0.318;
+/* How the mean square changes behind a ReLU, roughly. The largest of a few neighbours: chosen. Their mean: neighbours
+ * are alike, so little is lost. The mean of all: the squared mean stays, (1 / 2 pi) / (1 / 2). */
+static const double max_growth = 2, mean_growth = 1, global_mean_growth = 0.318;
 
 graph_value layer_max_pool(graph *g, graph_value x, int64_t kernel, int64_t stride, int64_t pad, bool ceil)
 {
-    return pool(g, "MaxPool", x, (int64_t[]){kernel, stride, pad}, ceil, max_pool_growth);
+    return pool(g, "MaxPool", x, (int64_t[]){kernel, stride, pad}, ceil, max_growth);
 }
 
 graph_value layer_average_pool(graph *g, graph_value x, int64_t kernel, int64_t stride, int64_t pad)
@@ -257,7 +257,7 @@ graph_value layer_global_pool(graph *g, graph_value x)
         return 0;
     graph_kind kind = graph_kind_of(g, x);
     kind.dims[2] = kind.dims[3] = 1;
-    kind.mean_square *= mean_growth;
+    kind.mean_square *= global_mean_growth;
     return graph_node(g, "GlobalAveragePool", &x, 1, kind);
 }
 

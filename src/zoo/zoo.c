@@ -13,7 +13,19 @@ typedef struct recipe {
 
 #define TORCHVISION "torchvision, table of classification weights"
 
+/* Where a source counts floating-point operations, two of them are one multiply-accumulate. */
 static const recipe recipes[] = {
+    {{"efficientnet_lite0", "image classification, 224x224, Tan and Le 2019 in the Lite variant", 4700000, 386000000,
+      "parameters: EfficientNet-Lite's own table (4.7 M); operations: torchvision's efficientnet_b0 (0.386 G), which has "
+      "under 1 M more for squeeze and excitation (the own table's 407 M counts more than convolutions)"}, build_efficientnet_lite0},
+    {{"inception_v3", "image classification, 299x299, Szegedy et al. 2015, without auxiliary classifier", 23830000,
+      5730000000, "timm, results of inception_v3 (23.83 M, 5.73 G)"}, build_inception_v3},
+    {{"keyword_spotter", "12 spoken keywords from 49x10 MFCC, Zhang et al. 2017, DS-CNN S", 23756, 2700000,
+      "parameters: MLPerf Tiny's Keras model (23,756); operations: Zhang et al. 2017, table 2 (5.4 M)"},
+     build_keyword_spotter},
+    {{"mobilebert", "text encoder, 128 tokens, Sun et al. 2020", 24581888, 2680000000,
+      "parameters: google/mobilebert-uncased in Transformers; operations: SqueezeBERT (Iandola et al. 2020; 5.36 G)"},
+     build_mobilebert},
     {{"mobilenet_v1", "image classification, 224x224, Howard et al. 2017, width 1.0", 4240000, 569000000,
       "TensorFlow-Slim, mobilenet_v1.md, MobileNet_v1_1.0_224"}, build_mobilenet_v1},
     {{"mobilenet_v2", "image classification, 224x224, Sandler et al. 2018, width 1.0", 3504872, 301000000,
@@ -25,6 +37,13 @@ static const recipe recipes[] = {
       TORCHVISION}, build_resnet50},
     {{"small_cnn", "image classification, 32x32, the ResNet-20 of He et al. 2015 for CIFAR-10", 270000, 40810000,
       "chenyaofo/pytorch-cifar-models, cifar10_resnet20 (0.27 M, 40.81 M)"}, build_small_cnn},
+    {{"squeezenet", "image classification, 224x224, Iandola et al. 2016, version 1.1", 1235496, 349000000,
+      TORCHVISION}, build_squeezenet},
+    {{"ssd_mobilenet_v2", "object detection, 300x300, SSD-Lite on MobileNetV2, Sandler et al. 2018", 4475000, 762500000,
+      "Open Model Zoo, ssdlite_mobilenet_v2 (4.475 M, 1.525 G operations)"}, build_ssd_mobilenet_v2},
+    {{"unet", "image segmentation, 256x256, Ronneberger et al. 2015, padded, batch normalization", 31030000,
+      48250000000, "Open Model Zoo, unet-camvid-onnx-0001 (31.03 M, 260.1 G operations at 480x368; cost goes with pixels)"},
+     build_unet},
 };
 enum { RECIPES = sizeof recipes / sizeof *recipes };
 
