@@ -26,27 +26,27 @@ const list = (x) => (Array.isArray(x) ? x : []);
 const clamp = (x, low, high) => Math.min(Math.max(x, low), high);
 const plural = (n, one, many) => `${number(n)} ${n === 1 ? one : many || one + "s"}`;
 
-// Three significant digits, thousands parted by a narrow space; never an exponent.
-function number(x) {
+// A measured figure: three significant digits, thousands parted by a narrow space; never an exponent.
+function figure(x) {
     if (!isNumber(x)) return "\u2013";
     const size = Math.abs(x);
     if (size === 0) return "0";
-    if (size < 0.001) return x < 0 ? ">\u22120.001" : "<0.001";
-    const digits = clamp(2 - Math.floor(Math.log10(size)), 0, 4);
-    let text = x.toFixed(digits);
-    if (Number.isInteger(x)) text = String(x);
-    const [whole, rest] = text.split(".");
+    if (size < 0.001) return "<0.001";
+    const [whole, rest] = x.toFixed(clamp(2 - Math.floor(Math.log10(size)), 0, 4)).split(".");
     return whole.replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f") + (rest ? "." + rest : "");
 }
+// A count, or what somebody set: whole numbers stay whole.
+const number = (x) => (Number.isInteger(x) && Math.abs(x) < 1000 ? String(x) : figure(x));
 const ms = (x) => (isNumber(x) ? (x >= 10000 ? `${number(x / 1000)} s` : `${number(x)} ms`) : "\u2013");
 
-function percent(share) {
+function inPercent(share) {
     if (!isNumber(share)) return "\u2013";
     const p = share * 100;
-    if (p === 0) return "0\u00a0%";
-    if (p < 0.01) return "<0.01\u00a0%";
-    return `${p < 1 ? p.toFixed(2) : p < 99.95 ? p.toFixed(1) : "100"}\u00a0%`;
+    if (p === 0) return "0";
+    if (p < 0.01) return "<0.01";
+    return p < 1 ? p.toFixed(2) : p < 99.95 ? p.toFixed(1) : "100";
 }
+const percent = (share) => (isNumber(share) ? `${inPercent(share)}\u00a0%` : "\u2013");
 
 // {median, min, max, n} of what is a number in values; null if nothing is.
 function spread(values) {
@@ -179,7 +179,7 @@ const emulatedBadge = () => h("span", { class: "badge emulated",
     title: "This processor does not exist: its runs take the time a table says." }, "emulated");
 
 function policyHead(p, report, long) {
-    return h("th", { scope: "row", class: "who", "data-value": p.name },
+    return h("th", { scope: "row", role: "rowheader", class: "who", "data-value": p.name },
         h("span", { class: "name" }, p.name), " ",
         p === report.best && report.policies.length > 1 && h("span", { class: "badge best" }, "best"), " ",
         p.baseline && h("span", { class: "badge" }, "baseline"), " ",
@@ -190,9 +190,9 @@ function policyHead(p, report, long) {
 
 const rowClass = (p, report) => [p === report.best ? "best" : "", p.baseline ? "baseline" : ""].join(" ").trim() || null;
 
-// A figure: the median, the bar if `scale` is given, and the spread below.
-function figure(s, format, { label, scale, mark, lead, title } = {}) {
-    const cell = h("td", { "data-label": label, "data-value": s ? s.median : "", class: lead ? "lead" : null, title },
+// The median, the bar if `scale` is given, and the spread below where the rounds differ.
+function figureCell(s, format, { label, scale, mark, lead }) {
+    const cell = h("td", { role: "cell", "data-label": label, "data-value": s ? s.median : "", class: lead ? "lead" : null },
         h("span", { class: "v" }, s ? format(s.median) : "\u2013"));
     if (s && scale > 0) {
         const at = (x) => `${clamp(x / scale, 0, 1) * 100}%`;
@@ -200,7 +200,7 @@ function figure(s, format, { label, scale, mark, lead, title } = {}) {
             s.max > s.min && h("u", { style: { left: at(s.min), width: at(s.max - s.min) } }),
             isNumber(mark) && mark <= scale && h("s", { style: { left: at(mark) } })));
     }
-    if (s && s.n > 1) cell.append(h("span", { class: "spread" }, `${format(s.min)} \u2013 ${format(s.max)}`));
+    if (s && format(s.min) !== format(s.max)) cell.append(h("span", { class: "spread" }, `${format(s.min)} \u2013 ${format(s.max)}`));
     return cell;
 }
 
@@ -228,34 +228,35 @@ function sortBy(button, column, first) {
     body.append(...rows.map((r) => r.row));
 }
 
-// Which policies hold the best median of a column; `least`: smaller is better.
+// Which policies lead a column: within 1 % of its best median (chosen: less is noise), unless all are. `least`:
+// smaller is better.
 function leaders(policies, pick, least) {
     const v = policies.map((p) => pick(p)?.median).filter(isNumber);
-    if (v.length < 2) return () => false;
     const best = least ? Math.min(...v) : Math.max(...v);
-    return (p) => pick(p)?.median === best;
+    const leads = (x) => isNumber(x) && Math.abs(x - best) <= 0.01 * Math.abs(best);
+    return v.every(leads) ? () => false : (p) => leads(pick(p)?.median);
 }
 
 function overallTable(report) {
     const { policies, tight, deadline } = report;
     const columns = [
-        { label: "normalized throughput", pick: (p) => p.normalized, format: number, bar: true, mark: 1 },
-        { label: "deadlines missed, worst model", pick: (p) => p.miss, format: percent, least: true, bar: true, mark: MISS_LIMIT },
-        { label: `p99 ${tight}`, pick: (p) => p.perModel.get(tight)?.p99, format: ms, least: true, bar: true, mark: deadline.get(tight) },
-        { label: "requests/s", pick: (p) => p.throughput, format: number },
-        { label: "CPU seconds", pick: (p) => p.cpu, format: number, least: true },
-        { label: "energy, J", pick: (p) => p.energy, format: number, least: true },
+        { label: "normalized throughput", pick: (p) => p.normalized, format: figure, bar: true, mark: 1 },
+        { label: "deadlines missed, %", pick: (p) => p.miss, format: inPercent, least: true, bar: true, mark: MISS_LIMIT },
+        { label: `p99 of ${tight}, ms`, short: "p99, ms", pick: (p) => p.perModel.get(tight)?.p99, format: figure, least: true, bar: true, mark: deadline.get(tight) },
+        { label: "requests/s", pick: (p) => p.throughput, format: figure },
+        { label: "CPU seconds", pick: (p) => p.cpu, format: figure, least: true },
+        { label: "energy, J", pick: (p) => p.energy, format: figure, least: true },
     ].filter((c) => policies.some((p) => c.pick(p)));
     for (const c of columns) {
-        c.scale = c.bar ? Math.max(...policies.map((p) => c.pick(p)?.max ?? 0)) : 0;
+        c.scale = c.bar ? Math.max(c.mark ?? 0, ...policies.map((p) => c.pick(p)?.max ?? 0)) : 0;
         c.lead = leaders(policies, c.pick, c.least);
     }
     return h("table", { id: "overall", class: "stack", role: "table" },
-        head([{ label: "policy", sort: "text" }, ...columns.map((c) => ({ label: c.label, sort: c.least ? "up" : "down" }))],
+        head([{ label: "policy", sort: "text" }, ...columns.map((c) => ({ label: c.label, sort: c.least ? "up" : "down", class: c.bar ? "barred" : null }))],
             "Policies compared: medians over the rounds, with least and greatest"),
         h("tbody", { role: "rowgroup" }, policies.map((p) => h("tr", { class: rowClass(p, report), role: "row" },
             policyHead(p, report, true),
-            columns.map((c) => figure(c.pick(p), c.format, { label: c.label, scale: c.scale, mark: c.mark, lead: c.lead(p) }))))));
+            columns.map((c) => figureCell(c.pick(p), c.format, { label: c.short || c.label, scale: c.scale, mark: c.mark, lead: c.lead(p) }))))));
 }
 
 // ---- Latency distributions ----------------------------------------------------------------------------------------
@@ -336,7 +337,7 @@ function shareWithin(set, limit) {
 }
 
 function stripCell(p, m, set, range, due) {
-    if (!set.length || !range) return h("td", { class: "wide muted small" }, "no latencies recorded");
+    if (!set.length || !range) return h("td", { role: "cell", class: "wide muted small" }, "no latencies recorded");
     const { ok, over, total } = stripPaths(set, range, due);
     const line = (x, cls) => isNumber(x) && x > 0 && svg("line", { class: cls, x1: range.at(x) * STRIP.width,
         x2: range.at(x) * STRIP.width, y1: 0, y2: STRIP.height, "vector-effect": "non-scaling-stroke" });
@@ -358,7 +359,7 @@ function stripCell(p, m, set, range, due) {
             `${p.name}: mean ${ms(m.mean?.median)}, p95 ${ms(m.p95?.median)}, ${plural(total, "request")}`);
     });
     strip.addEventListener("pointerleave", () => { cursor.hidden = true; hideTip(); });
-    return h("td", { class: "wide" }, strip);
+    return h("td", { role: "cell", class: "wide" }, strip);
 }
 
 function streamText(s) {
@@ -374,14 +375,13 @@ function modelCard(report, model, index) {
     const sets = policies.map((p) => buckets(p.perModel.get(model).histogram));
     const range = latencyRange(sets, due);
     const columns = [
-        { label: "rate, /s", key: "rps", format: number }, { label: "p50", key: "p50", format: ms, least: true },
-        { label: "p99", key: "p99", format: ms, least: true }, { label: "missed", key: "miss", format: percent, least: true },
+        { label: "rate, /s", key: "rps", format: figure }, { label: "p50, ms", key: "p50", format: figure, least: true },
+        { label: "p99, ms", key: "p99", format: figure, least: true }, { label: "missed, %", key: "miss", format: inPercent, least: true },
     ].filter((c) => c.key !== "miss" || due || policies.some((p) => p.perModel.get(model).miss));
     for (const c of columns) c.lead = leaders(policies, (p) => p.perModel.get(model)[c.key], c.least);
-    const axis = range ? h("div", { class: "axis", "aria-hidden": "true" },
-        decadeTicks(range).filter(([f]) => !due || Math.abs(f - range.at(due)) > 0.09)
-            .map(([f, v]) => h("span", { style: { left: `${f * 100}%` } }, ms(v))),
-        due && h("span", { class: "due", style: { left: `${clamp(range.at(due), 0.08, 0.92) * 100}%` } }, `deadline ${ms(due)}`))
+    const axis = range ? [h("span", { class: "hidden-text" }, "latencies"), h("div", { class: due ? "axis with-due" : "axis", "aria-hidden": "true" },
+        decadeTicks(range).map(([f, v]) => h("span", { style: { left: `${f * 100}%` } }, ms(v))),
+        due && h("span", { class: "due", style: { left: `${clamp(range.at(due), 0.14, 0.86) * 100}%` } }, `deadline ${ms(due)}`))]
         : "latencies";
     const load = report.streams.filter((s) => s.model === model).map(streamText).join("; ");
     const alone = report.data.alone[model];
@@ -395,7 +395,7 @@ function modelCard(report, model, index) {
             h("tbody", { role: "rowgroup" }, policies.map((p, i) => {
                 const m = p.perModel.get(model);
                 return h("tr", { class: rowClass(p, report), role: "row" }, policyHead(p, report, false),
-                    columns.map((c) => figure(m[c.key], c.format, { label: c.label, lead: c.lead(p) })),
+                    columns.map((c) => figureCell(m[c.key], c.format, { label: c.label, lead: c.lead(p) })),
                     stripCell(p, m, sets[i], range, due));
             }))));
 }
@@ -487,10 +487,10 @@ class Timeline {
         if (!drawn.length) return h("p", { class: "muted" }, "No timeline was recorded in this run.");
         this.shown = (drawn.includes(best) ? best : drawn[0]).name;
         this.beside = drawn.includes(base) && base.name !== this.shown ? base.name : "";
-        this.round = new Map();
+        this.round = null;
+        const rounds = [...new Set(drawn.flatMap((p) => this.runsOf(p.name).map((r) => r.round)))].sort((a, b) => a - b);
         this.overview = h("canvas", { class: "overview", "aria-hidden": "true" });
         this.stage = h("div");
-        this.roundBox = h("span");
         this.overview.addEventListener("pointerdown", (e) => { this.overview.setPointerCapture(e.pointerId); this.seek(e); });
         this.overview.addEventListener("pointermove", (e) => e.buttons && this.seek(e));
         addEventListener("scroll", () => { this.scrolled = performance.now(); }, { passive: true });
@@ -498,9 +498,10 @@ class Timeline {
         for (const query of ["(prefers-color-scheme: dark)", "print"]) {
             matchMedia(query).addEventListener("change", () => { this.colours = null; this.draw(); });
         }
-        return [this.picker(policies), this.tools(drawn), this.legend(), this.overview, this.stage,
-            h("p", { class: "muted small hint", id: "timeline-keys" }, "Wheel or pinch to zoom, drag to move. Keys, with a timeline in focus: ",
-                "\u2190 \u2192 move, + \u2212 zoom, 0 all, \u2191 \u2193 processor, , . previous and next run, L next late run.")];
+        return [this.picker(policies), this.tools(drawn, rounds), this.legend(), this.overview, this.stage,
+            h("p", { class: "muted small hint", id: "timeline-keys" }, "Wheel or pinch to zoom, drag to move. With a timeline in focus: ",
+                [["\u2190 \u2192", "move"], ["+ \u2212", "zoom"], ["0", "all"], ["\u2191 \u2193", "processor"], [", .", "previous, next run"], ["L", "next late run"]]
+                    .map(([keys, does]) => [h("span", { class: "nowrap" }, keys.split(" ").map((k) => [h("kbd", null, k), " "]), does), " \u00a0"]))];
     }
 
     picker(policies) {
@@ -510,13 +511,14 @@ class Timeline {
             h("span", null, p.name, !this.runsOf(p.name).length && h("span", { class: "hidden-text" }, " (no timeline)")))));
     }
 
-    tools(drawn) {
+    tools(drawn, rounds) {
         const zoom = (label, text, act) => h("button", { type: "button", "aria-label": label, title: label, onclick: act }, text);
         return h("div", { class: "tools" },
             drawn.length > 1 && h("label", null, "Beside it", h("select", { id: "beside", onchange: (e) => { this.beside = e.target.value; this.show(); } },
                 h("option", { value: "" }, "nothing"),
                 drawn.map((p) => h("option", { value: p.name, selected: p.name === this.beside }, p.name)))),
-            this.roundBox,
+            rounds.length > 1 && h("label", null, "Round", h("select", { id: "round",
+                onchange: (e) => { this.round = rounds[e.target.selectedIndex]; this.show(); } }, rounds.map((r) => h("option", null, number(r))))),
             h("span", { class: "zoom", role: "group", "aria-label": "Zoom" },
                 zoom("Move left", "\u25c0", () => this.pan(-0.4)), zoom("Zoom out", "\u2212", () => this.zoom(2)),
                 zoom("Zoom in", "+", () => this.zoom(0.5)), zoom("Move right", "\u25b6", () => this.pan(0.4)),
@@ -542,13 +544,6 @@ class Timeline {
         this.panels = names.map((name, i) => this.panel(name, i));
         this.extent = Math.max(...this.panels.map((p) => p.data.span));
         this.stage.replaceChildren(...this.panels.map((p) => p.element));
-        const most = Math.max(...names.map((n) => this.runsOf(n).length));
-        const round = this.round.get(this.shown) ?? 0;
-        this.roundBox.replaceChildren(...(most > 1 ? [h("label", null, "Round", h("select", { id: "round", onchange: (e) => {
-            for (const p of this.report.policies) this.round.set(p.name, Number(e.target.value));
-            this.show();
-        } }, Array.from({ length: most }, (_, k) => h("option", { value: k, selected: k === round },
-            String(this.runsOf(this.shown)[k]?.round ?? k + 1)))))] : []));
         this.look(this.view.t0, this.view.t1);
     }
 
@@ -558,7 +553,7 @@ class Timeline {
     }
 
     panel(name, index) {
-        const runs = this.runsOf(name), run = runs[Math.min(this.round.get(name) ?? 0, runs.length - 1)];
+        const runs = this.runsOf(name), run = runs.find((r) => r.round === this.round) || runs[0];
         const data = prepare(run), { emulated } = this.report;
         const canvas = h("canvas", { tabindex: "0", role: "img", "aria-describedby": "timeline-keys", "data-policy": name,
             "aria-label": `Timeline of ${name}: ${data.tracks.map((t) => `${t.name}${emulated.has(t.name) ? " (emulated)" : ""}, ${plural(t.runs.length, "run")}, ${number(t.late)} late`).join("; ")}` });
@@ -570,7 +565,7 @@ class Timeline {
                 emulated.has(t.name) && emulatedBadge(), h("span", { class: "muted" }, facts.join(" \u00b7 ")));
         });
         const panel = { name, run, data, canvas, index, chosen: null, pointers: new Map(), element: h("div", { class: "panel" },
-            h("h3", null, name, h("span", { class: "load" }, `round ${number(run.round)}, ${timeText(data.span, 100)}`)),
+            h("h3", null, name, h("span", { class: "load" }, `round ${number(run.round)}, ${number(data.span / 1000)} s`)),
             h("div", { class: "lanes", style: { height: `${data.height}px` } }, canvas, labels)) };
         canvas.style.height = `${data.height}px`;
         this.listen(panel);
@@ -647,8 +642,8 @@ class Timeline {
     describe({ track, run }, x, y) {
         const name = this.report.models[run.model] ?? `model ${run.model}`;
         showTip(x, y, h("b", null, name), `${track.name}${this.report.emulated.has(track.name) ? " (emulated)" : ""}, batch ${run.batch}`,
-            h("br"), `starts ${run.start.toFixed(2)} ms, takes ${ms(run.end - run.start)}`,
-            run.late && [h("br"), h("span", { class: "late" }, "late: finished after its deadline")][1]);
+            h("br"), `starts at ${run.start.toFixed(2)} ms, takes ${figure(run.end - run.start)} ms`,
+            ...(run.late ? [h("br"), h("span", { class: "late" }, "late: finished after its deadline")] : []));
     }
 
     key(panel, e) {
@@ -841,7 +836,7 @@ class Timeline {
         c.strokeStyle = colours.ink;
         c.lineWidth = 2;
         c.strokeRect(x0 + 1, 1, Math.max(1, x1 - x0 - 2), 42);
-        const { c: s } = { c: this.lateSwatch.getContext("2d") };
+        const s = this.lateSwatch.getContext("2d");
         s.setTransform(2, 0, 0, 2, 0, 0);
         s.fillStyle = colours.muted;
         s.fillRect(0, 0, 26, 15);
@@ -885,25 +880,27 @@ class Timeline {
 const section = (id, title, text, ...content) => h("section", { id, "aria-labelledby": `${id}-title` },
     h("header", null, h("h2", { id: `${id}-title` }, title), text && h("p", null, text)), content);
 
+// The sentence on top. It names an emulated processor that the best policy used: such a gain is not a measurement.
 function claim({ best, base, policies }) {
     if (!best) return ["No run was completed."];
-    const name = (p) => h("em", null, p.name);
-    if (!base || policies.length === 1) return [name(best), ` reached a normalized throughput of ${number(best.normalized?.median)}.`];
-    if (best === base) return ["Nothing here did better than ", name(base), "."];
-    const ratio = best.normalized?.median / base.normalized?.median;
-    if (!isNumber(ratio)) return [name(best), " did best."];
+    const name = h("em", null, best.name);
+    const help = best.emulated.length ? `With the emulated ${best.emulated.map((e) => e.name).join(", ")}, ` : "";
+    const ratio = best.normalized?.median / base?.normalized?.median;
+    if (best === base && policies.length > 1) return ["Nothing here did better than ", name, "."];
+    if (best === base || !isNumber(ratio)) return [help, name, ` reached a normalized throughput of ${figure(best.normalized?.median)}.`];
     const kept = best.miss && best.miss.median <= MISS_LIMIT && base.miss && base.miss.median > MISS_LIMIT;
-    if (ratio < 1.005) {
-        return kept ? [name(best), ` keeps its deadlines, which ${base.name} does not, at ${ratio.toFixed(2)} times its work.`]
-            : [name(best), ` did best, at ${ratio.toFixed(2)} times the work of ${base.name}.`];
+    const times = ratio.toFixed(2);
+    if (times === "1.00" || ratio < 1) {
+        const work = times === "1.00" ? "the same work as" : `${times} times the work of`;
+        return [help, name, kept ? ` keeps its deadlines, which ${base.name} does not, and does ${work} it.` : ` did best, with ${work} ${base.name}.`];
     }
-    return [name(best), ` does ${ratio.toFixed(2)} times the work of ${base.name}`, kept ? " and keeps its deadlines." : "."];
+    return [help, name, ` does ${times} times the work of ${base.name}`, kept ? " and keeps its deadlines." : "."];
 }
 
-function tile(title, best, base, format, text) {
+function tile(title, best, base, other, format, text) {
     if (!best) return null;
-    return h("div", { class: "tile" }, h("h3", null, title), h("div", { class: "figure" }, format(best.median),
-        base && h("small", null, `against ${format(base.median)}`)), h("p", null, text));
+    return h("div", { class: "tile" }, h("h2", null, title), h("div", { class: "figure" }, format(best.median)),
+        base && h("p", null, `${other.name}: `, h("b", null, format(base.median))), h("p", null, text));
 }
 
 function headline(report) {
@@ -913,19 +910,17 @@ function headline(report) {
         `${plural(report.policies.length, "policy", "policies")}, ${plural(report.rounds, "round")}${isNumber(workload.seconds) ? ` of ${number(workload.seconds)} s` : ""}`,
         machine.cpu && `on ${machine.cpu}${isNumber(machine.cores) ? `, ${plural(machine.cores, "core")}` : ""}${isNumber(machine.memory_gb) ? `, ${number(machine.memory_gb)} GB` : ""}`];
     const worst = best && [...best.perModel].filter(([, m]) => m.miss).sort((a, b) => b[1].miss.median - a[1].miss.median)[0];
-    const rest = other ? ["against ", h("b", null, other.name), other.name === "ort-default" ? ", what people do today" : ""] : null;
     return h("section", { id: "headline", "aria-label": "The result" },
         h("p", { class: "claim" }, claim(report)),
         h("p", { class: "ran" }, `${ran.filter(Boolean).join("; ")}.`),
         emulated.size > 0 && h("p", { class: "notice" }, h("b", null, `Emulated: ${[...emulated].join(", ")}. `),
             "No such processor ran anything: its runs take the time a table says, so what policies gain by it is an estimate."),
         best && h("div", { class: "tiles" },
-            tile("Normalized throughput", best.normalized, other?.normalized, number,
-                ["1: as much work as one model alone on the machine. ", rest]),
-            tile("Deadlines missed", best.miss, other?.miss, percent,
-                [worst && worst[1].miss.median > 0 ? ["in the model that misses most, ", h("b", null, worst[0]), ". "] : "in any model. ", rest]),
-            tile(`p99 latency of ${tight}`, best.perModel.get(tight)?.p99, other?.perModel.get(tight)?.p99, ms,
-                [due ? `Its deadline is ${ms(due)}, the tightest here. ` : "99 of 100 requests are answered within it. ", rest])));
+            tile("Normalized throughput", best.normalized, other?.normalized, other, figure, "1 is as much work as one model does alone."),
+            tile("Deadlines missed", best.miss, other?.miss, other, percent, worst && worst[1].miss.median > 0
+                ? `In ${worst[0]}, which misses most.` : "In every model."),
+            tile(`p99 latency of ${tight}`, best.perModel.get(tight)?.p99, other?.perModel.get(tight)?.p99, other, (x) => `${figure(x)} ms`,
+                due ? `Its deadline is ${ms(due)}${deadline.size > 1 ? ", the tightest here" : ""}.` : "99 of 100 requests are answered within it.")));
 }
 
 function profileTable({ data, models, emulated }) {
@@ -994,7 +989,8 @@ function page(raw) {
     const main = $("main"), timeline = new Timeline(report);
     main.replaceChildren(headline(report));
     if (report.best) {
-        main.append(section("overall-section", "Policies compared", "Best first. The dashed lines: 1 in throughput, the limit in misses, the deadline in latency.",
+        main.append(section("overall-section", "Policies compared", ["Best first. Misses are those of the model that misses most. Dashed lines: a throughput of 1, ",
+            `misses of ${percent(MISS_LIMIT)}, the deadline. Small figures and thin black lines: the least and the greatest of the rounds.`],
             h("div", { class: "card" }, overallTable(report))));
         main.append(section("timeline", "What ran where", "Every run on every processor, on a common time axis.", h("div", { class: "card" }, timeline.build())));
         main.append(section("latencies", "Model by model", "How each model fared under each policy: rates and latencies as its client saw them.",
