@@ -62,7 +62,13 @@ if(TARGET cosrel_runtime)
     target_link_libraries(cosrel_shared PRIVATE $<BUILD_INTERFACE:${lib}>)
   endforeach()
 
-  add_library(cosrel_static STATIC ${objects})
+  # One object in which only the public names stay visible: a program that links the archive may use any other name.
+  add_custom_command(
+    OUTPUT cosrel.o
+    COMMAND ${CMAKE_LINKER} -r -o cosrel.o ${objects}
+    COMMAND ${CMAKE_OBJCOPY} --localize-hidden cosrel.o
+    DEPENDS ${objects} COMMAND_EXPAND_LISTS VERBATIM)
+  add_library(cosrel_static STATIC "${CMAKE_CURRENT_BINARY_DIR}/cosrel.o")
   set_target_properties(cosrel_static PROPERTIES OUTPUT_NAME cosrel LINKER_LANGUAGE C)
 
   install(TARGETS cosrel_shared EXPORT cosrelTargets
@@ -84,7 +90,7 @@ if(TARGET cosrel_runtime)
   else()
     set(pc_ort "\${libdir}/cosrel/libonnxruntime.so.1 -Wl,-rpath,\${libdir}/cosrel")
   endif()
-  file(RELATIVE_PATH pc_up "/${CMAKE_INSTALL_LIBDIR}/pkgconfig" "/")
+  string(REGEX REPLACE "[^/]+" ".." pc_up "${CMAKE_INSTALL_LIBDIR}/pkgconfig")
   list(JOIN pc_requires ", " pc_requires)
   configure_file("${PROJECT_SOURCE_DIR}/cmake/cosrel.pc.in" "${CMAKE_BINARY_DIR}/cosrel.pc" @ONLY)
   install(FILES "${CMAKE_BINARY_DIR}/cosrel.pc" DESTINATION "${CMAKE_INSTALL_LIBDIR}/pkgconfig")

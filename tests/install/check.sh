@@ -21,6 +21,8 @@ export PKG_CONFIG_PATH=${pc%/*}
 
 others=$(nm -D --defined-only "$lib/libcosrel.so" | awk '$3 !~ /^cosrel_/ { print $3 }')
 [ -z "$others" ] || fail "libcosrel.so exports more than the public names:" $others
+others=$(nm -g --defined-only "$lib/libcosrel.a" | awk 'NF == 3 && $3 !~ /^cosrel_/ { print $3 }')
+[ -z "$others" ] || fail "libcosrel.a shows more than the public names:" $others
 needed=$(LD_LIBRARY_PATH='' ldd "$lib/libcosrel.so" | awk '/not found/ { print $1 }')
 [ -z "$needed" ] || fail "libcosrel.so does not find" $needed
 if find "$prefix" -type f \( -name '*.pc' -o -name '*.cmake' \) -exec grep -lF "$build" {} + | grep .; then

@@ -76,11 +76,15 @@ expect_sum() { # WHAT EXPECTED ACTUAL
     [ "$2" = "$3" ] || die "$1 is not what this version of Cosrel was written for: checksum $3, expected $2"
 }
 
+# Two retries, 2 and 4 s apart, instead of npm's minute of them: an unreachable registry is soon said.
+npm_options=(--ignore-scripts --loglevel=error --prefer-offline --no-audit --no-fund
+    --fetch-retries=2 --fetch-retry-mintimeout=2000 --fetch-retry-maxtimeout=4000)
+
 # An npm package's tarball, checked against its pinned integrity (base64 of SHA-512, as npm writes it). No script of it
 # runs. npm's own cache makes the second fresh clone quick.
 npm_tarball() { # NAME@VERSION INTEGRITY DIR -> prints the file's path
     local log=$COSREL_DEPS/npm.log file
-    npm pack "$1" --ignore-scripts --loglevel=error --prefer-offline --pack-destination "$3" >"$log" 2>&1 ||
+    npm pack "$1" "${npm_options[@]}" --pack-destination "$3" >"$log" 2>&1 ||
         die "npm cannot fetch $1: $(npm_error "$log"). Check the network, then run again"
     file=$(echo "$3"/*.tgz)
     expect_sum "$1" "$2" "sha512-$(base64_sha512 "$file")"
@@ -89,8 +93,10 @@ npm_tarball() { # NAME@VERSION INTEGRITY DIR -> prints the file's path
 
 base64_sha512() { sha512sum "$1" | cut -d' ' -f1 | tr -d '\n' | sed 's/../\\x&/g' | xargs -0 printf '%b' | base64 -w0; }
 
+# What npm wrote to LOG that a person can act on: the failed request, else the first lines that say more than a code.
 npm_error() { # LOG
     local line
-    line=$(grep -m1 -E '^npm (ERR!|error) (network|[0-9]{3}|code) ' "$1" | sed -E 's/^npm (ERR!|error) *//')
+    line=$(sed -nE 's/^npm (ERR!|error) *//p' "$1" | grep -m1 -E '^request to|^network|^[0-9]{3} |reason:' ||
+        sed -nE 's/^npm (ERR!|error) *//p' "$1" | grep -m1 -vE '^code |^$')
     echo "${line:-see $1}"
 }

@@ -50,7 +50,8 @@ install_missing() {
     as_root apt-get -o DPkg::Lock::Timeout=300 update >"$log" 2>&1 || true
     if ! as_root env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 \
         install -y --no-install-recommends --no-remove --no-upgrade $names >>"$log" 2>&1; then
-        die "apt-get cannot install $names: $(apt_error "$log"). Check the network and the system's package sources, then run again"
+        die "apt-get cannot install: $(apt_error "$log"). Check the network and the system's package sources," \
+            "then run again; missing: $names"
     fi
     missing_packages=()
 }
