@@ -1,0 +1,347 @@
+#include "tiny_onnx.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "onnx-ml.pb-c.h"
+
+/* What every exporter of the last years writes; ONNX Runtime 1.16 and newer read it. */
+enum { IR_VERSION = 8, OPSET_VERSION = 17, ITEMS_MAX = 8, FLOAT = 1, INT64 = 7, BOOL = 9, BFLOAT16 = 16 };
+
+/* Each message with its base set up, in memory that lives until `tiny_end`. */
+typedef struct tiny {
+    void **blocks;
+    size_t count;
+    Onnx__ModelProto *model;
+} tiny;
+
+static void *take(tiny *t, size_t bytes)
+{
+    void **blocks = realloc(t->blocks, (t->count + 1) * sizeof *blocks);
+    void *block = calloc(1, bytes + 1);
+    if (!blocks || !block)
+        abort(); /* a test without memory has nothing to say */
+    t->blocks = blocks;
+    t->blocks[t->count++] = block;
+    return block;
+}
+
+static char *take_text(tiny *t, const char *text)
+{
+    char *copy = take(t, strlen(text) + 1);
+    memcpy(copy, text, strlen(text) + 1);
+    return copy;
+}
+
+#define TAKE(type, name) ((type *)take_message(t, &onnx__##name##__descriptor))
+
+static void *take_message(tiny *t, const ProtobufCMessageDescriptor *descriptor)
+{
+    void *message = take(t, descriptor->sizeof_message);
+    protobuf_c_message_init(descriptor, message);
+    return message;
+}
+
+static Onnx__GraphProto *take_graph(tiny *t, const char *name)
+{
+    Onnx__GraphProto *g = TAKE(Onnx__GraphProto, graph_proto);
+    g->name = take_text(t, name);
+    g->node = take(t, ITEMS_MAX * sizeof *g->node);
+    g->initializer = take(t, ITEMS_MAX * sizeof *g->initializer);
+    g->input = take(t, ITEMS_MAX * sizeof *g->input);
+    g->output = take(t, ITEMS_MAX * sizeof *g->output);
+    return g;
+}
+
+static void tiny_begin(tiny *t, const char *name)
+{
+    memset(t, 0, sizeof *t);
+    Onnx__ModelProto *m = TAKE(Onnx__ModelProto, model_proto);
+    m->has_ir_version = 1;
+    m->ir_version = IR_VERSION;
+    m->producer_name = take_text(t, "cosrel tests");
+    m->opset_import = take(t, sizeof *m->opset_import);
+    m->opset_import[0] = TAKE(Onnx__OperatorSetIdProto, operator_set_id_proto);
+    m->opset_import[0]->domain = take_text(t, "");
+    m->opset_import[0]->has_version = 1;
+    m->opset_import[0]->version = OPSET_VERSION;
+    m->n_opset_import = 1;
+    m->graph = take_graph(t, name);
+    t->model = m;
+}
+
+static bool tiny_end(tiny *t, const char *path)
+{
+    const size_t bytes = onnx__model_proto__get_packed_size(t->model);
+    uint8_t *packed = take(t, bytes);
+    onnx__model_proto__pack(t->model, packed);
+    FILE *file = fopen(path, "wb");
+    bool ok = file && fwrite(packed, 1, bytes, file) == bytes;
+    ok = file && fclose(file) == 0 && ok;
+    if (!ok)
+        perror(path);
+    for (size_t i = 0; i < t->count; i++)
+        free(t->blocks[i]);
+    free(t->blocks);
+    return ok;
+}
+
+/* shape: "batch,4"; "": a scalar. Digits are fixed sizes, words are symbols. */
+static Onnx__ValueInfoProto *take_value(tiny *t, const char *name, int32_t type, const char *shape)
+{
+    Onnx__ValueInfoProto *v = TAKE(Onnx__ValueInfoProto, value_info_proto);
+    v->name = take_text(t, name);
+    v->type = TAKE(Onnx__TypeProto, type_proto);
+    v->type->value_case = ONNX__TYPE_PROTO__VALUE_TENSOR_TYPE;
+    Onnx__TypeProto__Tensor *tensor = TAKE(Onnx__TypeProto__Tensor, type_proto__tensor);
+    v->type->tensor_type = tensor;
+    tensor->has_elem_type = 1;
+    tensor->elem_type = type;
+    tensor->shape = TAKE(Onnx__TensorShapeProto, tensor_shape_proto);
+    tensor->shape->dim = take(t, ITEMS_MAX * sizeof *tensor->shape->dim);
+    char *rest = take_text(t, shape);
+    for (char *word = strtok_r(rest, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
+        Onnx__TensorShapeProto__Dimension *d = TAKE(Onnx__TensorShapeProto__Dimension, tensor_shape_proto__dimension);
+        const bool fixed = word[0] >= '0' && word[0] <= '9';
+        if (fixed)
+            d->dim_value = strtoll(word, NULL, 10);
+        else
+            d->dim_param = word;
+        d->value_case = fixed ? ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_VALUE
+                              : ONNX__TENSOR_SHAPE_PROTO__DIMENSION__VALUE_DIM_PARAM;
+        tensor->shape->dim[tensor->shape->n_dim++] = d;
+    }
+    return v;
+}
+
+static void add_input(tiny *t, const char *name, int32_t type, const char *shape)
+{
+    Onnx__GraphProto *g = t->model->graph;
+    g->input[g->n_input++] = take_value(t, name, type, shape);
+}
+
+static void add_output(tiny *t, const char *name, int32_t type, const char *shape)
+{
+    Onnx__GraphProto *g = t->model->graph;
+    g->output[g->n_output++] = take_value(t, name, type, shape);
+}
+
+/* Names are separated by commas. */
+static char **take_names(tiny *t, const char *names, size_t *count)
+{
+    char **list = take(t, ITEMS_MAX * sizeof *list);
+    char *rest = take_text(t, names);
+    for (char *word = strtok_r(rest, ",", &rest); word; word = strtok_r(NULL, ",", &rest))
+        list[(*count)++] = word;
+    return list;
+}
+
+static Onnx__NodeProto *add_node(tiny *t, Onnx__GraphProto *g, const char *op, const char *inputs, const char *outputs)
+{
+    Onnx__NodeProto *n = TAKE(Onnx__NodeProto, node_proto);
+    n->op_type = take_text(t, op);
+    n->input = take_names(t, inputs, &n->n_input);
+    n->output = take_names(t, outputs, &n->n_output);
+    g->node[g->n_node++] = n;
+    return n;
+}
+
+static Onnx__TensorProto *add_weights(tiny *t, const char *name, int32_t type, size_t rank, const int64_t *dims)
+{
+    Onnx__GraphProto *g = t->model->graph;
+    Onnx__TensorProto *w = TAKE(Onnx__TensorProto, tensor_proto);
+    w->name = take_text(t, name);
+    w->has_data_type = 1;
+    w->data_type = type;
+    w->dims = take(t, rank * sizeof *w->dims);
+    for (size_t i = 0; i < rank; i++)
+        w->dims[w->n_dims++] = dims[i];
+    g->initializer[g->n_initializer++] = w;
+    return w;
+}
+
+static void set_raw(tiny *t, Onnx__TensorProto *w, const void *data, size_t bytes)
+{
+    w->has_raw_data = 1;
+    w->raw_data.len = bytes;
+    w->raw_data.data = take(t, bytes);
+    memcpy(w->raw_data.data, data, bytes);
+}
+
+static const float one_to_four[] = {1, 2, 3, 4};
+
+static void begin_add(tiny *t, int64_t elements, Onnx__TensorProto **constant)
+{
+    tiny_begin(t, "add");
+    add_input(t, "x", FLOAT, "batch,4");
+    add_output(t, "y", FLOAT, "batch,4");
+    *constant = add_weights(t, "c", FLOAT, 1, &elements);
+}
+
+bool tiny_add(const char *path)
+{
+    tiny t;
+    Onnx__TensorProto *c;
+    begin_add(&t, 4, &c);
+    set_raw(&t, c, one_to_four, sizeof one_to_four);
+    add_node(&t, t.model->graph, "Add", "x,c", "y");
+    return tiny_end(&t, path);
+}
+
+bool tiny_lying(const char *path, int64_t elements)
+{
+    tiny t;
+    Onnx__TensorProto *c;
+    begin_add(&t, elements, &c);
+    set_raw(&t, c, one_to_four, sizeof one_to_four);
+    add_node(&t, t.model->graph, "Add", "x,c", "y");
+    return tiny_end(&t, path);
+}
+
+bool tiny_unsupported(const char *path)
+{
+    tiny t;
+    Onnx__TensorProto *c;
+    begin_add(&t, 4, &c);
+    set_raw(&t, c, one_to_four, sizeof one_to_four);
+    add_node(&t, t.model->graph, "Frobnicate", "x", "f");
+    add_node(&t, t.model->graph, "Add", "f,c", "y");
+    return tiny_end(&t, path);
+}
+
+bool tiny_identity(const char *path, int32_t type)
+{
+    tiny t;
+    tiny_begin(&t, "identity");
+    if (type > BFLOAT16) { /* Identity takes float8 and int4 since operator set 21 */
+        t.model->ir_version = 10;
+        t.model->opset_import[0]->version = 21;
+    }
+    add_input(&t, "x", type, "batch,3");
+    add_output(&t, "y", type, "batch,3");
+    add_node(&t, t.model->graph, "Identity", "x", "y");
+    return tiny_end(&t, path);
+}
+
+bool tiny_multi(const char *path)
+{
+    tiny t;
+    tiny_begin(&t, "multi");
+    add_input(&t, "a", FLOAT, "batch,2");
+    add_input(&t, "b", FLOAT, "batch,2");
+    add_input(&t, "n", INT64, "batch");
+    add_output(&t, "sum", FLOAT, "batch,2");
+    add_output(&t, "product", FLOAT, "batch,2");
+    add_output(&t, "count", INT64, "batch");
+    add_node(&t, t.model->graph, "Add", "a,b", "sum");
+    add_node(&t, t.model->graph, "Mul", "a,b", "product");
+    add_node(&t, t.model->graph, "Add", "n,n", "count");
+    return tiny_end(&t, path);
+}
+
+static void add_entry(tiny *t, Onnx__TensorProto *w, const char *key, const char *value)
+{
+    Onnx__StringStringEntryProto *entry = TAKE(Onnx__StringStringEntryProto, string_string_entry_proto);
+    entry->key = take_text(t, key);
+    entry->value = take_text(t, value);
+    w->external_data[w->n_external_data++] = entry;
+}
+
+static bool write_external(const char *path, uint64_t offset)
+{
+    FILE *file = fopen(path, "wb");
+    bool ok = file && fseek(file, (long)offset, SEEK_SET) == 0 &&
+              fwrite(one_to_four, 1, sizeof one_to_four, file) == sizeof one_to_four;
+    ok = file && fclose(file) == 0 && ok;
+    if (!ok)
+        perror(path);
+    return ok;
+}
+
+bool tiny_external(const char *path, const char *location, uint64_t offset, const char *data_path)
+{
+    tiny t;
+    Onnx__TensorProto *c;
+    char number[32];
+    begin_add(&t, 4, &c);
+    c->has_data_location = 1;
+    c->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+    c->external_data = take(&t, ITEMS_MAX * sizeof *c->external_data);
+    add_entry(&t, c, "location", location);
+    snprintf(number, sizeof number, "%" PRIu64, offset);
+    add_entry(&t, c, "offset", number);
+    add_entry(&t, c, "length", "16");
+    add_node(&t, t.model->graph, "Add", "x,c", "y");
+    const bool ok = !data_path || write_external(data_path, offset);
+    return tiny_end(&t, path) && ok;
+}
+
+static void add_square(tiny *t, const char *name, size_t n)
+{
+    const int64_t dims[] = {(int64_t)n, (int64_t)n};
+    Onnx__TensorProto *w = add_weights(t, name, FLOAT, 2, dims);
+    float *values = take(t, n * n * sizeof *values);
+    for (size_t i = 0; i < n * n; i++)
+        values[i] = 1.0f / (float)n;
+    w->has_raw_data = 1;
+    w->raw_data.len = n * n * sizeof *values;
+    w->raw_data.data = (uint8_t *)values;
+}
+
+bool tiny_matmul(const char *path, size_t weight_bytes)
+{
+    tiny t;
+    char shape[48];
+    size_t n = (size_t)sqrt((double)weight_bytes / sizeof(float));
+    if (n == 0)
+        n = 1;
+    snprintf(shape, sizeof shape, "batch,%zu", n);
+    tiny_begin(&t, "matmul");
+    add_input(&t, "x", FLOAT, shape);
+    add_output(&t, "y", FLOAT, shape);
+    add_square(&t, "w", n);
+    add_node(&t, t.model->graph, "MatMul", "x,w", "y");
+    return tiny_end(&t, path);
+}
+
+static void add_attribute(tiny *t, Onnx__NodeProto *n, const char *name, Onnx__GraphProto *graph, int64_t number)
+{
+    Onnx__AttributeProto *a = TAKE(Onnx__AttributeProto, attribute_proto);
+    a->name = take_text(t, name);
+    a->has_type = 1;
+    a->type = graph ? ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH : ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
+    a->g = graph;
+    a->has_i = !graph;
+    a->i = number;
+    n->attribute = take(t, sizeof *n->attribute);
+    n->attribute[n->n_attribute++] = a;
+}
+
+bool tiny_slow(const char *path, int64_t turns)
+{
+    tiny t;
+    const uint8_t yes = 1;
+    tiny_begin(&t, "slow");
+    add_input(&t, "x", FLOAT, "batch,4");
+    add_output(&t, "y", FLOAT, "batch,4");
+    add_square(&t, "w", 256);
+    set_raw(&t, add_weights(&t, "turns", INT64, 0, NULL), &turns, sizeof turns);
+    set_raw(&t, add_weights(&t, "go", BOOL, 0, NULL), &yes, sizeof yes);
+    Onnx__GraphProto *body = take_graph(&t, "body");
+    body->input[body->n_input++] = take_value(&t, "turn", INT64, "");
+    body->input[body->n_input++] = take_value(&t, "go_in", BOOL, "");
+    body->input[body->n_input++] = take_value(&t, "h_in", FLOAT, "256,256");
+    body->output[body->n_output++] = take_value(&t, "go_out", BOOL, "");
+    body->output[body->n_output++] = take_value(&t, "h_out", FLOAT, "256,256");
+    add_node(&t, body, "Identity", "go_in", "go_out");
+    add_node(&t, body, "MatMul", "h_in,w", "h_out");
+    Onnx__NodeProto *loop = add_node(&t, t.model->graph, "Loop", "turns,go,w", "h");
+    add_attribute(&t, loop, "body", body, 0);
+    Onnx__NodeProto *mean = add_node(&t, t.model->graph, "ReduceMean", "h", "m");
+    add_attribute(&t, mean, "keepdims", NULL, 0);
+    add_node(&t, t.model->graph, "Add", "x,m", "y");
+    return tiny_end(&t, path);
+}
