@@ -352,6 +352,7 @@ static bool decide(sched_core *core, sched_action *action, bool *declined)
         if (count == 0)
             continue;
         core_look(core, (request_class)c, held);
+        core->view.lower_wait = below > 0;
         const bool startable = can_start_something(&core->view);
         /* What a class holds matters to the classes below it, even where it can start nothing itself. */
         if (!startable && below == 0)

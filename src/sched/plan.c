@@ -7,6 +7,9 @@ void plan_begin(sched_plan *p, const sched_view *view)
     p->view = view;
     p->open = view->startable;
     p->planned = 0;
+    p->usable = view->lower_wait ? UINT64_MAX : 0;
+    for (int i = 0; i < view_active_count(view); i++)
+        p->usable |= view->can[view_active(view, i)];
     memcpy(p->ready_ns, view->ready_ns, (size_t)view->processor_count * sizeof *p->ready_ns);
 }
 
@@ -43,12 +46,4 @@ int plan_earliest(const sched_plan *p, int model, uint32_t waiting, int64_t *end
         }
     }
     return best;
-}
-
-uint64_t plan_reachable(const sched_plan *p)
-{
-    uint64_t usable = 0;
-    for (int i = 0; i < view_active_count(p->view); i++)
-        usable |= p->view->can[view_active(p->view, i)];
-    return usable & p->open;
 }

@@ -10,6 +10,7 @@ typedef struct sched_plan {
     const sched_view *view;
     uint64_t open;           /* processors that may start now and that nothing planned excludes */
     uint64_t planned;        /* processors that something was given to */
+    uint64_t usable;         /* processors that matter: those that some waiting model can use */
     int64_t ready_ns[SCHED_PROCESSORS_MAX];
 } sched_plan;
 
@@ -22,7 +23,11 @@ void plan_give(sched_plan *p, int processor, int64_t cost_ns);
  * *end_ns: when. waiting > 0: sets count by their share (view_share) among that many requests, and *end_ns with them. */
 int plan_earliest(const sched_plan *p, int model, uint32_t waiting, int64_t *end_ns);
 
-/* What can be reached now: open processors that some waiting model can use. 0: nothing can start. */
-uint64_t plan_reachable(const sched_plan *p);
+/* Whether planning more can change anything: some waiting model can use an open processor, or lower classes could use
+ * one that a set should keep. */
+static inline bool plan_goes_on(const sched_plan *p)
+{
+    return (p->open & p->usable) != 0;
+}
 
 #endif

@@ -104,13 +104,13 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
     rank_models(h, view);
     const int64_t old_ns = view->now_ns - view_patience_ns(view);
     uint32_t r = view_first(view);
-    for (; r != REQUEST_NONE && view->requests[r].arrived_ns < old_ns && plan_reachable(&plan); r = view_next(view, r)) {
+    for (; r != REQUEST_NONE && view->requests[r].arrived_ns < old_ns && plan_goes_on(&plan); r = view_next(view, r)) {
         if (give(h, &plan, view->requests[r].model, out))
             return true;
     }
-    for (int i = 0; i < view_active_count(view) && plan_reachable(&plan); i++) {
+    for (int i = 0; i < view_active_count(view); i++) {
         const int model = h->order[i];
-        while (h->cursor[model] != REQUEST_NONE && plan.open) {
+        while (h->cursor[model] != REQUEST_NONE && plan_goes_on(&plan)) {
             if (give(h, &plan, model, out))
                 return true;
         }

@@ -89,14 +89,13 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
         c->processor = plan_earliest(&plan, model, view->queue->count, &c->end_ns);
     }
     const int64_t old_ns = view->now_ns - view_patience_ns(view);
-    uint64_t reachable = plan_reachable(&plan);
     for (uint32_t r = view_first(view); r != REQUEST_NONE && view->requests[r].arrived_ns < old_ns; r = view_next(view, r)) {
-        if (!(reachable & plan.open))
+        if (!plan_goes_on(&plan))
             break;
         if (give(all, &plan, view->requests[r].model, out))
             return true;
     }
-    while (reachable & plan.open) {
+    while (plan_goes_on(&plan)) {
         const int model = first_to_finish(all, view);
         if (model < 0)
             break;

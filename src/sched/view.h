@@ -28,6 +28,7 @@ struct sched_view {
     uint64_t up;
     uint64_t startable;          /* up, idle, its units free, not held for a higher class */
     uint64_t busy_units[2];      /* per level */
+    bool lower_wait;             /* lower classes have waiting requests: what is held matters */
     const class_queue *queue;
     const sched_request *requests;
     rng *random;                 /* the policy's stream */
