@@ -56,6 +56,9 @@ function spread(values) {
     return { median: v.length % 2 ? v[middle] : (v[middle - 1] + v[middle]) / 2, min: v[0], max: v[v.length - 1], n: v.length };
 }
 
+const greatest = (values) => values.filter(isNumber).reduce((a, b) => (a === null || b > a ? b : a), null);
+const least = (values) => values.filter(isNumber).reduce((a, b) => (a === null || b < a ? b : a), null);
+
 // ---- What the runs say --------------------------------------------------------------------------------------------
 
 const MISS_LIMIT = 0.01; // chosen: a stream that misses more than 1 % of its deadlines is not well served
@@ -76,19 +79,24 @@ function analysePolicy(name, data, models, about) {
     const perModel = new Map();
     for (const model of models) {
         const get = (key) => of((r) => r.models?.[model]?.[key]);
+        // Of a run in which a model got no answer there is no latency, whatever number stands there.
+        const time = (key) => of((r) => (r.models?.[model]?.completed > 0 ? r.models[model][key] : null));
         perModel.set(model, {
-            rps: get("rps"), mean: get("mean_ms"), p50: get("p50_ms"), p95: get("p95_ms"), p99: get("p99_ms"),
-            miss: get("deadline_miss_rate"), completed: get("completed"), histogram: mergeHistograms(runs, model),
+            rps: get("rps"), mean: time("mean_ms"), p50: time("p50_ms"), p95: time("p95_ms"), p99: time("p99_ms"),
+            miss: get("deadline_miss_rate"), histogram: mergeHistograms(runs, model),
         });
     }
+    const closed = list(data.workload.streams).filter((s) => s.kind === "closed" && data.alone[s.model] > 0).map((s) => s.model);
     const emulated = data.processors.filter((p) => p.emulated && runs.some((r) => r.processors?.[p.name]?.runs > 0));
     return {
         name, runs, perModel, emulated, summary: about?.summary || "", baseline: Boolean(about?.baseline),
         normalized: of((r) => r.normalized_throughput), throughput: of((r) => r.throughput_rps),
         cpu: of((r) => r.cpu_seconds), energy: of((r) => r.energy_j),
         // Of each run the stream that misses most: an average over streams would hide the one that starves.
-        miss: of((r) => models.map((m) => r.models?.[m]?.deadline_miss_rate).filter(isNumber)
-            .reduce((worst, rate) => (worst === null || rate > worst ? rate : worst), null)),
+        miss: of((r) => greatest(models.map((m) => r.models?.[m]?.deadline_miss_rate))),
+        // Likewise of the models that take whatever they get: much work in all can hide that one got nothing.
+        least: closed.length < 2 ? null : of((r) => least(closed.map((m) => r.models?.[m]?.rps / data.alone[m]))),
+        failed: runs.reduce((sum, r) => sum + models.reduce((n, m) => n + (r.models?.[m]?.failed || 0), 0), 0),
     };
 }
 
@@ -184,7 +192,8 @@ function policyHead(p, report, long) {
         p === report.best && report.policies.length > 1 && h("span", { class: "badge best" }, "best"), " ",
         p.baseline && h("span", { class: "badge" }, "baseline"), " ",
         long && p.emulated.map((e) => [h("span", { class: "badge emulated" }, `uses emulated ${e.name}`), " "]),
-        p.runs.length < report.rounds && h("span", { class: "badge" }, `${p.runs.length} of ${report.rounds} rounds`),
+        p.runs.length < report.rounds && h("span", { class: "badge" }, `${p.runs.length} of ${report.rounds} rounds`), " ",
+        long && p.failed > 0 && h("span", { class: "badge emulated" }, plural(p.failed, "request"), " failed"),
         long && p.summary && h("span", { class: "summary" }, p.summary));
 }
 
@@ -243,6 +252,7 @@ function overallTable(report) {
         { label: "normalized throughput", pick: (p) => p.normalized, format: figure, bar: true, mark: 1 },
         { label: "deadlines missed, %", pick: (p) => p.miss, format: inPercent, least: true, bar: true, mark: MISS_LIMIT },
         { label: `p99 of ${tight}, ms`, short: "p99, ms", pick: (p) => p.perModel.get(tight)?.p99, format: figure, least: true, bar: true, mark: deadline.get(tight) },
+        { label: "least served, % of alone", pick: (p) => p.least, format: inPercent },
         { label: "requests/s", pick: (p) => p.throughput, format: figure },
         { label: "CPU seconds", pick: (p) => p.cpu, format: figure, least: true },
         { label: "energy, J", pick: (p) => p.energy, format: figure, least: true },
@@ -289,7 +299,7 @@ function latencyRange(sets, due) {
 
 function decadeTicks(range) {
     const ticks = [];
-    for (const step of [[1, 2, 5], [1], null]) {
+    for (const step of [[1, 2, 5], [1, 3], [1], null]) {
         ticks.length = 0;
         for (let e = Math.floor(range.low / Math.LN10) - 1; e <= range.high / Math.LN10; e += step ? 1 : 2) {
             for (const m of step || [1]) {
@@ -297,7 +307,7 @@ function decadeTicks(range) {
                 if (f >= 0.01 && f <= 0.99) ticks.push([f, m * 10 ** e]);
             }
         }
-        if (ticks.length <= 9) break;
+        if (ticks.length <= 7) break;
     }
     return ticks;
 }
@@ -366,7 +376,7 @@ function streamText(s) {
     const parts = [s.kind === "closed" ? `closed loop${isNumber(s.in_flight) ? `, ${number(s.in_flight)} in flight` : ""}`
         : `${number(s.rate_hz)}/s${s.kind === "poisson" ? ", Poisson" : ""}`];
     if (isNumber(s.deadline_ms)) parts.push(`deadline ${ms(s.deadline_ms)}`);
-    if (isNumber(s.priority) && s.priority !== 0) parts.push(`priority ${number(s.priority)}`);
+    if (s.priority && s.priority !== "normal") parts.push(`priority ${s.priority}`);
     return parts.join(", ");
 }
 
@@ -403,6 +413,7 @@ function modelCard(report, model, index) {
 // ---- Timeline -----------------------------------------------------------------------------------------------------
 
 const AXIS = 24, LABEL = 19, LANE_ONE = 26, LANE_MANY = 17, LANES_MAX = 8, GAP = 7; // pixels, chosen
+const PAPER_WIDTH = 690; // pixels: A4 less its margins at 96 per inch
 const SPAN_MIN = 0.2; // ms, chosen: the shortest stretch of time that a view may show
 const BARS_AT_FIRST = 70; // chosen: about as many bars on the busiest lane as can be told apart
 
@@ -461,8 +472,8 @@ function timeTicks(t0, t1, room) {
     for (let k = Math.ceil(t0 / step); k * step <= t1; k++) ticks.push(k * step);
     return { ticks, step };
 }
-function timeText(t, step) {
-    const seconds = step >= 1000 || t >= 10000, unit = seconds ? 1000 : 1;
+function timeText(t, step, last) {
+    const seconds = step >= 1000 || last >= 10000, unit = seconds ? 1000 : 1;
     const digits = clamp(-Math.floor(Math.log10(step / unit) + 1e-9), 0, 6);
     return `${(t / unit).toFixed(digits)} ${seconds ? "s" : "ms"}`;
 }
@@ -495,6 +506,9 @@ class Timeline {
         this.overview.addEventListener("pointermove", (e) => e.buttons && this.seek(e));
         addEventListener("scroll", () => { this.scrolled = performance.now(); }, { passive: true });
         addEventListener("resize", () => this.redraw());
+        // Sharp on paper: drawn for its width instead of being squeezed into it.
+        addEventListener("beforeprint", () => { this.paper = PAPER_WIDTH; this.draw(); });
+        addEventListener("afterprint", () => { this.paper = 0; this.redraw(); });
         for (const query of ["(prefers-color-scheme: dark)", "print"]) {
             matchMedia(query).addEventListener("change", () => { this.colours = null; this.draw(); });
         }
@@ -724,7 +738,7 @@ class Timeline {
     }
 
     surface(canvas, height) {
-        const scale = devicePixelRatio || 1, width = canvas.clientWidth;
+        const scale = this.paper ? 2 : devicePixelRatio || 1, width = this.paper || canvas.clientWidth;
         if (canvas.width !== Math.round(width * scale) || canvas.height !== Math.round(height * scale)) {
             canvas.width = Math.round(width * scale);
             canvas.height = Math.round(height * scale);
@@ -749,7 +763,7 @@ class Timeline {
         for (const t of ticks) c.fillRect(Math.round(x(t)), 17, 1, panel.data.height - 17);
         c.fillStyle = colours.muted;
         for (const t of ticks) {
-            const text = timeText(t, step), half = c.measureText(text).width / 2;
+            const text = timeText(t, step, t1), half = c.measureText(text).width / 2;
             if (x(t) + half <= width) c.fillText(text, Math.max(0, x(t) - half), 8);
         }
         for (const track of panel.data.tracks) {
@@ -919,6 +933,7 @@ function headline(report) {
             tile("Normalized throughput", best.normalized, other?.normalized, other, figure, "1 is as much work as one model does alone."),
             tile("Deadlines missed", best.miss, other?.miss, other, percent, worst && worst[1].miss.median > 0
                 ? `In ${worst[0]}, which misses most.` : "In every model."),
+            !best.miss && tile("Least-served model", best.least, other?.least, other, percent, "Of the rate that it reaches alone."),
             tile(`p99 latency of ${tight}`, best.perModel.get(tight)?.p99, other?.perModel.get(tight)?.p99, other, (x) => `${figure(x)} ms`,
                 due ? `Its deadline is ${ms(due)}${deadline.size > 1 ? ", the tightest here" : ""}.` : "99 of 100 requests are answered within it.")));
 }
@@ -953,6 +968,7 @@ function method({ data, rounds, policies }) {
     const entry = (term, ...value) => [h("dt", null, term), h("dd", null, value)];
     const lines = (items) => h("ul", null, items.map((i) => h("li", null, i)));
     const short = policies.filter((p) => p.runs.length < rounds).map((p) => p.name);
+    const problems = data.runs.filter((r) => r.problem).map((r) => `${r.policy}, round ${r.round}: ${r.problem}`);
     return h("div", { class: "card" }, h("dl", null,
         data.command && entry("Command", h("pre", null, data.command)),
         entry("Versions", [data.cosrel && `cosrel ${data.cosrel}`, data.onnxruntime && `ONNX Runtime ${data.onnxruntime}`].filter(Boolean).join(", ")),
@@ -968,6 +984,7 @@ function method({ data, rounds, policies }) {
         entry("Best", `First come the policies that miss at most ${percent(MISS_LIMIT)} of any model's deadlines, those with the highest normalized `,
             "throughput first; then the others, fewest misses first."),
         entry("Normalized throughput", "The sum over the models of the rate reached divided by the rate of that model alone on all cores."),
+        problems.length > 0 && entry("Problems", lines(problems)),
         data.notes.length > 0 && entry("Notes", lines(data.notes))));
 }
 
@@ -982,7 +999,7 @@ function page(raw) {
     const title = data.title || "Benchmark";
     document.title = `${title} \u00b7 Cosrel`;
     const parts = [["overall-section", "Comparison"], ["timeline", "Timeline"], ["latencies", "Models"], ["profile", "Profile"], ["method", "Method"]];
-    $("top").append(h("div", { class: "brand" }, h("b", null, "cosrel bench"), h("span", null, data.created || ""),
+    $("top").append(h("div", { class: "brand" }, h("b", null, "cosrel bench"), h("span", null, String(data.created || "").replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?Z$/, "$1 $2 UTC")),
         h("nav", { "aria-label": "Sections" }, parts.filter(([id]) => id !== "profile" || data.profile.length)
             .filter(([id]) => report.best || !["overall-section", "timeline", "latencies"].includes(id))
             .map(([id, text]) => h("a", { href: `#${id}` }, text)))), h("h1", null, title));
