@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/text.h"
 
@@ -57,7 +58,8 @@ static void print_option(const cli_option *option)
 
 void cli_print_help(const cli_command *command)
 {
-    printf("Usage: cosrel %s %s\n\n%s.\n", command->name, command->arguments, command->summary);
+    printf("Usage: cosrel %s %s\n\n%s.\n", command->name, command->arguments,
+           command->summary ? command->summary : "Used by other commands");
     if (command->details)
         printf("\n%s\n", command->details);
     printf("\nOptions:\n");
@@ -196,6 +198,21 @@ int cli_run(const cli_command *command, int argc, char **argv, const char *comma
         status = CLI_FAILED;
     }
     return status;
+}
+
+bool cli_can_write(const char *path)
+{
+    char *folder = strdup(path);
+    if (!folder)
+        return false;
+    char *slash = strrchr(folder, '/');
+    if (slash == folder)
+        slash[1] = '\0';
+    else if (slash)
+        *slash = '\0';
+    const bool ok = access(slash ? folder : ".", W_OK | X_OK) == 0;
+    free(folder);
+    return ok;
 }
 
 bool cli_split(char *text, const char ***items, size_t *count)

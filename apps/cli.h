@@ -78,4 +78,7 @@ int cli_wrong(const cli_command *command, const char *format, ...) __attribute__
 /* "a,b,c" cut in place into a malloc'ed array of pointers into `text`; empty parts are an error (false). */
 COSREL_CHECKED bool cli_split(char *text, const char ***items, size_t *count);
 
+/* Whether a file could be made at `path`: asked before, so that an hour of measuring does not end in "no such folder". */
+bool cli_can_write(const char *path);
+
 #endif

@@ -54,7 +54,7 @@ static int help(int argc, char **argv)
         return CLI_DONE;
     }
     const cli_command *command = find(argv[0]);
-    if (!command)
+    if (!command || !command->summary)
         return unknown(argv[0]);
     cli_print_help(command);
     return CLI_DONE;

@@ -1,0 +1,28 @@
+/* The rounds of a benchmark: every model alone, then every policy, in turn. */
+#ifndef APPS_BENCH_MEASURE_H
+#define APPS_BENCH_MEASURE_H
+
+#include <jansson.h>
+
+#include "bench_job.h"
+#include "bench_plan.h"
+#include "cosrel/cosrel.h"
+#include "progress.h"
+
+typedef struct bench_measure {
+    const bench_plan *plan;
+    const bench_job *job;
+    cosrel_runtime *rt;      /* with the job's models; NULL if the plan has only baselines */
+    const char *models;      /* for the children */
+    const char *workload;
+    int rounds;
+    bool timelines;          /* of the first round */
+    progress *shown;
+} bench_measure;
+
+/* {"alone": {...}, "runs": [...]}, complete or, after Ctrl-C, as far as it came; runs are normalized. Sentences about
+ * what went wrong on the way are added to `notes`. Owned by the caller. */
+COSREL_CHECKED cosrel_status bench_measure_all(const bench_measure *m, json_t *notes, json_t **results,
+                                               cosrel_error *err);
+
+#endif

@@ -1,0 +1,27 @@
+/* The results as one HTML file that needs nothing else. */
+#ifndef APPS_BENCH_REPORT_H
+#define APPS_BENCH_REPORT_H
+
+#include <jansson.h>
+
+#include "bench_job.h"
+#include "bench_plan.h"
+#include "cosrel/cosrel.h"
+
+typedef struct bench_report {
+    const bench_plan *plan;
+    const bench_job *job;
+    const json_t *results;
+    const char *command_line;
+    int rounds;
+    cosrel_runtime *rt;     /* for its processors and costs; NULL: only baselines ran */
+    json_t *notes;          /* sentences */
+} bench_report;
+
+/* All that the page shows (the schema is described in docs/formats.md). NULL when out of memory. */
+json_t *bench_report_data(const bench_report *report);
+
+/* Fills the page with `data` and writes it in one stroke. */
+COSREL_CHECKED cosrel_status bench_report_write(const char *path, const json_t *data, cosrel_error *err);
+
+#endif

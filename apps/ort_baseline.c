@@ -1,0 +1,265 @@
+#include "ort_baseline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/error.h"
+#include "device/ort.h"
+#include "workload/arrivals.h"
+
+static const ort_baseline KINDS[] = {
+    {.name = "ort-default", .summary = "ONNX Runtime, one session per model, default options", .spinning = true},
+    {.name = "ort-nospin", .summary = "the same without spinning threads"},
+    {.name = "ort-1thread", .summary = "one thread per session", .threads = 1},
+    {.name = "ort-globalpool", .summary = "one thread pool for all sessions, without spinning", .global_pool = true},
+};
+enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0], OUTPUTS_MAX = 256 };
+
+typedef struct baseline {
+    const ort_baseline *kind;
+    const bench_job *job;
+    bench_run *run;
+    OrtEnv *env;
+    OrtSessionOptions *options;
+    OrtSession **sessions;       /* per model */
+    OrtValue ***inputs;          /* per model, per input */
+    pthread_mutex_t lock;        /* guards run->problem */
+} baseline;
+
+typedef struct client {
+    baseline *all;
+    const workload_stream *spec;
+    int stream;
+    int model;
+    pthread_t thread;
+    bool started;
+} client;
+
+const ort_baseline *ort_baseline_at(size_t index)
+{
+    return index < KIND_COUNT ? &KINDS[index] : NULL;
+}
+
+const ort_baseline *ort_baseline_find(const char *name)
+{
+    for (int i = 0; i < KIND_COUNT; i++)
+        if (strcmp(KINDS[i].name, name) == 0)
+            return &KINDS[i];
+    return NULL;
+}
+
+const ort_baseline *ort_baseline_alone(void)
+{
+    return &KINDS[0];
+}
+
+static cosrel_status make_env(baseline *b, cosrel_error *err)
+{
+    const OrtApi *api = ort_api();
+    if (!b->kind->global_pool)
+        return ort_env_acquire(&b->env, err);
+    OrtThreadingOptions *threading;
+    cosrel_status status = ort_check(api->CreateThreadingOptions(&threading), "ONNX Runtime", err);
+    if (status != COSREL_OK)
+        return status;
+    status = ort_check(api->SetGlobalSpinControl(threading, b->kind->spinning), "ONNX Runtime", err);
+    if (status == COSREL_OK)
+        status = ort_check(api->CreateEnvWithGlobalThreadPools(ORT_LOGGING_LEVEL_ERROR, "cosrel", threading, &b->env),
+                           "ONNX Runtime", err);
+    api->ReleaseThreadingOptions(threading);
+    return status;
+}
+
+static cosrel_status make_options(baseline *b, cosrel_error *err)
+{
+    const OrtApi *api = ort_api();
+    cosrel_status status = ort_check(api->CreateSessionOptions(&b->options), "ONNX Runtime", err);
+    if (status == COSREL_OK && !b->kind->spinning)
+        status = ort_check(api->AddSessionConfigEntry(b->options, "session.intra_op.allow_spinning", "0"),
+                           "ONNX Runtime", err);
+    if (status == COSREL_OK && b->kind->threads)
+        status = ort_check(api->SetIntraOpNumThreads(b->options, b->kind->threads), "ONNX Runtime", err);
+    if (status == COSREL_OK && b->kind->global_pool)
+        status = ort_check(api->DisablePerSessionThreads(b->options), "ONNX Runtime", err);
+    return status;
+}
+
+static cosrel_status infer(const baseline *b, int model, cosrel_error *err)
+{
+    const OrtApi *api = ort_api();
+    const bench_model *m = &b->job->models[model];
+    const char *input_names[OUTPUTS_MAX];
+    OrtValue *outputs[OUTPUTS_MAX] = {NULL};
+    for (size_t i = 0; i < m->in.count; i++)
+        input_names[i] = m->in.views[i].name;
+    OrtStatus *ran = api->Run(b->sessions[model], NULL, input_names, (const OrtValue *const *)b->inputs[model],
+                              m->in.count, (const char *const *)m->output_names, m->output_count, outputs);
+    for (size_t i = 0; i < m->output_count; i++)
+        if (outputs[i])
+            api->ReleaseValue(outputs[i]);
+    return ort_check(ran, m->name, err);
+}
+
+static cosrel_status open_model(baseline *b, int model, cosrel_error *err)
+{
+    const bench_model *m = &b->job->models[model];
+    if (m->in.count > OUTPUTS_MAX || m->output_count > OUTPUTS_MAX)
+        return error_set(err, COSREL_UNSUPPORTED, "%s: more than %d inputs or outputs", m->path, OUTPUTS_MAX);
+    cosrel_status status =
+        ort_check(ort_api()->CreateSession(b->env, m->path, b->options, &b->sessions[model]), m->path, err);
+    if (status != COSREL_OK)
+        return status;
+    b->inputs[model] = calloc(m->in.count + 1, sizeof *b->inputs[model]);
+    if (!b->inputs[model])
+        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", m->path);
+    for (size_t i = 0; i < m->in.count && status == COSREL_OK; i++)
+        status = ort_value_wrap(&m->in.views[i], &b->inputs[model][i], err);
+    /* The first run allocates. */
+    return status == COSREL_OK ? infer(b, model, err) : status;
+}
+
+static void close_all(baseline *b)
+{
+    const OrtApi *api = ort_api();
+    for (int m = 0; m < b->job->model_count; m++) {
+        for (size_t i = 0; b->inputs && b->inputs[m] && i < b->job->models[m].in.count; i++)
+            if (b->inputs[m][i])
+                api->ReleaseValue(b->inputs[m][i]);
+        if (b->inputs)
+            free(b->inputs[m]);
+        if (b->sessions && b->sessions[m])
+            api->ReleaseSession(b->sessions[m]);
+    }
+    free(b->inputs);
+    free(b->sessions);
+    if (b->options)
+        api->ReleaseSessionOptions(b->options);
+    ort_env_release(b->env);
+}
+
+static cosrel_status open_all(baseline *b, cosrel_error *err)
+{
+    b->sessions = calloc((size_t)b->job->model_count, sizeof *b->sessions);
+    b->inputs = calloc((size_t)b->job->model_count, sizeof *b->inputs);
+    if (!b->sessions || !b->inputs)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for sessions");
+    cosrel_status status = make_env(b, err);
+    if (status == COSREL_OK)
+        status = make_options(b, err);
+    for (int m = 0; m < b->job->model_count && status == COSREL_OK; m++)
+        status = open_model(b, m, err);
+    return status;
+}
+
+/* Sleeps until then, or until the window is over. */
+static void sleep_until(const bench_run *run, int64_t when_ns)
+{
+    for (;;) {
+        const int64_t now_ns = clock_now_ns();
+        if (now_ns >= when_ns || now_ns >= atomic_load(&run->end_ns))
+            return;
+        const int64_t limit_ns = now_ns + 20000000; /* chosen: a Ctrl-C moves the end nearer */
+        const int64_t until_ns = when_ns < limit_ns ? when_ns : limit_ns;
+        const struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = (long)(until_ns % 1000000000)};
+        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    }
+}
+
+/* One inference for a request that arrived then. False: it failed, and the client ends. */
+static bool serve(client *c, const char *track, int64_t arrived_ns)
+{
+    bench_run *run = c->all->run;
+    cosrel_error err = {""};
+    const int64_t deadline_ns = c->spec->deadline_ms > 0 ? arrived_ns + (int64_t)(c->spec->deadline_ms * 1e6) : 0;
+    const int64_t started_ns = clock_now_ns();
+    const bool ok = infer(c->all, c->model, &err) == COSREL_OK;
+    const int64_t done_ns = clock_now_ns();
+    bench_run_answer(run, c->model, arrived_ns, deadline_ns, done_ns, ok);
+    bench_run_span(run, track, c->model, started_ns, done_ns, 1);
+    if (deadline_ns && done_ns > deadline_ns)
+        bench_run_late(run, c->model, started_ns);
+    if (!ok) {
+        pthread_mutex_lock(&c->all->lock);
+        snprintf(run->problem, sizeof run->problem, "%.250s", err.text);
+        pthread_mutex_unlock(&c->all->lock);
+    }
+    return ok;
+}
+
+static void *client_main(void *user)
+{
+    client *c = user;
+    bench_run *run = c->all->run;
+    char track[96];
+    snprintf(track, sizeof track, "session %.80s", c->spec->model);
+    cpu_name_self("bench-client");
+    arrivals schedule;
+    const bool open_loop = c->spec->kind != WORKLOAD_CLOSED;
+    if (open_loop)
+        arrivals_init(&schedule, c->spec, c->all->job->seed + (uint64_t)c->stream);
+    const int64_t base_ns = run->start_ns - (int64_t)(c->all->job->warmup_s * 1e9);
+    int64_t next_ns = open_loop ? base_ns + arrivals_next_ns(&schedule) : 0;
+    bool going = true;
+    while (going && clock_now_ns() < atomic_load(&run->end_ns)) {
+        if (open_loop)
+            sleep_until(run, next_ns);
+        if (clock_now_ns() >= atomic_load(&run->end_ns))
+            break;
+        going = serve(c, track, open_loop ? next_ns : clock_now_ns());
+        if (open_loop)
+            next_ns = base_ns + arrivals_next_ns(&schedule);
+    }
+    /* Those that came and were never served. */
+    const int64_t end_ns = atomic_load(&run->end_ns);
+    const int64_t limit_ns = (int64_t)(c->spec->deadline_ms * 1e6);
+    for (; open_loop && next_ns < end_ns && limit_ns > 0; next_ns = base_ns + arrivals_next_ns(&schedule))
+        bench_run_answer(run, c->model, next_ns, next_ns + limit_ns, INT64_MAX, false);
+    return NULL;
+}
+
+static cosrel_status drive(baseline *b, client *clients, bool *counted, cosrel_error *err)
+{
+    const int count = (int)b->job->work->stream_count;
+    cosrel_status status = COSREL_OK;
+    for (int i = 0; i < count && status == COSREL_OK; i++) {
+        clients[i] = (client){.all = b,
+                              .spec = &b->job->work->streams[i],
+                              .stream = i,
+                              .model = b->job->stream_models[i]};
+        clients[i].started = pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) == 0;
+        if (!clients[i].started)
+            status = error_set(err, COSREL_OUT_OF_MEMORY, "a client thread could not be started");
+    }
+    if (status == COSREL_OK)
+        *counted = bench_run_wait(b->run, NULL, NULL);
+    else
+        atomic_store(&b->run->end_ns, 0);
+    for (int i = 0; i < count; i++)
+        if (clients[i].started)
+            pthread_join(clients[i].thread, NULL);
+    return status;
+}
+
+cosrel_status ort_baseline_run(const ort_baseline *kind, const bench_job *job, const char *policy, int round,
+                               bool with_timeline, bench_run *run, bool *counted, cosrel_error *err)
+{
+    baseline b = {.kind = kind, .job = job, .run = run};
+    *counted = false;
+    pthread_mutex_init(&b.lock, NULL);
+    client *clients = calloc(job->work->stream_count, sizeof *clients);
+    cosrel_status status = clients ? open_all(&b, err) : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for clients");
+    if (status == COSREL_OK)
+        status = bench_run_begin(run, job, policy, round, with_timeline, err);
+    if (status == COSREL_OK) {
+        status = drive(&b, clients, counted, err);
+        if (status != COSREL_OK)
+            bench_run_end(run);
+    }
+    close_all(&b);
+    free(clients);
+    return status;
+}

@@ -1,0 +1,25 @@
+# Files as C arrays in the program: it is one file that can be copied anywhere.
+#
+# cosrel_embed(target NAME file) compiles FILE into TARGET as `const unsigned char embedded_NAME[]`, NUL-terminated, and
+# `const size_t embedded_NAME_bytes` (without that NUL). It is made again when the file changes.
+
+if(CMAKE_SCRIPT_MODE_FILE)
+  file(READ "${EMBED_FILE}" hex HEX)
+  string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
+  string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)" "\\1\n" bytes "${bytes}")
+  file(WRITE "${EMBED_OUT}" "#include \"embedded.h\"\n
+const unsigned char embedded_${EMBED_NAME}[] = {\n${bytes}0x00};
+const size_t embedded_${EMBED_NAME}_bytes = sizeof embedded_${EMBED_NAME} - 1;\n")
+  return()
+endif()
+
+set(COSREL_EMBED_SCRIPT "${CMAKE_CURRENT_LIST_FILE}")
+
+function(cosrel_embed target name file)
+  set(out "${CMAKE_CURRENT_BINARY_DIR}/embedded_${name}.c")
+  add_custom_command(
+    OUTPUT "${out}"
+    COMMAND ${CMAKE_COMMAND} -DEMBED_FILE=${file} -DEMBED_NAME=${name} -DEMBED_OUT=${out} -P "${COSREL_EMBED_SCRIPT}"
+    DEPENDS "${file}" "${COSREL_EMBED_SCRIPT}" VERBATIM)
+  target_sources(${target} PRIVATE "${out}")
+endfunction()
