@@ -44,14 +44,17 @@ async function open(data, options = {}) {
     page.on("request", (r) => !/^(file|data):/.test(r.url()) && page.faults.push(`request to ${r.url()}`));
     page.on("dialog", (d) => { page.faults.push(`dialog ${d.message()}`); d.dismiss(); });
     await page.goto(pathToFileURL(file).href);
-    await page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
+    await frame(page);
     return page;
 }
 
-const frame = (page) => page.evaluate(() => new Promise((done) => { requestAnimationFrame(() => requestAnimationFrame(done)); }));
+const frame = (page) => page.evaluate(() => new Promise((done) => {
+    requestAnimationFrame(() => requestAnimationFrame(done));
+}));
 const close = (page) => { assert.deepEqual(page.faults, []); return page.context().close(); };
 const rowsOf = (page, table) => page.$$eval(`${table} tbody tr`, (rows) => rows.map((r) => ({
-    name: r.cells[0].dataset.value, values: [...r.cells].slice(1).map((c) => c.dataset.value), texts: [...r.cells].slice(1).map((c) => c.innerText) })));
+    name: r.cells[0].dataset.value, values: [...r.cells].slice(1).map((c) => c.dataset.value),
+        texts: [...r.cells].slice(1).map((c) => c.innerText) })));
 
 // By another way than the page's: least and greatest go, again and again, until the middle is left.
 function median(values) {
@@ -60,7 +63,8 @@ function median(values) {
     return left.reduce((a, b) => a + b, 0) / left.length;
 }
 
-const near = (text, expected, what) => assert.ok(text !== "" && Math.abs(Number(text) - expected) <= 1e-9 * Math.max(1, Math.abs(expected)),
+const near = (text, expected, what) => assert.ok(text !== ""
+    && Math.abs(Number(text) - expected) <= 1e-9 * Math.max(1, Math.abs(expected)),
     `${what}: page ${text}, data ${expected}`);
 
 const tests = {
@@ -75,7 +79,8 @@ const tests = {
                 const runs = data.runs.filter((r) => r.policy === row.name);
                 const expected = [runs.map((r) => r.normalized_throughput),
                     runs.map((r) => Math.max(...Object.values(r.models).map((m) => m.deadline_miss_rate ?? 0))),
-                    runs.map((r) => r.models.mobilenet_v2.p99_ms), runs.map((r) => r.throughput_rps), runs.map((r) => r.cpu_seconds),
+                    runs.map((r) => r.models.mobilenet_v2.p99_ms), runs.map((r) => r.throughput_rps),
+                        runs.map((r) => r.cpu_seconds),
                     runs.map((r) => r.energy_j)];
                 assert.equal(row.values.length, expected.length);
                 expected.forEach((e, i) => near(row.values[i], median(e), `${row.name} column ${i}`));
@@ -84,14 +89,16 @@ const tests = {
                 const all = expected[0].sort((a, b) => a - b);
                 if (all[0].toPrecision(3) !== all.at(-1).toPrecision(3)) {
                     const least = row.texts[0].split("\n").at(-1).split("\u2013").map(Number);
-                    assert.ok(Math.abs(least[0] / all[0] - 1) < 0.006 && Math.abs(least[1] / all.at(-1) - 1) < 0.006, row.texts[0]);
+                    assert.ok(Math.abs(least[0] / all[0] - 1) < 0.006 && Math.abs(least[1] / all.at(-1) - 1) < 0.006,
+                        row.texts[0]);
                 }
             }
             for (const model of data.model_order) {
                 for (const row of await rowsOf(page, `table[data-model="${model}"]`)) {
                     const runs = data.runs.filter((r) => r.policy === row.name).map((r) => r.models[model]);
                     const keys = ["rps", "p50_ms", "p99_ms"].concat(model === "resnet50" ? [] : ["deadline_miss_rate"]);
-                    keys.forEach((k, i) => near(row.values[i], median(runs.map((r) => r[k])), `${model} ${row.name} ${k}`));
+                    keys.forEach((k, i) => near(row.values[i], median(runs.map((r) => r[k])),
+                        `${model} ${row.name} ${k}`));
                 }
             }
             await close(page);
@@ -102,10 +109,13 @@ const tests = {
         const data = sample({ seed: 2, seconds: 2, rounds: 1, policies: ["ort-default", "max-weight"] });
         for (const [i, normalized, miss] of [[0, 0.8, 0.2], [1, 1.2, 0.001]]) {
             data.runs[i].normalized_throughput = normalized;
-            for (const m of Object.values(data.runs[i].models)) if (m.deadline_miss_rate !== null) m.deadline_miss_rate = miss;
+            for (const m of Object.values(data.runs[i].models)) {
+                if (m.deadline_miss_rate !== null) m.deadline_miss_rate = miss;
+            }
         }
         let page = await open(data);
-        assert.equal(await page.innerText(".claim"), "max-weight does 1.50 times the work of ort-default and keeps its deadlines.");
+        assert.equal(await page.innerText(".claim"),
+            "max-weight does 1.50 times the work of ort-default and keeps its deadlines.");
         assert.equal(await page.locator("#overall tbody tr").first().getAttribute("class"), "best");
         await close(page);
         // More work while deadlines are missed is not better than keeping them.
@@ -142,7 +152,8 @@ const tests = {
     async "the policy picker, the policy beside and the round change the timeline"() {
         const data = sample({ seed: 4, seconds: 2, rounds: 2 });
         const page = await open(data);
-        const shown = () => page.$$eval(".lanes canvas", (all) => all.map((c) => [c.dataset.policy, c.getAttribute("aria-label")]));
+        const shown = () => page.$$eval(".lanes canvas",
+            (all) => all.map((c) => [c.dataset.policy, c.getAttribute("aria-label")]));
         assert.deepEqual((await shown()).map((s) => s[0]), ["least-slack", "ort-default"]);
         await page.getByRole("radio", { name: "max-weight" }).check();
         assert.deepEqual((await shown()).map((s) => s[0]), ["max-weight", "ort-default"]);
@@ -163,7 +174,8 @@ const tests = {
     async "hover says what a run is; wheel, drag, buttons and keys zoom and pan"() {
         const data = sample({ seed: 1, seconds: 2, rounds: 1, policies: ["max-weight"] });
         // One processor, 100 ms; one run from 40 to 60 ms, late, of batch 3.
-        data.runs[0].timeline = { start_ms: 500, end_ms: 600, tracks: [{ processor: "npu0", runs: [[1, 540, 560, 3, 1]] }] };
+        data.runs[0].timeline = { start_ms: 500, end_ms: 600,
+            tracks: [{ processor: "npu0", runs: [[1, 540, 560, 3, 1]] }] };
         const page = await open(data);
         const canvas = page.locator(".lanes canvas");
         await canvas.scrollIntoViewIfNeeded();
@@ -171,14 +183,17 @@ const tests = {
         const box = await canvas.boundingBox();
         const y = box.y + 24 + 19 + 10, at = (share) => box.x + box.width * share;
         const tip = page.locator("#tip");
-        const over = async (share) => { await page.mouse.move(at(share), y); await frame(page); return tip.isVisible(); };
+        const over = async (share) => { await page.mouse.move(at(share), y); await frame(page);
+            return tip.isVisible(); };
         assert.equal(await over(0.3), false);
         assert.equal(await over(0.5), true);
         const text = await tip.innerText();
-        for (const part of ["ssd_mobilenet_v2", "npu0 (emulated)", "batch 3", "starts at 40.00 ms", "takes 20.0 ms", "late"]) {
+        for (const part of ["ssd_mobilenet_v2", "npu0 (emulated)", "batch 3", "starts at 40.00 ms", "takes 20.0 ms",
+            "late"]) {
             assert.ok(text.includes(part), `${part} in: ${text}`);
         }
-        await page.mouse.wheel(0, -600); // about the middle, beyond the factor 2 that brings 0.3 inside the run's 0.4 to 0.6
+        await page.mouse.wheel(0, -600);
+            // about the middle, beyond the factor 2 that brings 0.3 inside the run's 0.4 to 0.6
         await frame(page);
         assert.equal(await over(0.3), true);
         await page.mouse.move(at(0.2), y);
@@ -225,7 +240,8 @@ const tests = {
         const poison = (x) => {
             if (typeof x === "string") return evil + x;
             if (Array.isArray(x)) return x.map(poison);
-            if (x && typeof x === "object") return Object.fromEntries(Object.entries(x).map(([k, v]) => [k, poison(v)]));
+            if (x && typeof x === "object") return Object.fromEntries(Object.entries(x)
+                .map(([k, v]) => [k, poison(v)]));
             return x;
         };
         const data = poison(sample({ seed: 1, seconds: 1, rounds: 1 }));
@@ -237,7 +253,8 @@ const tests = {
             }
         }
         data.model_order.push("__proto__", "constructor");
-        data.workload.streams.push({ model: "__proto__", kind: "closed", rate_hz: null, deadline_ms: null, in_flight: 1, priority: 0 });
+        data.workload.streams.push({ model: "__proto__", kind: "closed", rate_hz: null, deadline_ms: null,
+            in_flight: 1, priority: 0 });
         const page = await open(data);
         assert.equal(await page.locator("img").count(), 0);
         assert.equal(await page.locator("script").count(), 2);
@@ -256,13 +273,15 @@ const tests = {
         const cases = {
             "no timelines": without((d) => d.runs.forEach((r) => { r.timeline = null; })),
             "one timeline": without((d) => d.runs.forEach((r, i) => { if (i !== 3) r.timeline = null; })),
-            "an empty timeline": without((d) => d.runs.forEach((r) => { r.timeline = { start_ms: 0, end_ms: 0, tracks: [] }; })),
+            "an empty timeline": without((d) => d.runs.forEach((r) => { r.timeline = { start_ms: 0, end_ms: 0,
+                tracks: [] }; })),
             "one policy": sample({ seed: 1, seconds: 1, rounds: 1, policies: ["ort-default"] }),
             "no baseline": sample({ seed: 1, seconds: 1, rounds: 1, policies: ["max-weight", "least-slack"] }),
             "stopped in the second round": without((d) => { d.runs.length = 10; d.rounds = 3; }),
             "no profile, no notes, no processors": without((d) => { d.profile = []; d.notes = []; d.processors = []; }),
             "nothing was completed": without((d) => d.runs.forEach((r) => Object.values(r.models).forEach((m) => {
-                Object.assign(m, { completed: 0, rps: 0, mean_ms: 0, p50_ms: 0, p95_ms: 0, p99_ms: 0, deadline_miss_rate: null, histogram: [] });
+                Object.assign(m, { completed: 0, rps: 0, mean_ms: 0, p50_ms: 0, p95_ms: 0, p99_ms: 0,
+                    deadline_miss_rate: null, histogram: [] });
             }))),
             "models that some runs lack": without((d) => { d.runs[0].models = {}; delete d.runs[1].models.resnet50; }),
             "no deadlines": without((d) => { d.workload.streams.forEach((s) => { s.deadline_ms = null; });
@@ -272,10 +291,13 @@ const tests = {
         for (const [name, data] of Object.entries(cases)) {
             const page = await open(data);
             const text = await page.innerText("body");
-            assert.equal(await page.locator("#overall tbody tr").count(), new Set(data.runs.map((r) => r.policy)).size, name);
-            assert.ok(!/NaN|undefined|null|Infinity|\[object/.test(text), `${name}: ${text.match(/.*(NaN|undefined|null|Infinity|\[object).*/)?.[0]}`);
+            assert.equal(await page.locator("#overall tbody tr").count(),
+                new Set(data.runs.map((r) => r.policy)).size, name);
+            assert.ok(!/NaN|undefined|null|Infinity|\[object/.test(text),
+                `${name}: ${text.match(/.*(NaN|undefined|null|Infinity|\[object).*/)?.[0]}`);
             if (name === "no timelines") assert.ok(text.includes("No timeline was recorded"));
-            if (name === "stopped in the second round") assert.ok(text.includes("1 of 2 rounds") && text.includes("of 3 asked for"));
+            if (name === "stopped in the second round") assert.ok(text.includes("1 of 2 rounds")
+                && text.includes("of 3 asked for"));
             if (name === "one timeline") assert.equal(await page.locator(".picker input:enabled").count(), 1);
             await close(page);
         }
@@ -289,9 +311,11 @@ const tests = {
     async "many long timelines load, and show only what can be seen"() {
         const data = sample({ seed: 1, seconds: 1, rounds: 1 });
         const one = data.runs[0];
-        data.runs = Array.from({ length: 20 }, (_, k) => ({ ...one, policy: data.policies[k % 5].name, round: Math.floor(k / 5) + 1,
+        data.runs = Array.from({ length: 20 }, (_,
+            k) => ({ ...one, policy: data.policies[k % 5].name, round: Math.floor(k / 5) + 1,
             timeline: { start_ms: 0, end_ms: 20000, tracks: ["cpu0", "cpu1"].map((processor) => ({ processor,
-                runs: Array.from({ length: 2500 }, (_, i) => [i % 4, i * 8, i * 8 + 7.5, 1, i % 50 === 0 ? 1 : 0]) })) } }));
+                runs: Array.from({ length: 2500 }, (_, i) => [i % 4, i * 8, i * 8 + 7.5, 1,
+                    i % 50 === 0 ? 1 : 0]) })) } }));
         const page = await open(data);
         await page.getByRole("button", { name: "Show all" }).click();
         const canvas = page.locator(".lanes canvas").first();
@@ -309,12 +333,14 @@ const tests = {
         for (const width of [320, 400, 760, 1280]) {
             for (const colorScheme of ["light", "dark"]) {
                 const page = await open(data, { viewport: { width, height: 800 }, colorScheme });
-                const [wide, ground] = await page.evaluate(() => [document.documentElement.scrollWidth, getComputedStyle(document.body).backgroundColor]);
+                const [wide, ground] = await page.evaluate(() => [document.documentElement.scrollWidth,
+                    getComputedStyle(document.body).backgroundColor]);
                 assert.ok(wide <= width, `${wide} pixels wide at ${width}`);
                 grounds.add(ground);
                 if (width === 1280) {
                     await page.emulateMedia({ media: "print" });
-                    assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor), "rgb(255, 255, 255)");
+                    assert.equal(await page.evaluate(() => getComputedStyle(document.body).backgroundColor),
+                        "rgb(255, 255, 255)");
                     assert.equal(await page.locator(".picker").isVisible(), false);
                 }
                 await close(page);
@@ -329,22 +355,29 @@ const tests = {
             const levels = await page.$$eval("h1, h2, h3", (all) => all.map((e) => Number(e.tagName[1])));
             assert.equal(levels.filter((l) => l === 1).length, 1);
             levels.forEach((l, i) => assert.ok(i === 0 || l <= levels[i - 1] + 1, `h${levels[i - 1]} before h${l}`));
-            const nameless = await page.$$eval("button, select, canvas[tabindex], [role=img]", (all) => all.filter((e) =>
-                !(e.getAttribute("aria-label") || e.textContent.trim() || e.closest("label")?.textContent.trim())).map((e) => e.outerHTML));
+            const nameless = await page.$$eval("button, select, canvas[tabindex], [role=img]",
+                (all) => all.filter((e) =>
+                !(e.getAttribute("aria-label") || e.textContent.trim() || e.closest("label")?.textContent.trim()))
+                    .map((e) => e.outerHTML));
             assert.deepEqual(nameless, []);
             // WCAG 2.1, 1.4.3: at least 4.5 for text of this size.
             const low = await page.evaluate(() => {
                 const rgb = (text) => text.match(/[\d.]+/g).map(Number);
-                const light = (c) => { const [r, g, b] = c.map((v) => (v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4)); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+                const light = (c) => { const [r, g,
+                    b] = c.map((v) => (v / 255 <= 0.03928 ? v / 255 / 12.92 : ((v / 255 + 0.055) / 1.055) ** 2.4));
+                    return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
                 const found = new Set();
                 const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
                 while (walk.nextNode()) {
                     const e = walk.currentNode.parentElement;
                     if (!walk.currentNode.data.trim() || e.closest("script, [hidden], noscript, option")) continue;
                     let ground = e, colour;
-                    do { colour = rgb(getComputedStyle(ground).backgroundColor); ground = ground.parentElement; } while (colour[3] === 0);
-                    const [a, b] = [light(rgb(getComputedStyle(e).color).slice(0, 3)), light(colour.slice(0, 3))].sort((x, y) => y - x);
-                    if ((a + 0.05) / (b + 0.05) < 4.5) found.add(`${e.className || e.tagName}: ${((a + 0.05) / (b + 0.05)).toFixed(2)}`);
+                    do { colour = rgb(getComputedStyle(ground).backgroundColor); ground = ground.parentElement;
+                        } while (colour[3] === 0);
+                    const [a, b] = [light(rgb(getComputedStyle(e).color).slice(0, 3)),
+                        light(colour.slice(0, 3))].sort((x, y) => y - x);
+                    const contrast = (a + 0.05) / (b + 0.05);
+                    if (contrast < 4.5) found.add(`${e.className || e.tagName}: ${contrast.toFixed(2)}`);
                 }
                 return [...found];
             });

@@ -53,7 +53,8 @@ function spread(values) {
     const v = values.filter(isNumber).sort((a, b) => a - b);
     if (!v.length) return null;
     const middle = v.length >> 1;
-    return { median: v.length % 2 ? v[middle] : (v[middle - 1] + v[middle]) / 2, min: v[0], max: v[v.length - 1], n: v.length };
+    return { median: v.length % 2 ? v[middle] : (v[middle - 1] + v[middle]) / 2, min: v[0], max: v[v.length - 1],
+        n: v.length };
 }
 
 const greatest = (values) => values.filter(isNumber).reduce((a, b) => (a === null || b > a ? b : a), null);
@@ -86,7 +87,8 @@ function analysePolicy(name, data, models, about) {
             miss: get("deadline_miss_rate"), histogram: mergeHistograms(runs, model),
         });
     }
-    const closed = list(data.workload.streams).filter((s) => s.kind === "closed" && data.alone[s.model] > 0).map((s) => s.model);
+    const closed = list(data.workload.streams).filter((s) => s.kind === "closed" && data.alone[s.model] > 0)
+        .map((s) => s.model);
     const emulated = data.processors.filter((p) => p.emulated && runs.some((r) => r.processors?.[p.name]?.runs > 0));
     return {
         name, runs, perModel, emulated, summary: about?.summary || "", baseline: Boolean(about?.baseline),
@@ -192,16 +194,19 @@ function policyHead(p, report, long) {
         p === report.best && report.policies.length > 1 && h("span", { class: "badge best" }, "best"), " ",
         p.baseline && h("span", { class: "badge" }, "baseline"), " ",
         long && p.emulated.map((e) => [h("span", { class: "badge emulated" }, `uses emulated ${e.name}`), " "]),
-        p.runs.length < report.rounds && h("span", { class: "badge" }, `${p.runs.length} of ${report.rounds} rounds`), " ",
+        p.runs.length < report.rounds && h("span", { class: "badge" }, `${p.runs.length} of ${report.rounds} rounds`),
+            " ",
         long && p.failed > 0 && h("span", { class: "badge emulated" }, plural(p.failed, "request"), " failed"),
         long && p.summary && h("span", { class: "summary" }, p.summary));
 }
 
-const rowClass = (p, report) => [p === report.best ? "best" : "", p.baseline ? "baseline" : ""].join(" ").trim() || null;
+const rowClass = (p, report) => [p === report.best ? "best" : "", p.baseline ? "baseline" : ""].join(" ").trim()
+    || null;
 
 // The median, the bar if `scale` is given, and the spread below where the rounds differ.
 function figureCell(s, format, { label, scale, mark, lead }) {
-    const cell = h("td", { role: "cell", "data-label": label, "data-value": s ? s.median : "", class: lead ? "lead" : null },
+    const cell = h("td", { role: "cell", "data-label": label, "data-value": s ? s.median : "",
+        class: lead ? "lead" : null },
         h("span", { class: "v" }, s ? format(s.median) : "\u2013"));
     if (s && scale > 0) {
         const at = (x) => `${clamp(x / scale, 0, 1) * 100}%`;
@@ -209,7 +214,8 @@ function figureCell(s, format, { label, scale, mark, lead }) {
             s.max > s.min && h("u", { style: { left: at(s.min), width: at(s.max - s.min) } }),
             isNumber(mark) && mark <= scale && h("s", { style: { left: at(mark) } })));
     }
-    if (s && format(s.min) !== format(s.max)) cell.append(h("span", { class: "spread" }, `${format(s.min)} \u2013 ${format(s.max)}`));
+    if (s && format(s.min) !== format(s.max)) cell.append(h("span", { class: "spread" },
+        `${format(s.min)} \u2013 ${format(s.max)}`));
     return cell;
 }
 
@@ -217,7 +223,8 @@ function figureCell(s, format, { label, scale, mark, lead }) {
 function head(columns, caption) {
     return [h("caption", { class: "hidden-text" }, caption), h("thead", { role: "rowgroup" },
         h("tr", { role: "row" }, columns.map((c, i) => h("th", { scope: "col", role: "columnheader", class: c.class },
-            c.sort ? h("button", { class: "sort", type: "button", onclick: (e) => sortBy(e.currentTarget, i, c.sort) }, c.label)
+            c.sort ? h("button", { class: "sort", type: "button",
+                onclick: (e) => sortBy(e.currentTarget, i, c.sort) }, c.label)
                 : c.label))))];
 }
 
@@ -250,8 +257,10 @@ function overallTable(report) {
     const { policies, tight, deadline } = report;
     const columns = [
         { label: "normalized throughput", pick: (p) => p.normalized, format: figure, bar: true, mark: 1 },
-        { label: "deadlines missed, %", pick: (p) => p.miss, format: inPercent, least: true, bar: true, mark: MISS_LIMIT },
-        { label: `p99 of ${tight}, ms`, short: "p99, ms", pick: (p) => p.perModel.get(tight)?.p99, format: figure, least: true, bar: true, mark: deadline.get(tight) },
+        { label: "deadlines missed, %", pick: (p) => p.miss, format: inPercent, least: true, bar: true,
+            mark: MISS_LIMIT },
+        { label: `p99 of ${tight}, ms`, short: "p99, ms", pick: (p) => p.perModel.get(tight)?.p99, format: figure,
+            least: true, bar: true, mark: deadline.get(tight) },
         { label: "least served, % of alone", pick: (p) => p.least, format: inPercent },
         { label: "requests/s", pick: (p) => p.throughput, format: figure },
         { label: "CPU seconds", pick: (p) => p.cpu, format: figure, least: true },
@@ -262,11 +271,13 @@ function overallTable(report) {
         c.lead = leaders(policies, c.pick, c.least);
     }
     return h("table", { id: "overall", class: "stack", role: "table" },
-        head([{ label: "policy", sort: "text" }, ...columns.map((c) => ({ label: c.label, sort: c.least ? "up" : "down", class: c.bar ? "barred" : null }))],
+        head([{ label: "policy", sort: "text" },
+            ...columns.map((c) => ({ label: c.label, sort: c.least ? "up" : "down", class: c.bar ? "barred" : null }))],
             "Policies compared: medians over the rounds, with least and greatest"),
         h("tbody", { role: "rowgroup" }, policies.map((p) => h("tr", { class: rowClass(p, report), role: "row" },
             policyHead(p, report, true),
-            columns.map((c) => figureCell(c.pick(p), c.format, { label: c.short || c.label, scale: c.scale, mark: c.mark, lead: c.lead(p) }))))));
+            columns.map((c) => figureCell(c.pick(p), c.format,
+                { label: c.short || c.label, scale: c.scale, mark: c.mark, lead: c.lead(p) }))))));
 }
 
 // ---- Latency distributions ----------------------------------------------------------------------------------------
@@ -354,10 +365,12 @@ function stripCell(p, m, set, range, due) {
     const cursor = h("div", { class: "cursor", hidden: true });
     const strip = h("div", { class: "strip" },
         svg("svg", { viewBox: `0 0 ${STRIP.width} ${STRIP.height}`, preserveAspectRatio: "none", role: "img",
-            "aria-label": `Latencies of ${plural(total, "request")}: half within ${ms(m.p50?.median)}, 99 % within ${ms(m.p99?.median)}` },
+            "aria-label": `Latencies of ${plural(total, "request")}: half within ${ms(m.p50?.median)}, `
+                + `99 % within ${ms(m.p99?.median)}` },
         decadeTicks(range).map(([f]) => svg("line", { class: "grid", x1: f * STRIP.width, x2: f * STRIP.width, y1: 0,
             y2: STRIP.height, "vector-effect": "non-scaling-stroke" })),
-        svg("line", { class: "grid", x1: 0, x2: STRIP.width, y1: STRIP.height, y2: STRIP.height, "vector-effect": "non-scaling-stroke" }),
+        svg("line", { class: "grid", x1: 0, x2: STRIP.width, y1: STRIP.height, y2: STRIP.height,
+            "vector-effect": "non-scaling-stroke" }),
         svg("path", { class: "ok", d: ok }), svg("path", { class: "over", d: over }),
         line(due, "due"), line(m.p50?.median, "p50"), line(m.p99?.median, "p99")), cursor);
     strip.addEventListener("pointermove", (e) => {
@@ -373,7 +386,8 @@ function stripCell(p, m, set, range, due) {
 }
 
 function streamText(s) {
-    const parts = [s.kind === "closed" ? `closed loop${isNumber(s.in_flight) ? `, ${number(s.in_flight)} in flight` : ""}`
+    const parts = [s.kind === "closed"
+        ? `closed loop${isNumber(s.in_flight) ? `, ${number(s.in_flight)} in flight` : ""}`
         : `${number(s.rate_hz)}/s${s.kind === "poisson" ? ", Poisson" : ""}`];
     if (isNumber(s.deadline_ms)) parts.push(`deadline ${ms(s.deadline_ms)}`);
     if (s.priority && s.priority !== "normal") parts.push(`priority ${s.priority}`);
@@ -385,13 +399,17 @@ function modelCard(report, model, index) {
     const sets = policies.map((p) => buckets(p.perModel.get(model).histogram));
     const range = latencyRange(sets, due);
     const columns = [
-        { label: "rate, /s", key: "rps", format: figure }, { label: "p50, ms", key: "p50", format: figure, least: true },
-        { label: "p99, ms", key: "p99", format: figure, least: true }, { label: "missed, %", key: "miss", format: inPercent, least: true },
+        { label: "rate, /s", key: "rps", format: figure },
+        { label: "p50, ms", key: "p50", format: figure, least: true },
+        { label: "p99, ms", key: "p99", format: figure, least: true },
+        { label: "missed, %", key: "miss", format: inPercent, least: true },
     ].filter((c) => c.key !== "miss" || due || policies.some((p) => p.perModel.get(model).miss));
     for (const c of columns) c.lead = leaders(policies, (p) => p.perModel.get(model)[c.key], c.least);
-    const axis = range ? [h("span", { class: "hidden-text" }, "latencies"), h("div", { class: due ? "axis with-due" : "axis", "aria-hidden": "true" },
+    const axis = range ? [h("span", { class: "hidden-text" }, "latencies"),
+        h("div", { class: due ? "axis with-due" : "axis", "aria-hidden": "true" },
         decadeTicks(range).map(([f, v]) => h("span", { style: { left: `${f * 100}%` } }, ms(v))),
-        due && h("span", { class: "due", style: { left: `${clamp(range.at(due), 0.14, 0.86) * 100}%` } }, `deadline ${ms(due)}`))]
+        due && h("span", { class: "due", style: { left: `${clamp(range.at(due), 0.14, 0.86) * 100}%` } },
+            `deadline ${ms(due)}`))]
         : "latencies";
     const load = report.streams.filter((s) => s.model === model).map(streamText).join("; ");
     const alone = report.data.alone[model];
@@ -421,7 +439,8 @@ const BARS_AT_FIRST = 70; // chosen: about as many bars on the busiest lane as c
 // cores) lie below each other. Times become relative to the timeline's start.
 function prepareTrack(track, origin) {
     const runs = list(track.runs).filter((r) => isNumber(r[1]) && isNumber(r[2]))
-        .map(([model, start, end, batch, late]) => ({ model, start: start - origin, end: Math.max(end, start) - origin, batch, late: Boolean(late) }))
+        .map(([model, start, end, batch, late]) => ({ model, start: start - origin,
+            end: Math.max(end, start) - origin, batch, late: Boolean(late) }))
         .sort((a, b) => a.start - b.start);
     const ends = [];
     for (const run of runs) {
@@ -499,10 +518,14 @@ class Timeline {
         this.shown = (drawn.includes(best) ? best : drawn[0]).name;
         this.beside = drawn.includes(base) && base.name !== this.shown ? base.name : "";
         this.round = null;
-        const rounds = [...new Set(drawn.flatMap((p) => this.runsOf(p.name).map((r) => r.round)))].sort((a, b) => a - b);
+        const rounds = [...new Set(drawn.flatMap((p) => this.runsOf(p.name).map((r) => r.round)))]
+            .sort((a, b) => a - b);
         this.overview = h("canvas", { class: "overview", "aria-hidden": "true" });
         this.stage = h("div");
-        this.overview.addEventListener("pointerdown", (e) => { this.overview.setPointerCapture(e.pointerId); this.seek(e); });
+        this.overview.addEventListener("pointerdown", (e) => {
+            this.overview.setPointerCapture(e.pointerId);
+            this.seek(e);
+        });
         this.overview.addEventListener("pointermove", (e) => e.buttons && this.seek(e));
         addEventListener("scroll", () => { this.scrolled = performance.now(); }, { passive: true });
         addEventListener("resize", () => this.redraw());
@@ -513,26 +536,33 @@ class Timeline {
             matchMedia(query).addEventListener("change", () => { this.colours = null; this.draw(); });
         }
         return [this.picker(policies), this.tools(drawn, rounds), this.legend(), this.overview, this.stage,
-            h("p", { class: "muted small hint", id: "timeline-keys" }, "Wheel or pinch to zoom, drag to move. With a timeline in focus: ",
-                [["\u2190 \u2192", "move"], ["+ \u2212", "zoom"], ["0", "all"], ["\u2191 \u2193", "processor"], [", .", "previous, next run"], ["L", "next late run"]]
-                    .map(([keys, does]) => [h("span", { class: "nowrap" }, keys.split(" ").map((k) => [h("kbd", null, k), " "]), does), " \u00a0"]))];
+            h("p", { class: "muted small hint", id: "timeline-keys" },
+                "Wheel or pinch to zoom, drag to move. With a timeline in focus: ",
+                [["\u2190 \u2192", "move"], ["+ \u2212", "zoom"], ["0", "all"], ["\u2191 \u2193", "processor"],
+                    [", .", "previous, next run"], ["L", "next late run"]]
+                    .map(([keys, does]) => [h("span", { class: "nowrap" },
+                        keys.split(" ").map((k) => [h("kbd", null, k), " "]), does), " \u00a0"]))];
     }
 
     picker(policies) {
         return h("fieldset", { class: "picker" }, h("legend", null, "Policy"), policies.map((p) => h("label", null,
             h("input", { type: "radio", name: "policy", value: p.name, checked: p.name === this.shown,
                 disabled: !this.runsOf(p.name).length, onchange: () => { this.shown = p.name; this.show(); } }),
-            h("span", null, p.name, !this.runsOf(p.name).length && h("span", { class: "hidden-text" }, " (no timeline)")))));
+            h("span", null, p.name, !this.runsOf(p.name).length
+                && h("span", { class: "hidden-text" }, " (no timeline)")))));
     }
 
     tools(drawn, rounds) {
-        const zoom = (label, text, act) => h("button", { type: "button", "aria-label": label, title: label, onclick: act }, text);
+        const zoom = (label, text, act) => h("button", { type: "button", "aria-label": label, title: label,
+            onclick: act }, text);
         return h("div", { class: "tools" },
-            drawn.length > 1 && h("label", null, "Beside it", h("select", { id: "beside", onchange: (e) => { this.beside = e.target.value; this.show(); } },
+            drawn.length > 1 && h("label", null, "Beside it",
+                h("select", { id: "beside", onchange: (e) => { this.beside = e.target.value; this.show(); } },
                 h("option", { value: "" }, "nothing"),
                 drawn.map((p) => h("option", { value: p.name, selected: p.name === this.beside }, p.name)))),
             rounds.length > 1 && h("label", null, "Round", h("select", { id: "round",
-                onchange: (e) => { this.round = rounds[e.target.selectedIndex]; this.show(); } }, rounds.map((r) => h("option", null, number(r))))),
+                onchange: (e) => { this.round = rounds[e.target.selectedIndex]; this.show(); } },
+                    rounds.map((r) => h("option", null, number(r))))),
             h("span", { class: "zoom", role: "group", "aria-label": "Zoom" },
                 zoom("Move left", "\u25c0", () => this.pan(-0.4)), zoom("Zoom out", "\u2212", () => this.zoom(2)),
                 zoom("Zoom in", "+", () => this.zoom(0.5)), zoom("Move right", "\u25b6", () => this.pan(0.4)),
@@ -540,12 +570,16 @@ class Timeline {
     }
 
     legend() {
-        const late = h("canvas", { width: 52, height: 30, style: { width: "26px", height: "15px" }, "aria-hidden": "true" });
+        const late = h("canvas", { width: 52, height: 30, style: { width: "26px", height: "15px" },
+            "aria-hidden": "true" });
         this.lateSwatch = late;
         return h("div", { class: "legend", role: "group", "aria-label": "Models; press one to see only its runs" },
-            this.report.models.map((model, i) => h("button", { type: "button", "aria-pressed": "false", onclick: (e) => {
+            this.report.models.map((model, i) => h("button",
+                { type: "button", "aria-pressed": "false", onclick: (e) => {
                 this.only = this.only === i ? null : i;
-                for (const b of e.currentTarget.parentNode.querySelectorAll("button")) b.setAttribute("aria-pressed", "false");
+                for (const b of e.currentTarget.parentNode.querySelectorAll("button")) {
+                    b.setAttribute("aria-pressed", "false");
+                }
                 e.currentTarget.setAttribute("aria-pressed", String(this.only === i));
                 this.draw();
             } }, swatch(i), model)),
@@ -569,8 +603,10 @@ class Timeline {
     panel(name, index) {
         const runs = this.runsOf(name), run = runs.find((r) => r.round === this.round) || runs[0];
         const data = prepare(run), { emulated } = this.report;
-        const canvas = h("canvas", { tabindex: "0", role: "img", "aria-describedby": "timeline-keys", "data-policy": name,
-            "aria-label": `Timeline of ${name}: ${data.tracks.map((t) => `${t.name}${emulated.has(t.name) ? " (emulated)" : ""}, ${plural(t.runs.length, "run")}, ${number(t.late)} late`).join("; ")}` });
+        const canvas = h("canvas", { tabindex: "0", role: "img", "aria-describedby": "timeline-keys",
+            "data-policy": name,
+            "aria-label": `Timeline of ${name}: ${data.tracks.map((t) => `${this.called(t)}, `
+                + `${plural(t.runs.length, "run")}, ${number(t.late)} late`).join("; ")}` });
         const labels = data.tracks.map((t) => {
             const busy = run.processors?.[t.name]?.busy_s;
             const facts = [plural(t.runs.length, "run"), t.late ? `${number(t.late)} late` : null,
@@ -578,12 +614,18 @@ class Timeline {
             return h("div", { class: "track", style: { top: `${t.y - LABEL}px` } }, h("b", null, t.name),
                 emulated.has(t.name) && emulatedBadge(), h("span", { class: "muted" }, facts.join(" \u00b7 ")));
         });
-        const panel = { name, run, data, canvas, index, chosen: null, pointers: new Map(), element: h("div", { class: "panel" },
-            h("h3", null, name, h("span", { class: "load" }, `round ${number(run.round)}, ${number(data.span / 1000)} s`)),
+        const panel = { name, run, data, canvas, index, chosen: null, pointers: new Map(),
+            element: h("div", { class: "panel" },
+            h("h3", null, name, h("span", { class: "load" },
+                `round ${number(run.round)}, ${number(data.span / 1000)} s`)),
             h("div", { class: "lanes", style: { height: `${data.height}px` } }, canvas, labels)) };
         canvas.style.height = `${data.height}px`;
         this.listen(panel);
         return panel;
+    }
+
+    called(track) {
+        return this.report.emulated.has(track.name) ? `${track.name} (emulated)` : track.name;
     }
 
     busyShare(busy) {
@@ -609,9 +651,17 @@ class Timeline {
         });
         canvas.addEventListener("pointermove", (e) => this.moved(panel, e));
         for (const end of ["pointerup", "pointercancel"]) {
-            canvas.addEventListener(end, (e) => { panel.pointers.delete(e.pointerId); canvas.classList.remove("dragging"); });
+            canvas.addEventListener(end, (e) => {
+                panel.pointers.delete(e.pointerId);
+                canvas.classList.remove("dragging");
+            });
         }
-        canvas.addEventListener("pointerleave", () => { if (!panel.pointers.size) { panel.hover = null; hideTip(); this.redraw(); } });
+        canvas.addEventListener("pointerleave", () => {
+            if (panel.pointers.size) return;
+            panel.hover = null;
+            hideTip();
+            this.redraw();
+        });
         canvas.addEventListener("dblclick", (e) => this.zoom(0.4, this.timeAt(panel, e)));
         canvas.addEventListener("keydown", (e) => this.key(panel, e));
         canvas.addEventListener("blur", () => { panel.chosen = null; hideTip(); this.redraw(); });
@@ -655,7 +705,8 @@ class Timeline {
 
     describe({ track, run }, x, y) {
         const name = this.report.models[run.model] ?? `model ${run.model}`;
-        showTip(x, y, h("b", null, name), `${track.name}${this.report.emulated.has(track.name) ? " (emulated)" : ""}, batch ${run.batch}`,
+        showTip(x, y, h("b", null, name),
+            `${this.called(track)}, batch ${run.batch}`,
             h("br"), `starts at ${run.start.toFixed(2)} ms, takes ${figure(run.end - run.start)} ms`,
             ...(run.late ? [h("br"), h("span", { class: "late" }, "late: finished after its deadline")] : []));
     }
@@ -663,11 +714,13 @@ class Timeline {
     key(panel, e) {
         if (e.ctrlKey || e.metaKey || e.altKey) return;
         const acts = {
-            ArrowLeft: () => this.pan(-0.15), ArrowRight: () => this.pan(0.15), "+": () => this.zoom(0.6), "=": () => this.zoom(0.6),
-            "-": () => this.zoom(1 / 0.6), 0: () => this.look(0, Infinity), Home: () => this.look(0, this.view.t1 - this.view.t0),
+            ArrowLeft: () => this.pan(-0.15), ArrowRight: () => this.pan(0.15),
+            "+": () => this.zoom(0.6), "=": () => this.zoom(0.6), "-": () => this.zoom(1 / 0.6),
+            0: () => this.look(0, Infinity), Home: () => this.look(0, this.view.t1 - this.view.t0),
             End: () => this.look(this.extent - (this.view.t1 - this.view.t0), this.extent),
-            ArrowUp: () => this.choose(panel, -1, 0), ArrowDown: () => this.choose(panel, 1, 0), ",": () => this.choose(panel, 0, -1),
-            ".": () => this.choose(panel, 0, 1), l: () => this.choose(panel, 0, 1, true), L: () => this.choose(panel, 0, 1, true),
+            ArrowUp: () => this.choose(panel, -1, 0), ArrowDown: () => this.choose(panel, 1, 0),
+            ",": () => this.choose(panel, 0, -1), ".": () => this.choose(panel, 0, 1),
+            l: () => this.choose(panel, 0, 1, true), L: () => this.choose(panel, 0, 1, true),
             Escape: () => { panel.chosen = null; hideTip(); this.redraw(); },
         };
         if (!Object.hasOwn(acts, e.key)) return;
@@ -682,7 +735,8 @@ class Timeline {
         const old = panel.chosen, middle = (this.view.t0 + this.view.t1) / 2;
         const at = clamp((old ? Math.max(0, all.indexOf(old.track)) : 0) + tracks, 0, all.length - 1);
         const track = all[at], from = track.runs;
-        let i = old && old.track === track ? from.indexOf(old.run) + runs : from.findIndex((r) => r.end >= (old ? old.run.start : this.view.t0 || 0));
+        let i = old && old.track === track ? from.indexOf(old.run) + runs
+            : from.findIndex((r) => r.end >= (old ? old.run.start : this.view.t0 || 0));
         if (!old && !runs) i = from.findIndex((r) => r.end >= middle);
         if (i < 0) i = runs < 0 ? 0 : from.length - 1;
         if (lateOnly) {
@@ -694,7 +748,8 @@ class Timeline {
         const span = this.view.t1 - this.view.t0;
         if (run.start < this.view.t0 || run.end > this.view.t1) this.look(run.start - span / 2, run.start + span / 2);
         const box = panel.canvas.getBoundingClientRect();
-        this.describe(panel.chosen, box.left + box.width * (run.end - this.view.t0) / (this.view.t1 - this.view.t0), box.top + track.y + 20);
+        this.describe(panel.chosen, box.left + box.width * (run.end - this.view.t0) / (this.view.t1 - this.view.t0),
+            box.top + track.y + 20);
         this.redraw();
     }
 
@@ -767,7 +822,8 @@ class Timeline {
             if (x(t) + half <= width) c.fillText(text, Math.max(0, x(t) - half), 8);
         }
         for (const track of panel.data.tracks) {
-            track.lanes.forEach((lane, k) => this.drawLane(c, panel, lane, track.y + k * track.laneHeight, track.laneHeight, x, width));
+            track.lanes.forEach((lane, k) => this.drawLane(c, panel, lane, track.y + k * track.laneHeight,
+                track.laneHeight, x, width));
         }
         if (panel.data.span < t1) {
             c.fillStyle = colours.paper;
@@ -858,17 +914,22 @@ class Timeline {
     }
 
     paintOverview(data, width) {
-        const bins = Math.max(1, Math.ceil(width / 2)), models = Math.max(1, this.report.models.length), perBin = this.extent / bins;
+        const bins = Math.max(1, Math.ceil(width / 2)), models = Math.max(1, this.report.models.length),
+            perBin = this.extent / bins;
         const busy = new Float64Array(bins * models), late = new Uint8Array(bins);
         for (const track of data.tracks) for (const run of track.runs) {
-            const first = clamp(Math.floor(run.start / perBin), 0, bins - 1), last = clamp(Math.floor(run.end / perBin), 0, bins - 1);
+            const first = clamp(Math.floor(run.start / perBin), 0, bins - 1),
+                last = clamp(Math.floor(run.end / perBin), 0, bins - 1);
             for (let i = first; i <= last; i++) {
-                busy[i * models + run.model] += Math.max(0, Math.min(run.end, (i + 1) * perBin) - Math.max(run.start, i * perBin));
+                busy[i * models + run.model] += Math.max(0,
+                    Math.min(run.end, (i + 1) * perBin) - Math.max(run.start, i * perBin));
             }
             if (run.late && (this.only === null || this.only === run.model)) late[last] = 1;
         }
         let most = perBin;
-        for (let i = 0; i < bins; i++) most = Math.max(most, busy.subarray(i * models, (i + 1) * models).reduce((a, b) => a + b, 0));
+        for (let i = 0; i < bins; i++) {
+            most = Math.max(most, busy.subarray(i * models, (i + 1) * models).reduce((a, b) => a + b, 0));
+        }
         this.overviewImage = h("canvas", { width: bins * 2, height: 44 });
         const c = this.overviewImage.getContext("2d");
         c.fillStyle = this.colours.soft;
@@ -901,12 +962,14 @@ function claim({ best, base, policies }) {
     const help = best.emulated.length ? `With the emulated ${best.emulated.map((e) => e.name).join(", ")}, ` : "";
     const ratio = best.normalized?.median / base?.normalized?.median;
     if (best === base && policies.length > 1) return ["Nothing here did better than ", name, "."];
-    if (best === base || !isNumber(ratio)) return [help, name, ` reached a normalized throughput of ${figure(best.normalized?.median)}.`];
+    if (best === base || !isNumber(ratio)) return [help, name,
+        ` reached a normalized throughput of ${figure(best.normalized?.median)}.`];
     const kept = best.miss && best.miss.median <= MISS_LIMIT && base.miss && base.miss.median > MISS_LIMIT;
     const times = ratio.toFixed(2);
     if (times === "1.00" || ratio < 1) {
         const work = times === "1.00" ? "the same work as" : `${times} times the work of`;
-        return [help, name, kept ? ` keeps its deadlines, which ${base.name} does not, and does ${work} it.` : ` did best, with ${work} ${base.name}.`];
+        return [help, name, kept ? ` keeps its deadlines, which ${base.name} does not, and does ${work} it.`
+            : ` did best, with ${work} ${base.name}.`];
     }
     return [help, name, ` does ${times} times the work of ${base.name}`, kept ? " and keeps its deadlines." : "."];
 }
@@ -921,27 +984,37 @@ function headline(report) {
     const { data, best, base, models, tight, deadline, emulated } = report, { machine, workload } = data;
     const other = base && base !== best ? base : null, due = deadline.get(tight);
     const ran = [`${plural(models.length, "model")} at once`, workload.name && `workload ${workload.name}`,
-        `${plural(report.policies.length, "policy", "policies")}, ${plural(report.rounds, "round")}${isNumber(workload.seconds) ? ` of ${number(workload.seconds)} s` : ""}`,
-        machine.cpu && `on ${machine.cpu}${isNumber(machine.cores) ? `, ${plural(machine.cores, "core")}` : ""}${isNumber(machine.memory_gb) ? `, ${number(machine.memory_gb)} GB` : ""}`];
-    const worst = best && [...best.perModel].filter(([, m]) => m.miss).sort((a, b) => b[1].miss.median - a[1].miss.median)[0];
+        `${plural(report.policies.length, "policy", "policies")}, ${plural(report.rounds, "round")}`
+            + (isNumber(workload.seconds) ? ` of ${number(workload.seconds)} s` : ""),
+        machine.cpu && ["on " + machine.cpu, isNumber(machine.cores) && plural(machine.cores, "core"),
+            isNumber(machine.memory_gb) && `${number(machine.memory_gb)} GB`].filter(Boolean).join(", ")];
+    const worst = best && [...best.perModel].filter(([, m]) => m.miss)
+        .sort((a, b) => b[1].miss.median - a[1].miss.median)[0];
     return h("section", { id: "headline", "aria-label": "The result" },
         h("p", { class: "claim" }, claim(report)),
         h("p", { class: "ran" }, `${ran.filter(Boolean).join("; ")}.`),
         emulated.size > 0 && h("p", { class: "notice" }, h("b", null, `Emulated: ${[...emulated].join(", ")}. `),
-            "No such processor ran anything: its runs take the time a table says, so what policies gain by it is an estimate."),
+            "No such processor ran anything: its runs take the time a table says, ",
+            "so what policies gain by it is an estimate."),
         best && h("div", { class: "tiles" },
-            tile("Normalized throughput", best.normalized, other?.normalized, other, figure, "1 is as much work as one model does alone."),
+            tile("Normalized throughput", best.normalized, other?.normalized, other, figure,
+                "1 is as much work as one model does alone."),
             tile("Deadlines missed", best.miss, other?.miss, other, percent, worst && worst[1].miss.median > 0
                 ? `In ${worst[0]}, which misses most.` : "In every model."),
-            !best.miss && tile("Least-served model", best.least, other?.least, other, percent, "Of the rate that it reaches alone."),
-            tile(`p99 latency of ${tight}`, best.perModel.get(tight)?.p99, other?.perModel.get(tight)?.p99, other, (x) => `${figure(x)} ms`,
-                due ? `Its deadline is ${ms(due)}${deadline.size > 1 ? ", the tightest here" : ""}.` : "99 of 100 requests are answered within it.")));
+            !best.miss && tile("Least-served model", best.least, other?.least, other, percent,
+                "Of the rate that it reaches alone."),
+            tile(`p99 latency of ${tight}`, best.perModel.get(tight)?.p99, other?.perModel.get(tight)?.p99, other,
+                (x) => `${figure(x)} ms`,
+                due ? `Its deadline is ${ms(due)}${deadline.size > 1 ? ", the tightest here" : ""}.`
+                    : "99 of 100 requests are answered within it.")));
 }
 
 function profileTable({ data, models, emulated }) {
     const batches = [...new Set(data.profile.map((r) => r.batch))].sort((a, b) => a - b);
-    const known = [...new Set([...models, ...data.profile.map((r) => r.model)])].filter((m) => data.profile.some((r) => r.model === m));
-    return h("div", { class: "card scroll", tabindex: "0", role: "region", "aria-label": "Profile" }, h("table", { class: "profile", id: "costs" },
+    const known = [...new Set([...models, ...data.profile.map((r) => r.model)])]
+        .filter((m) => data.profile.some((r) => r.model === m));
+    return h("div", { class: "card scroll", tabindex: "0", role: "region", "aria-label": "Profile" },
+        h("table", { class: "profile", id: "costs" },
         h("caption", { class: "hidden-text" }, "Latency of a run by model, processor and batch"),
         h("thead", null, h("tr", null, h("th", { scope: "col" }, "model"), h("th", { scope: "col" }, "processor"),
             batches.map((b) => h("th", { scope: "col" }, `batch ${b}`)))),
@@ -957,7 +1030,8 @@ function profileTable({ data, models, emulated }) {
                     const row = rows.find((r) => r.processor === p && r.batch === b);
                     if (!row) return h("td", { class: "muted" }, "\u2013");
                     const each = row.latency_ms / b;
-                    return h("td", { class: each === least ? "fastest" : null, "data-value": row.latency_ms }, ms(row.latency_ms),
+                    return h("td", { class: each === least ? "fastest" : null, "data-value": row.latency_ms },
+                        ms(row.latency_ms),
                         b > 1 && h("span", { class: "each" }, `${ms(each)} each`));
                 }))));
         })));
@@ -971,26 +1045,34 @@ function method({ data, rounds, policies }) {
     const problems = data.runs.filter((r) => r.problem).map((r) => `${r.policy}, round ${r.round}: ${r.problem}`);
     return h("div", { class: "card" }, h("dl", null,
         data.command && entry("Command", h("pre", null, data.command)),
-        entry("Versions", [data.cosrel && `cosrel ${data.cosrel}`, data.onnxruntime && `ONNX Runtime ${data.onnxruntime}`].filter(Boolean).join(", ")),
+        entry("Versions", [data.cosrel && `cosrel ${data.cosrel}`,
+            data.onnxruntime && `ONNX Runtime ${data.onnxruntime}`].filter(Boolean).join(", ")),
         entry("Machine", [machine.cpu, isNumber(machine.cores) && plural(machine.cores, "core"),
-            isNumber(machine.memory_gb) && `${number(machine.memory_gb)} GB memory`, machine.os, machine.kernel && `kernel ${machine.kernel}`].filter(Boolean).join(", ")),
-        data.processors.length > 0 && entry("Processors", lines(data.processors.map((p) => [h("b", null, p.name), " ", p.emulated && [emulatedBadge(), " "],
+            isNumber(machine.memory_gb) && `${number(machine.memory_gb)} GB memory`, machine.os,
+            machine.kernel && `kernel ${machine.kernel}`].filter(Boolean).join(", ")),
+        data.processors.length > 0 && entry("Processors",
+            lines(data.processors.map((p) => [h("b", null, p.name), " ", p.emulated && [emulatedBadge(), " "],
             [p.kind, p.provider, p.description].filter(Boolean).join(", ")]))),
-        entry("Workload", workload.name || "", isNumber(workload.seconds) ? `, ${number(workload.seconds)} s a run` : "",
+        entry("Workload", workload.name || "",
+            isNumber(workload.seconds) ? `, ${number(workload.seconds)} s a run` : "",
             lines(list(workload.streams).map((s) => [h("b", null, s.model), ` ${streamText(s)}`]))),
-        entry("Rounds", `The policies ran in turn, ${plural(rounds, "round")}`, data.rounds > rounds ? ` of ${number(data.rounds)} asked for` : "",
-            ". Figures are medians over the rounds; the small figures and the thin black lines are the least and the greatest.",
+        entry("Rounds", `The policies ran in turn, ${plural(rounds, "round")}`,
+            data.rounds > rounds ? ` of ${number(data.rounds)} asked for` : "",
+            ". Figures are medians over the rounds; the small figures and the thin black lines are the least ",
+            "and the greatest.",
             short.length > 0 && ` Fewer rounds were completed by ${short.join(", ")}.`),
-        entry("Best", `First come the policies that miss at most ${percent(MISS_LIMIT)} of any model's deadlines, those with the highest normalized `,
-            "throughput first; then the others, fewest misses first."),
-        entry("Normalized throughput", "The sum over the models of the rate reached divided by the rate of that model alone on all cores."),
+        entry("Best", `First come the policies that miss at most ${percent(MISS_LIMIT)} of any model's deadlines, `,
+            "those with the highest normalized throughput first; then the others, fewest misses first."),
+        entry("Normalized throughput",
+            "The sum over the models of the rate reached divided by the rate of that model alone on all cores."),
         problems.length > 0 && entry("Problems", lines(problems)),
         data.notes.length > 0 && entry("Notes", lines(data.notes))));
 }
 
 function key(report) {
     return h("p", { class: "key" }, h("span", null, h("i"), "p50"), h("span", null, h("i", { class: "p99" }), "p99"),
-        report.deadline.size > 0 && [h("span", null, h("i", { class: "due" }), "deadline"), h("span", null, h("i", { class: "over" }), "requests beyond it")],
+        report.deadline.size > 0 && [h("span", null, h("i", { class: "due" }), "deadline"),
+            h("span", null, h("i", { class: "over" }), "requests beyond it")],
         h("span", null, "height: square root of the share, each row to its own peak"));
 }
 
@@ -998,24 +1080,32 @@ function page(raw) {
     const report = analyse(raw), { data, models } = report;
     const title = data.title || "Benchmark";
     document.title = `${title} \u00b7 Cosrel`;
-    const parts = [["overall-section", "Comparison"], ["timeline", "Timeline"], ["latencies", "Models"], ["profile", "Profile"], ["method", "Method"]];
-    $("top").append(h("div", { class: "brand" }, h("b", null, "cosrel bench"), h("span", null, String(data.created || "").replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?Z$/, "$1 $2 UTC")),
+    const parts = [["overall-section", "Comparison"], ["timeline", "Timeline"], ["latencies", "Models"],
+        ["profile", "Profile"], ["method", "Method"]];
+    $("top").append(h("div", { class: "brand" }, h("b", null, "cosrel bench"),
+        h("span", null, String(data.created || "").replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?Z$/, "$1 $2 UTC")),
         h("nav", { "aria-label": "Sections" }, parts.filter(([id]) => id !== "profile" || data.profile.length)
             .filter(([id]) => report.best || !["overall-section", "timeline", "latencies"].includes(id))
             .map(([id, text]) => h("a", { href: `#${id}` }, text)))), h("h1", null, title));
     const main = $("main"), timeline = new Timeline(report);
     main.replaceChildren(headline(report));
     if (report.best) {
-        main.append(section("overall-section", "Policies compared", ["Best first. Misses are those of the model that misses most. Dashed lines: a throughput of 1, ",
-            `misses of ${percent(MISS_LIMIT)}, the deadline. Small figures and thin black lines: the least and the greatest of the rounds.`],
+        main.append(section("overall-section", "Policies compared",
+            ["Best first. Misses are those of the model that misses most. Dashed lines: a throughput of 1, ",
+            `misses of ${percent(MISS_LIMIT)}, the deadline. Small figures and thin black lines: `,
+            "the least and the greatest of the rounds."],
             h("div", { class: "card" }, overallTable(report))));
-        main.append(section("timeline", "What ran where", "Every run on every processor, on a common time axis.", h("div", { class: "card" }, timeline.build())));
-        main.append(section("latencies", "Model by model", "How each model fared under each policy: rates and latencies as its client saw them.",
+        main.append(section("timeline", "What ran where", "Every run on every processor, on a common time axis.",
+            h("div", { class: "card" }, timeline.build())));
+        main.append(section("latencies", "Model by model",
+            "How each model fared under each policy: rates and latencies as its client saw them.",
             key(report), models.map((m, i) => modelCard(report, m, i))));
     }
-    if (data.profile.length) main.append(section("profile", "What a run costs", "Measured before the comparison, one run at a time. Bold: least time per request.", profileTable(report)));
+    if (data.profile.length) main.append(section("profile", "What a run costs",
+        "Measured before the comparison, one run at a time. Bold: least time per request.", profileTable(report)));
     main.append(section("method", "How it was measured", null, method(report)));
-    main.append(h("footer", null, `Made by cosrel ${data.cosrel || ""}. This file is complete in itself and loads nothing.`));
+    main.append(h("footer", null, `Made by cosrel ${data.cosrel || ""}. `,
+        "This file is complete in itself and loads nothing."));
     if (timeline.stage) timeline.start();
 }
 
