@@ -42,7 +42,8 @@ void graph_scope(graph *g, const char *format, ...)
         graph_fail(g, COSREL_INTERNAL, "a scope's name is too long");
 }
 
-/* Makes room for one more element; capacities are the powers of two, so `count` alone tells when to grow. */
+/* Makes room for one more: capacities are the powers of two, so `count` alone tells when to grow.
+ */
 static bool grow(graph *g, void **items, size_t count, size_t item_bytes)
 {
     if (g->status != COSREL_OK)
@@ -130,13 +131,15 @@ static graph_value add_tensor(graph *g, const char *part, graph_kind kind, graph
     if (tensor.value == 0)
         return 0;
     char name[2 * GRAPH_NAME_BYTES];
-    snprintf(name, sizeof name, "%s%s%zu.%s", g->scope, g->scope[0] ? "." : "", g->node_count, part);
+    snprintf(name, sizeof name, "%s%s%zu.%s", g->scope, g->scope[0] ? "." : "", g->node_count,
+             part);
     name_value(g, tensor.value, name);
     g->tensors[g->tensor_count++] = tensor;
     return tensor.value;
 }
 
-graph_value graph_weight(graph *g, const char *part, size_t rank, const int64_t *dims, double mean, double deviation)
+graph_value graph_weight(graph *g, const char *part, size_t rank, const int64_t *dims, double mean,
+                         double deviation)
 {
     graph_kind kind = {.type = COSREL_FLOAT32, .rank = rank};
     if (rank > GRAPH_RANK_MAX) {
@@ -144,13 +147,15 @@ graph_value graph_weight(graph *g, const char *part, size_t rank, const int64_t 
         return 0;
     }
     memcpy(kind.dims, dims, rank * sizeof *dims);
-    const graph_value v = add_tensor(g, part, kind, (graph_tensor){.mean = mean, .deviation = deviation});
+    const graph_value v =
+        add_tensor(g, part, kind, (graph_tensor){.mean = mean, .deviation = deviation});
     if (v)
         g->params += element_count(&kind);
     return v;
 }
 
-graph_value graph_statistic(graph *g, const char *part, int64_t elements, double mean, double deviation)
+graph_value graph_statistic(graph *g, const char *part, int64_t elements, double mean,
+                            double deviation)
 {
     const graph_kind kind = {.type = COSREL_FLOAT32, .rank = 1, .dims = {elements}};
     return add_tensor(g, part, kind, (graph_tensor){.mean = mean, .deviation = deviation});
@@ -166,7 +171,8 @@ static graph_value add_ints(graph *g, size_t rank, const int64_t *numbers, size_
     memcpy(tensor.ints, numbers, count * sizeof *numbers);
     char part[24];
     snprintf(part, sizeof part, "ints%zu", g->tensor_count);
-    return add_tensor(g, part, (graph_kind){.type = COSREL_INT64, .rank = rank, .dims = {(int64_t)count}}, tensor);
+    const graph_kind kind = {.type = COSREL_INT64, .rank = rank, .dims = {(int64_t)count}};
+    return add_tensor(g, part, kind, tensor);
 }
 
 graph_value graph_ints(graph *g, const int64_t *numbers, size_t count)
@@ -187,7 +193,8 @@ graph_value graph_number(graph *g, float number)
     return add_tensor(g, part, kind, (graph_tensor){.constant_count = 1, .number = number});
 }
 
-graph_value graph_node(graph *g, const char *op, const graph_value *inputs, size_t count, graph_kind out)
+graph_value graph_node(graph *g, const char *op, const graph_value *inputs, size_t count,
+                       graph_kind out)
 {
     if (count > GRAPH_INPUTS_MAX) {
         graph_fail(g, COSREL_INTERNAL, "a node with too many inputs");
@@ -221,7 +228,9 @@ static void add_attribute(graph *g, graph_attribute attribute)
 
 void graph_attribute_int(graph *g, const char *name, int64_t number)
 {
-    add_attribute(g, (graph_attribute){.name = name, .type = GRAPH_ATTRIBUTE_INT, .ints = {number}, .int_count = 1});
+    const graph_attribute attribute = {
+        .name = name, .type = GRAPH_ATTRIBUTE_INT, .ints = {number}, .int_count = 1};
+    add_attribute(g, attribute);
 }
 
 void graph_attribute_ints(graph *g, const char *name, const int64_t *numbers, size_t count)
@@ -237,7 +246,9 @@ void graph_attribute_ints(graph *g, const char *name, const int64_t *numbers, si
 
 void graph_attribute_float(graph *g, const char *name, float number)
 {
-    add_attribute(g, (graph_attribute){.name = name, .type = GRAPH_ATTRIBUTE_FLOAT, .number = number});
+    const graph_attribute attribute = {
+        .name = name, .type = GRAPH_ATTRIBUTE_FLOAT, .number = number};
+    add_attribute(g, attribute);
 }
 
 void graph_count_macs(graph *g, int64_t macs)

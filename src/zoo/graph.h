@@ -1,12 +1,12 @@
 /* Building an ONNX graph in memory and writing it as a model file.
  *
- * Nodes are added in order of execution; every value carries its shape, so that layers can be stacked without saying
- * shapes twice, and parameters and multiply-accumulates are counted on the way. Weights are not stored: a tensor
- * remembers how it is filled, and its numbers are drawn while the file is written. So a 100 MB model needs no memory
- * to speak of.
+ * Nodes are added in order of execution; every value carries its shape, so that layers can be
+ * stacked without saying shapes twice, and parameters and multiply-accumulates are counted on the
+ * way. Weights are not stored: a tensor remembers how it is filled, and its numbers are drawn while
+ * the file is written. So a 100 MB model needs no memory to speak of.
  *
- * Errors stick: after a failure (out of memory, or shapes that do not fit) every function does nothing and returns
- * the value 0, and graph_check tells. One thread at a time. */
+ * Errors stick: after a failure (out of memory, or shapes that do not fit) every function does
+ * nothing and returns the value 0, and graph_check tells. One thread at a time. */
 #ifndef ZOO_GRAPH_H
 #define ZOO_GRAPH_H
 
@@ -34,8 +34,8 @@ enum {
 /* Index of a value; 0 is no value (an optional input left out, or the result of a failure). */
 typedef size_t graph_value;
 
-/* What a value is. mean_square is the expected square of its elements for inputs of mean square 1: weights are drawn
- * so that every layer's outputs keep it near 1, however deep the network is. */
+/* What a value is. mean_square is the expected square of its elements for inputs of mean square 1:
+ * weights are drawn so that every layer's outputs keep it near 1, however deep the network is. */
 typedef struct graph_kind {
     cosrel_dtype type;
     size_t rank;
@@ -61,7 +61,7 @@ typedef struct graph_node_info {
     size_t attribute_count;
 } graph_node_info;
 
-/* How a tensor is filled: with constants, or (constant_count 0) at random, mean + deviation * noise. */
+/* How a tensor is filled: with constants, or (constant_count 0) at random around a mean. */
 typedef struct graph_tensor {
     graph_value value;
     double mean;
@@ -89,7 +89,7 @@ typedef struct graph {
     size_t input_count;
     graph_value outputs[GRAPH_INPUTS_MAX];
     size_t output_count;
-    int64_t params; /* trainable: batch normalization counts with scale and shift, not with its statistics */
+    int64_t params; /* trainable: of batch normalization scale and shift, not the statistics */
     int64_t macs;   /* of convolutions and matrix products, at batch 1 */
     cosrel_status status;
     const char *fault;
@@ -99,7 +99,8 @@ void graph_deinit(graph *g);
 
 /* OK, OUT_OF_MEMORY, or INTERNAL with a sentence: the model's description does not fit together. */
 COSREL_CHECKED cosrel_status graph_check(const graph *g, cosrel_error *err);
-void graph_fail(graph *g, cosrel_status status, const char *fault); /* fault: a literal; the first one stays */
+/* The first failure stays; `fault` is a literal, or NULL for the status's own text. */
+void graph_fail(graph *g, cosrel_status status, const char *fault);
 
 /* Prefix of the names of nodes and weights from here on. */
 void graph_scope(graph *g, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -110,17 +111,22 @@ graph_kind graph_kind_of(const graph *g, graph_value v);
 graph_value graph_input(graph *g, const char *name, graph_kind kind);
 void graph_output(graph *g, const char *name, graph_value v); /* gives the value that name */
 
-/* `part` ends the tensor's name ("weight"). Elements: mean + deviation * noise, |noise| < 3.47, standard deviation 1. */
-graph_value graph_weight(graph *g, const char *part, size_t rank, const int64_t *dims, double mean, double deviation);
+/* `part` ends the tensor's name ("weight"). Elements: mean + deviation * noise, |noise| < 3.47,
+ * standard deviation 1. */
+graph_value graph_weight(graph *g, const char *part, size_t rank, const int64_t *dims, double mean,
+                         double deviation);
 /* The same, not trainable: the statistics of a batch normalization. */
-graph_value graph_statistic(graph *g, const char *part, int64_t elements, double mean, double deviation);
-graph_value graph_ints(graph *g, const int64_t *numbers, size_t count); /* a vector; at most GRAPH_INTS_MAX */
-graph_value graph_number(graph *g, float number);                       /* a scalar */
+graph_value graph_statistic(graph *g, const char *part, int64_t elements, double mean,
+                            double deviation);
 
-graph_value graph_index(graph *g, int64_t number);                      /* an int64 scalar */
+/* Constants: a vector of at most GRAPH_INTS_MAX numbers, and scalars. */
+graph_value graph_ints(graph *g, const int64_t *numbers, size_t count);
+graph_value graph_index(graph *g, int64_t number);
+graph_value graph_number(graph *g, float number);
 
 /* Adds a node whose output is as `out` says. `op` is a literal. */
-graph_value graph_node(graph *g, const char *op, const graph_value *inputs, size_t count, graph_kind out);
+graph_value graph_node(graph *g, const char *op, const graph_value *inputs, size_t count,
+                       graph_kind out);
 
 /* Attributes of the node added last; names are literals. */
 void graph_attribute_int(graph *g, const char *name, int64_t number);
@@ -129,9 +135,10 @@ void graph_attribute_float(graph *g, const char *name, float number);
 
 void graph_count_macs(graph *g, int64_t macs);
 
-/* Writes the model (ONNX IR 8, opset 17) to `stream`: the same graph and seed give the same bytes on any machine.
- * *bytes: what was written. */
-COSREL_CHECKED cosrel_status graph_write(const graph *g, const char *name, const char *summary, uint64_t seed,
-                                         FILE *stream, uint64_t *bytes, cosrel_error *err);
+/* Writes the model (ONNX IR 8, opset 17) to `stream`: the same graph and seed give the same bytes
+ * on any machine. *bytes: what was written. */
+COSREL_CHECKED cosrel_status graph_write(const graph *g, const char *name, const char *summary,
+                                         uint64_t seed, FILE *stream, uint64_t *bytes,
+                                         cosrel_error *err);
 
 #endif

@@ -1,21 +1,22 @@
 /* Writing a graph as a ModelProto without ever holding its weights.
  *
- * A protobuf message that contains another says its length first, so the graph is walked twice: once to add up sizes,
- * once to write. Small messages (nodes, value descriptions, a tensor's head) go through protobuf-c; only the framing of
- * the three large ones, model, graph and tensor, is done here. */
+ * A protobuf message that contains another says its length first, so the graph is walked twice:
+ * once to add up sizes, once to write. Small messages (nodes, value descriptions, a tensor's head)
+ * go through protobuf-c; only the framing of the three large ones, model, graph and tensor, is done
+ * here. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/error.h"
 #include "base/rng.h"
-#include "cosrel/version.h"
 #include "onnx-ml.pb-c.h"
 #include "zoo/graph.h"
 
 /* ONNX 1.12: the newest IR and opset that every ONNX Runtime since 1.12 reads. */
 enum { IR_VERSION = 8, OPSET = 17 };
 
-/* Field numbers in onnx.proto of what is framed here; wire type 2 is "length, then bytes" (protobuf's encoding). */
+/* Field numbers in onnx.proto of what is framed here; wire type 2 is "length, then bytes"
+ * (protobuf's encoding). */
 enum {
     MODEL_GRAPH = 7,
     GRAPH_NODE = 1,
@@ -102,12 +103,14 @@ static void store_float(uint8_t *out, float number)
     store_le32(out, bits);
 }
 
-/* Nearly normal noise of mean 0 and deviation 1 from one draw: the sum of four uniform 16-bit numbers (Irwin-Hall),
- * in whole numbers up to the last step. Ten times faster than a true normal, and nothing here needs its tails. */
+/* Nearly normal noise of mean 0 and deviation 1 from one draw: the sum of four uniform 16-bit
+ * numbers (Irwin-Hall), in whole numbers up to the last step. Ten times faster than a true normal,
+ * and nothing here needs its tails. */
 static double draw_noise(rng *r)
 {
     const uint64_t x = rng_u64(r);
-    const int64_t sum = (int64_t)((x & 0xffff) + (x >> 16 & 0xffff) + (x >> 32 & 0xffff) + (x >> 48));
+    const int64_t sum =
+        (int64_t)((x & 0xffff) + (x >> 16 & 0xffff) + (x >> 32 & 0xffff) + (x >> 48));
     const double deviation = 37837.2267; /* sqrt(4 * (2^32 - 1) / 12) */
     return (double)(sum - 2 * 65535) * (1.0 / deviation);
 }
@@ -162,7 +165,8 @@ static void sink_tensor(sink *s, const graph *g, size_t index, uint64_t seed)
     proto.dims = value->kind.dims;
     uint8_t head[20];
     const uint64_t head_bytes = encode_head(TENSOR_RAW_DATA, data_bytes, head);
-    sink_head(s, GRAPH_INITIALIZER, protobuf_c_message_get_packed_size(&proto.base) + head_bytes + data_bytes);
+    sink_head(s, GRAPH_INITIALIZER,
+              protobuf_c_message_get_packed_size(&proto.base) + head_bytes + data_bytes);
     sink_message(s, &proto.base);
     sink_head(s, TENSOR_RAW_DATA, data_bytes);
     if (tensor->constant_count) {
@@ -170,7 +174,8 @@ static void sink_tensor(sink *s, const graph *g, size_t index, uint64_t seed)
         return;
     }
     rng r;
-    rng_init(&r, seed ^ (index + 1) * UINT64_C(0xd1342543de82ef95)); /* an odd number: distinct for every index */
+    /* A product with an odd number differs for every index; rng_init spreads it over all bits. */
+    rng_init(&r, seed ^ ((uint64_t)index + 1) * UINT64_C(0xd1342543de82ef95));
     sink_random(s, tensor, elements, &r);
 }
 
@@ -261,8 +266,8 @@ static void sink_graph(sink *s, const graph *g, const char *name, uint64_t seed)
         sink_value(s, g, GRAPH_OUTPUT, g->outputs[i]);
 }
 
-cosrel_status graph_write(const graph *g, const char *name, const char *summary, uint64_t seed, FILE *stream,
-                          uint64_t *bytes, cosrel_error *err)
+cosrel_status graph_write(const graph *g, const char *name, const char *summary, uint64_t seed,
+                          FILE *stream, uint64_t *bytes, cosrel_error *err)
 {
     const cosrel_status status = graph_check(g, err);
     if (status != COSREL_OK)
@@ -274,8 +279,8 @@ cosrel_status graph_write(const graph *g, const char *name, const char *summary,
     Onnx__ModelProto model = ONNX__MODEL_PROTO__INIT;
     model.has_ir_version = true;
     model.ir_version = IR_VERSION;
+    /* Without a version: a release must not change a model's bytes. */
     model.producer_name = (char *)"cosrel";
-    model.producer_version = (char *)COSREL_VERSION;
     model.doc_string = (char *)summary;
     model.n_opset_import = 1;
     model.opset_import = opsets;

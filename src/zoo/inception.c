@@ -1,24 +1,30 @@
-/* Inception v3 (Szegedy et al. 2015), without the auxiliary classifier, which only training uses. */
+/* Inception v3 (Szegedy et al. 2015), without the auxiliary classifier, which only training uses.
+ */
 #include "zoo/layers.h"
 #include "zoo/models.h"
 
-static graph_value conv(graph *g, graph_value x, int64_t channels, int64_t height, int64_t width, int64_t stride,
-                        layer_padding padding)
+static graph_value convolve(graph *g, graph_value x, int64_t channels, int64_t height,
+                            int64_t width, int64_t stride, layer_padding padding)
 {
-    return layer_convolve(g, x, (layer_conv){.channels = channels, .kernel = height, .kernel_width = width,
-                                             .stride = stride, .padding = padding,
-                                             .norm_epsilon = LAYER_EPSILON_SLIM, .activation = LAYER_RELU});
+    const layer_conv conv = {.channels = channels,
+                             .kernel = height,
+                             .kernel_width = width,
+                             .stride = stride,
+                             .padding = padding,
+                             .norm_epsilon = LAYER_EPSILON_SLIM,
+                             .activation = LAYER_RELU};
+    return layer_convolve(g, x, conv);
 }
 
 /* The usual one: the image keeps its size. */
 static graph_value same(graph *g, graph_value x, int64_t channels, int64_t height, int64_t width)
 {
-    return conv(g, x, channels, height, width, 1, LAYER_PAD_HALF);
+    return convolve(g, x, channels, height, width, 1, LAYER_PAD_HALF);
 }
 
 static graph_value halve(graph *g, graph_value x, int64_t channels)
 {
-    return conv(g, x, channels, 3, 3, 2, LAYER_PAD_VALID);
+    return convolve(g, x, channels, 3, 3, 2, LAYER_PAD_VALID);
 }
 
 static graph_value pool_branch(graph *g, graph_value x, int64_t channels)
@@ -57,7 +63,8 @@ static graph_value add_block_c(graph *g, graph_value x, int64_t narrow)
 static graph_value add_reduction_d(graph *g, graph_value x)
 {
     const graph_value three = halve(g, same(g, x, 192, 1, 1), 320);
-    const graph_value seven = halve(g, same(g, same(g, same(g, x, 192, 1, 1), 192, 1, 7), 192, 7, 1), 192);
+    const graph_value seven =
+        halve(g, same(g, same(g, same(g, x, 192, 1, 1), 192, 1, 7), 192, 7, 1), 192);
     const graph_value branches[] = {three, seven, layer_max_pool(g, x, 3, 2, 0, false)};
     return layer_concat(g, branches, 3, 1);
 }
@@ -83,9 +90,9 @@ void build_inception_v3(graph *g)
     static const int64_t pooled[] = {32, 64, 64}, narrow[] = {128, 160, 160, 192};
     graph_scope(g, "stem");
     graph_value x = halve(g, layer_image(g, 3, 299, 299), 32);
-    x = same(g, conv(g, x, 32, 3, 3, 1, LAYER_PAD_VALID), 64, 3, 3);
+    x = same(g, convolve(g, x, 32, 3, 3, 1, LAYER_PAD_VALID), 64, 3, 3);
     x = same(g, layer_max_pool(g, x, 3, 2, 0, false), 80, 1, 1);
-    x = conv(g, x, 192, 3, 3, 1, LAYER_PAD_VALID);
+    x = convolve(g, x, 192, 3, 3, 1, LAYER_PAD_VALID);
     x = layer_max_pool(g, x, 3, 2, 0, false);
     for (size_t i = 0; i < 3; i++) {
         graph_scope(g, "a%zu", i + 1);

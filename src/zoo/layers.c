@@ -2,8 +2,9 @@
 
 #include <math.h>
 
-/* Mean squares of f(x) for x normal with mean 0 and deviation 1: exact for the ReLU (half of it is cut away), nearly so
- * for ReLU6 (x rarely passes 6); the hard ones are their middle pieces, E[(x(x+3)/6)^2] = 12/36, E[(x/6+1/2)^2]. */
+/* Mean squares of f(x) for x normal with mean 0 and deviation 1: exact for the ReLU (half of it is
+ * cut away), nearly so for ReLU6 (x rarely passes 6); the hard ones are their middle pieces,
+ * E[(x(x+3)/6)^2] = 12/36, E[(x/6+1/2)^2]. */
 static double activated_mean_square(layer_activation activation, double mean_square)
 {
     switch (activation) {
@@ -16,7 +17,8 @@ static double activated_mean_square(layer_activation activation, double mean_squ
     return mean_square;
 }
 
-/* Deviations of what training would move away from 1 and 0; chosen: enough that no two channels are alike. */
+/* Deviations of what training would move away from 1 and 0; chosen: enough that no two channels are
+ * alike. */
 static const double norm_deviation = 0.1;
 
 static double weight_deviation(double fan_in, double mean_square)
@@ -26,7 +28,9 @@ static double weight_deviation(double fan_in, double mean_square)
 
 graph_value layer_image(graph *g, int64_t channels, int64_t height, int64_t width)
 {
-    const graph_kind kind = {.type = COSREL_FLOAT32, .rank = 4, .dims = {GRAPH_BATCH, channels, height, width},
+    const graph_kind kind = {.type = COSREL_FLOAT32,
+                             .rank = 4,
+                             .dims = {GRAPH_BATCH, channels, height, width},
                              .mean_square = 1};
     return graph_input(g, "input", kind);
 }
@@ -66,7 +70,9 @@ static graph_value convolve(graph *g, graph_value x, const layer_conv *conv)
     const int64_t depth = in.dims[1], channels = conv->channels ? conv->channels : depth;
     const int64_t kernel[] = {conv->kernel, conv->kernel_width ? conv->kernel_width : conv->kernel};
     const int64_t stride = conv->stride ? conv->stride : 1;
-    const int64_t groups = conv->groups == LAYER_DEPTHWISE ? depth : conv->groups ? conv->groups : 1;
+    int64_t groups = conv->groups ? conv->groups : 1;
+    if (groups == LAYER_DEPTHWISE)
+        groups = depth;
     const int64_t fan_in = depth / groups * kernel[0] * kernel[1];
     if (depth % groups != 0 || channels % groups != 0) {
         graph_fail(g, COSREL_INTERNAL, "groups do not divide a convolution's channels");
@@ -79,7 +85,9 @@ static graph_value convolve(graph *g, graph_value x, const layer_conv *conv)
     graph_value inputs[3] = {x, graph_weight(g, "weight", 4, dims, 0, deviation)};
     if (conv->bias)
         inputs[2] = graph_weight(g, "bias", 1, &channels, 0, norm_deviation);
-    const graph_kind out = {.type = in.type, .rank = 4, .dims = {GRAPH_BATCH, channels, high.out, wide.out},
+    const graph_kind out = {.type = in.type,
+                            .rank = 4,
+                            .dims = {GRAPH_BATCH, channels, high.out, wide.out},
                             .mean_square = 1};
     const graph_value y = graph_node(g, "Conv", inputs, conv->bias ? 3 : 2, out);
     const int64_t pads[] = {high.before, wide.before, high.after, wide.after};
@@ -102,6 +110,27 @@ graph_value layer_convolve(graph *g, graph_value x, layer_conv conv)
     return layer_activate(g, y, conv.activation);
 }
 
+graph_value layer_convolve_like(graph *g, graph_value x, const layer_conv *like, int64_t channels,
+                                int64_t kernel, int64_t stride)
+{
+    layer_conv conv = *like;
+    conv.channels = channels;
+    conv.kernel = kernel;
+    conv.stride = stride;
+    return layer_convolve(g, x, conv);
+}
+
+graph_value layer_depthwise_like(graph *g, graph_value x, const layer_conv *like, int64_t kernel,
+                                 int64_t stride)
+{
+    layer_conv conv = *like;
+    conv.channels = 0;
+    conv.kernel = kernel;
+    conv.stride = stride;
+    conv.groups = LAYER_DEPTHWISE;
+    return layer_convolve(g, x, conv);
+}
+
 graph_value layer_upconvolve(graph *g, graph_value x, int64_t channels)
 {
     if (!expect_rank(g, x, 4))
@@ -112,7 +141,9 @@ graph_value layer_upconvolve(graph *g, graph_value x, int64_t channels)
     const double deviation = weight_deviation((double)in.dims[1], in.mean_square);
     const graph_value inputs[] = {x, graph_weight(g, "weight", 4, dims, 0, deviation),
                                   graph_weight(g, "bias", 1, &channels, 0, norm_deviation)};
-    const graph_kind out = {.type = in.type, .rank = 4, .mean_square = 1,
+    const graph_kind out = {.type = in.type,
+                            .rank = 4,
+                            .mean_square = 1,
                             .dims = {GRAPH_BATCH, channels, 2 * in.dims[2], 2 * in.dims[3]}};
     const graph_value y = graph_node(g, "ConvTranspose", inputs, 3, out);
     graph_attribute_ints(g, "kernel_shape", (int64_t[]){2, 2}, 2);
@@ -131,7 +162,8 @@ graph_value layer_batch_norm(graph *g, graph_value x, float epsilon)
         graph_weight(g, "shift", 1, &kind.dims[1], 0, norm_deviation),
         graph_statistic(g, "mean", kind.dims[1], 0, norm_deviation * deviation),
         /* the noise stays under 3.47 deviations, so a variance stays over 0.65 of its mean */
-        graph_statistic(g, "variance", kind.dims[1], kind.mean_square, norm_deviation * kind.mean_square),
+        graph_statistic(g, "variance", kind.dims[1], kind.mean_square,
+                        norm_deviation * kind.mean_square),
     };
     kind.mean_square = 1;
     const graph_value y = graph_node(g, "BatchNormalization", inputs, 5, kind);
@@ -172,7 +204,8 @@ static bool broadcasts(const graph_kind *a, const graph_kind *b)
     return true;
 }
 
-static graph_value combine(graph *g, const char *op, graph_value a, graph_value b, double mean_square)
+static graph_value combine(graph *g, const char *op, graph_value a, graph_value b,
+                           double mean_square)
 {
     graph_kind kind = graph_kind_of(g, a);
     const graph_kind other = graph_kind_of(g, b);
@@ -184,7 +217,8 @@ static graph_value combine(graph *g, const char *op, graph_value a, graph_value 
 
 graph_value layer_add(graph *g, graph_value a, graph_value b)
 {
-    return combine(g, "Add", a, b, graph_kind_of(g, a).mean_square + graph_kind_of(g, b).mean_square);
+    return combine(g, "Add", a, b,
+                   graph_kind_of(g, a).mean_square + graph_kind_of(g, b).mean_square);
 }
 
 graph_value layer_add_relu(graph *g, graph_value x, graph_value y)
@@ -195,7 +229,8 @@ graph_value layer_add_relu(graph *g, graph_value x, graph_value y)
 
 graph_value layer_multiply(graph *g, graph_value a, graph_value b)
 {
-    return combine(g, "Mul", a, b, graph_kind_of(g, a).mean_square * graph_kind_of(g, b).mean_square);
+    return combine(g, "Mul", a, b,
+                   graph_kind_of(g, a).mean_square * graph_kind_of(g, b).mean_square);
 }
 
 graph_value layer_concat(graph *g, const graph_value *values, size_t count, size_t axis)
@@ -217,7 +252,8 @@ graph_value layer_concat(graph *g, const graph_value *values, size_t count, size
     return y;
 }
 
-static graph_value pool(graph *g, const char *op, graph_value x, const int64_t by[3], bool ceil, double growth)
+static graph_value pool(graph *g, const char *op, graph_value x, const int64_t by[3], bool ceil,
+                        double growth)
 {
     if (!expect_rank(g, x, 4))
         return 0;
@@ -235,18 +271,21 @@ static graph_value pool(graph *g, const char *op, graph_value x, const int64_t b
     return y;
 }
 
-/* How the mean square changes behind a ReLU, roughly. The largest of a few neighbours: chosen. Their mean: neighbours
- * are alike, so little is lost. The mean of all: the squared mean stays, (1 / 2 pi) / (1 / 2). */
+/* How the mean square changes behind a ReLU, roughly. The largest of a few neighbours: chosen.
+ * Their mean: neighbours are alike, so little is lost. The mean of all: the squared mean stays, 1 /
+ * pi of the mean square. */
 static const double max_growth = 2, mean_growth = 1, global_mean_growth = 0.318;
 
-graph_value layer_max_pool(graph *g, graph_value x, int64_t kernel, int64_t stride, int64_t pad, bool ceil)
+graph_value layer_max_pool(graph *g, graph_value x, int64_t kernel, int64_t stride, int64_t pad,
+                           bool ceil)
 {
     return pool(g, "MaxPool", x, (int64_t[]){kernel, stride, pad}, ceil, max_growth);
 }
 
 graph_value layer_average_pool(graph *g, graph_value x, int64_t kernel, int64_t stride, int64_t pad)
 {
-    const graph_value y = pool(g, "AveragePool", x, (int64_t[]){kernel, stride, pad}, false, mean_growth);
+    const graph_value y =
+        pool(g, "AveragePool", x, (int64_t[]){kernel, stride, pad}, false, mean_growth);
     graph_attribute_int(g, "count_include_pad", 1);
     return y;
 }
@@ -264,7 +303,8 @@ graph_value layer_global_pool(graph *g, graph_value x)
 graph_value layer_flatten(graph *g, graph_value x)
 {
     const graph_kind in = graph_kind_of(g, x);
-    graph_kind out = {.type = in.type, .rank = 2, .dims = {GRAPH_BATCH, 1}, .mean_square = in.mean_square};
+    graph_kind out = {
+        .type = in.type, .rank = 2, .dims = {GRAPH_BATCH, 1}, .mean_square = in.mean_square};
     for (size_t d = 1; d < in.rank; d++)
         out.dims[1] *= in.dims[d];
     const graph_value y = graph_node(g, "Flatten", &x, 1, out);
@@ -285,14 +325,16 @@ graph_value layer_linear(graph *g, graph_value x, int64_t features)
     kind.mean_square = 1;
     graph_count_macs(g, width * features * (kind.rank == 3 ? kind.dims[1] : 1));
     if (kind.rank == 2) {
-        const graph_value inputs[] = {x, graph_weight(g, "weight", 2, (int64_t[]){features, width}, 0, deviation),
+        const int64_t dims[] = {features, width};
+        const graph_value inputs[] = {x, graph_weight(g, "weight", 2, dims, 0, deviation),
                                       graph_weight(g, "bias", 1, &features, 0, norm_deviation)};
         const graph_value y = graph_node(g, "Gemm", inputs, 3, kind);
         graph_attribute_int(g, "transB", 1);
         return y;
     }
-    const graph_value inputs[] = {x, graph_weight(g, "weight", 2, (int64_t[]){width, features}, 0, deviation)};
-    const graph_value y = graph_node(g, "MatMul", inputs, 2, kind);
+    const int64_t dims[] = {width, features};
+    const graph_value weight = graph_weight(g, "weight", 2, dims, 0, deviation);
+    const graph_value y = graph_node(g, "MatMul", (graph_value[]){x, weight}, 2, kind);
     return layer_add(g, y, graph_weight(g, "bias", 1, &features, 0, norm_deviation));
 }
 
@@ -300,18 +342,20 @@ graph_value layer_squeeze_excite(graph *g, graph_value x, int64_t squeezed)
 {
     const int64_t channels = graph_kind_of(g, x).dims[1];
     graph_value gate = layer_global_pool(g, x);
-    gate = layer_convolve(g, gate, (layer_conv){.channels = squeezed, .kernel = 1, .bias = true,
-                                                .activation = LAYER_RELU});
-    gate = layer_convolve(g, gate, (layer_conv){.channels = channels, .kernel = 1, .bias = true,
-                                                .activation = LAYER_HARD_SIGMOID});
+    const layer_conv narrow = {.bias = true, .activation = LAYER_RELU};
+    const layer_conv widen = {.bias = true, .activation = LAYER_HARD_SIGMOID};
+    gate = layer_convolve_like(g, gate, &narrow, squeezed, 1, 1);
+    gate = layer_convolve_like(g, gate, &widen, channels, 1, 1);
     return layer_multiply(g, x, gate);
 }
 
 graph_value layer_reshape(graph *g, graph_value x, size_t rank, const int64_t *dims)
 {
     const graph_kind in = graph_kind_of(g, x);
-    graph_kind out = {.type = in.type, .rank = rank, .dims = {GRAPH_BATCH}, .mean_square = in.mean_square};
-    int64_t elements = 1, known = 1, target[GRAPH_RANK_MAX] = {0}; /* 0 keeps the batch, whatever it is */
+    graph_kind out = {
+        .type = in.type, .rank = rank, .dims = {GRAPH_BATCH}, .mean_square = in.mean_square};
+    int64_t target[GRAPH_RANK_MAX] = {0}; /* 0 keeps the batch, whatever it is */
+    int64_t elements = 1, known = 1;
     size_t open = 0;
     for (size_t d = 1; d < in.rank; d++)
         elements *= in.dims[d];
@@ -344,7 +388,8 @@ graph_value layer_matmul(graph *g, graph_value a, graph_value b)
 {
     const graph_kind left = graph_kind_of(g, a), right = graph_kind_of(g, b);
     graph_kind out = left;
-    if (left.rank < 2 || left.rank != right.rank || left.dims[left.rank - 1] != right.dims[right.rank - 2]) {
+    if (left.rank < 2 || left.rank != right.rank ||
+        left.dims[left.rank - 1] != right.dims[right.rank - 2]) {
         graph_fail(g, COSREL_INTERNAL, "matrices that cannot be multiplied");
         return 0;
     }

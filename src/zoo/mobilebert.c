@@ -1,5 +1,6 @@
-/* MobileBERT (Sun et al. 2020): 24 thin layers, each 512 wide outside and 128 inside, with four feed-forward blocks and
- * an affine map in place of layer normalization ("NoNorm"). Sequences of 128 tokens, the vocabulary of BERT. */
+/* MobileBERT (Sun et al. 2020): 24 thin layers, each 512 wide outside and 128 inside, with four
+ * feed-forward blocks and an affine map in place of layer normalization ("NoNorm"). Sequences of
+ * 128 tokens, the vocabulary of BERT. */
 #include <math.h>
 
 #include "zoo/layers.h"
@@ -38,26 +39,29 @@ static graph_value close_sublayer(graph *g, graph_value x, graph_value residual,
 
 static graph_value token_input(graph *g, const char *name)
 {
-    return graph_input(g, name, (graph_kind){.type = COSREL_INT64, .rank = 2, .dims = {GRAPH_BATCH, LENGTH}});
+    const graph_kind kind = {.type = COSREL_INT64, .rank = 2, .dims = {GRAPH_BATCH, LENGTH}};
+    return graph_input(g, name, kind);
 }
 
 /* Rows of a table picked by number. */
 static graph_value look_up(graph *g, graph_value ids, int64_t rows, int64_t width)
 {
     const graph_value table = graph_weight(g, "table", 2, (int64_t[]){rows, width}, 0, 1);
-    const graph_kind out = {.type = COSREL_FLOAT32, .rank = 3, .dims = {GRAPH_BATCH, LENGTH, width}, .mean_square = 1};
+    const graph_kind out = {
+        .type = COSREL_FLOAT32, .rank = 3, .dims = {GRAPH_BATCH, LENGTH, width}, .mean_square = 1};
     return graph_node(g, "Gather", (graph_value[]){table, ids}, 2, out);
 }
 
-/* Moves the sequence by one token: by = 1 gives each place its left neighbour, by = -1 its right one; zeros move in. */
+/* Moves the sequence by one token: by = 1 gives each place its left neighbour, by = -1 its right
+ * one; zeros move in. */
 static graph_value shift_tokens(graph *g, graph_value x, int64_t by)
 {
     graph_kind kind = graph_kind_of(g, x);
     const int64_t first = by < 0 ? 1 : 0, end = by < 0 ? LENGTH : LENGTH - 1;
     kind.dims[1] = LENGTH - 1;
     const graph_value starts = graph_ints(g, &first, 1), ends = graph_ints(g, &end, 1);
-    const graph_value cut = graph_node(g, "Slice", (graph_value[]){x, starts, ends, graph_ints(g, (int64_t[]){1}, 1)},
-                                       4, kind);
+    const graph_value axes = graph_ints(g, (int64_t[]){1}, 1);
+    const graph_value cut = graph_node(g, "Slice", (graph_value[]){x, starts, ends, axes}, 4, kind);
     const int64_t pads[] = {0, by > 0, 0, 0, by < 0, 0};
     kind.dims[1] = LENGTH;
     return graph_node(g, "Pad", (graph_value[]){cut, graph_ints(g, pads, 6)}, 2, kind);
@@ -71,9 +75,12 @@ static graph_value add_embeddings(graph *g, graph_value ids, graph_value segment
     const graph_value three[] = {shift_tokens(g, words, -1), words, shift_tokens(g, words, 1)};
     graph_value x = layer_linear(g, layer_concat(g, three, 3, 2), HIDDEN);
     const graph_value table = graph_weight(g, "positions", 2, (int64_t[]){POSITIONS, HIDDEN}, 0, 1);
-    const graph_kind kind = {.type = COSREL_FLOAT32, .rank = 2, .dims = {LENGTH, HIDDEN}, .mean_square = 1};
-    const graph_value starts = graph_ints(g, (int64_t[]){0}, 1), ends = graph_ints(g, (int64_t[]){LENGTH}, 1);
-    const graph_value positions = graph_node(g, "Slice", (graph_value[]){table, starts, ends}, 3, kind);
+    const graph_kind kind = {
+        .type = COSREL_FLOAT32, .rank = 2, .dims = {LENGTH, HIDDEN}, .mean_square = 1};
+    const graph_value starts = graph_ints(g, (int64_t[]){0}, 1);
+    const graph_value ends = graph_ints(g, (int64_t[]){LENGTH}, 1);
+    const graph_value positions =
+        graph_node(g, "Slice", (graph_value[]){table, starts, ends}, 3, kind);
     x = layer_add(g, x, positions);
     return add_affine(g, layer_add(g, x, look_up(g, segments, SEGMENTS, HIDDEN)));
 }
@@ -81,7 +88,8 @@ static graph_value add_embeddings(graph *g, graph_value ids, graph_value segment
 /* 0 where a token may be looked at, a large negative number where not: [batch, 1, 1, length]. */
 static graph_value add_mask(graph *g, graph_value mask)
 {
-    const float masked = -10000; /* as in BERT's first release: far below any score, within half precision */
+    /* As in BERT's first release: far below any score, and within half precision. */
+    const float masked = -10000;
     graph_kind kind = {.type = COSREL_INT64, .rank = 4, .dims = {GRAPH_BATCH, 1, 1, LENGTH}};
     graph_scope(g, "mask");
     const graph_value axes = graph_ints(g, (int64_t[]){1, 2}, 2);
@@ -89,14 +97,16 @@ static graph_value add_mask(graph *g, graph_value mask)
     kind.type = COSREL_FLOAT32;
     const graph_value number = graph_node(g, "Cast", &spread, 1, kind);
     graph_attribute_int(g, "to", COSREL_FLOAT32);
-    const graph_value hidden = graph_node(g, "Sub", (graph_value[]){graph_number(g, 1), number}, 2, kind);
+    const graph_value hidden =
+        graph_node(g, "Sub", (graph_value[]){graph_number(g, 1), number}, 2, kind);
     return graph_node(g, "Mul", (graph_value[]){hidden, graph_number(g, masked)}, 2, kind);
 }
 
-/* order: {0, 2, 1, 3} for [batch, heads, length, size]; {0, 2, 3, 1} for the transpose of each head. */
+/* order {0, 2, 1, 3}: [batch, heads, length, size]; {0, 2, 3, 1}: each head transposed. */
 static graph_value split_heads(graph *g, graph_value x, const int64_t *order)
 {
-    const graph_value heads = layer_reshape(g, x, 4, (int64_t[]){GRAPH_BATCH, LENGTH, HEADS, INNER / HEADS});
+    const graph_value heads =
+        layer_reshape(g, x, 4, (int64_t[]){GRAPH_BATCH, LENGTH, HEADS, INNER / HEADS});
     return layer_transpose(g, heads, order);
 }
 
@@ -112,7 +122,8 @@ static graph_value add_attention(graph *g, graph_value narrow, graph_value wide,
     const graph_value scale = graph_number(g, (float)sqrt(INNER / HEADS));
     scores = graph_node(g, "Div", (graph_value[]){scores, scale}, 2, kind);
     scores = layer_add(g, scores, mask);
-    /* A weighted mean has at most the mean square of what it is taken over; layer_matmul multiplies by the length. */
+    /* A weighted mean has at most the mean square of what it is taken over; layer_matmul multiplies
+     * by the length. */
     kind.mean_square = 1.0 / LENGTH;
     const graph_value weights = graph_node(g, "Softmax", &scores, 1, kind);
     graph_attribute_int(g, "axis", -1);
@@ -145,9 +156,11 @@ void build_mobilebert(graph *g)
     }
     graph_output(g, "last_hidden_state", x);
     /* The first token stands for the sequence. */
-    const graph_kind kind = {.type = COSREL_FLOAT32, .rank = 2, .dims = {GRAPH_BATCH, HIDDEN}, .mean_square = 1};
+    const graph_kind kind = {
+        .type = COSREL_FLOAT32, .rank = 2, .dims = {GRAPH_BATCH, HIDDEN}, .mean_square = 1};
     graph_scope(g, "pooler");
-    const graph_value first = graph_node(g, "Gather", (graph_value[]){x, graph_index(g, 0)}, 2, kind);
+    const graph_value first =
+        graph_node(g, "Gather", (graph_value[]){x, graph_index(g, 0)}, 2, kind);
     graph_attribute_int(g, "axis", 1);
     graph_output(g, "pooler_output", first);
 }

@@ -1,4 +1,5 @@
-/* One function per reference model: adds all of it, inputs and outputs included, to an empty graph. */
+/* One function per reference model: adds all of it, inputs and outputs included, to an empty graph.
+ */
 #ifndef ZOO_MODELS_H
 #define ZOO_MODELS_H
 

@@ -1,12 +1,13 @@
-/* Residual networks (He et al. 2015): ResNet-18 and -50 for ImageNet, ResNet-20 for CIFAR-10 as the small CNN. */
+/* Residual networks (He et al. 2015): ResNet-18 and -50 for ImageNet, ResNet-44 for CIFAR-10 as the
+ * small CNN. */
 #include "zoo/layers.h"
 #include "zoo/models.h"
 
-static graph_value conv_norm(graph *g, graph_value x, int64_t channels, int64_t kernel, int64_t stride,
-                             layer_activation activation)
+static graph_value conv_norm(graph *g, graph_value x, int64_t channels, int64_t kernel,
+                             int64_t stride, layer_activation activation)
 {
-    return layer_convolve(g, x, (layer_conv){.channels = channels, .kernel = kernel, .stride = stride,
-                                             .norm_epsilon = LAYER_EPSILON_TORCH, .activation = activation});
+    const layer_conv like = {.norm_epsilon = LAYER_EPSILON_TORCH, .activation = activation};
+    return layer_convolve_like(g, x, &like, channels, kernel, stride);
 }
 
 static graph_value close_block(graph *g, graph_value x, graph_value y, int64_t stride)
@@ -24,7 +25,8 @@ static graph_value add_basic(graph *g, graph_value x, int64_t channels, int64_t 
     return close_block(g, x, y, stride);
 }
 
-/* The stride is the 3x3 convolution's, as today's implementations have it (the paper's first 1x1 had it). */
+/* The stride is the 3x3 convolution's, as today's implementations have it (the paper's first 1x1
+ * had it). */
 static graph_value add_bottleneck(graph *g, graph_value x, int64_t channels, int64_t stride)
 {
     graph_value y = conv_norm(g, x, channels, 1, 1, LAYER_RELU);
@@ -35,8 +37,8 @@ static graph_value add_bottleneck(graph *g, graph_value x, int64_t channels, int
 
 typedef graph_value (*block_fn)(graph *g, graph_value x, int64_t channels, int64_t stride);
 
-static void add_stages(graph *g, graph_value x, block_fn block, const int64_t *counts, size_t stages, int64_t channels,
-                       int64_t classes)
+static void add_stages(graph *g, graph_value x, block_fn block, const int64_t *counts,
+                       size_t stages, int64_t channels, int64_t classes)
 {
     for (size_t s = 0; s < stages; s++) {
         for (int64_t i = 0; i < counts[s]; i++) {
@@ -65,10 +67,11 @@ void build_resnet50(graph *g)
     add_stages(g, add_imagenet_stem(g), add_bottleneck, (int64_t[]){3, 4, 6, 3}, 4, 64, 1000);
 }
 
-/* Section 4.2 of the paper with n = 3, shortcuts by projection. */
+/* Section 4.2 of the paper with n = 7, shortcuts by projection: about a millisecond on one core, a
+ * fifth of MobileNetV2, where n = 3 took less than half of one. */
 void build_small_cnn(graph *g)
 {
     graph_scope(g, "stem");
     const graph_value x = conv_norm(g, layer_image(g, 3, 32, 32), 16, 3, 1, LAYER_RELU);
-    add_stages(g, x, add_basic, (int64_t[]){3, 3, 3}, 3, 16, 10);
+    add_stages(g, x, add_basic, (int64_t[]){7, 7, 7}, 3, 16, 10);
 }

@@ -1,5 +1,5 @@
-/* U-Net (Ronneberger et al. 2015) as today's implementations have it: padded convolutions, batch normalization, and
- * transposed convolutions on the way up. */
+/* U-Net (Ronneberger et al. 2015) as today's implementations have it: padded convolutions, batch
+ * normalization, and transposed convolutions on the way up. */
 #include "zoo/layers.h"
 #include "zoo/models.h"
 
@@ -7,9 +7,9 @@ enum { LEVELS = 4, CHANNELS = 64, SIZE = 256, CLASSES = 12 };
 
 static graph_value add_double(graph *g, graph_value x, int64_t channels)
 {
-    const layer_conv conv = {.channels = channels, .kernel = 3, .norm_epsilon = LAYER_EPSILON_TORCH,
-                             .activation = LAYER_RELU};
-    return layer_convolve(g, layer_convolve(g, x, conv), conv);
+    const layer_conv like = {.norm_epsilon = LAYER_EPSILON_TORCH, .activation = LAYER_RELU};
+    x = layer_convolve_like(g, x, &like, channels, 3, 1);
+    return layer_convolve_like(g, x, &like, channels, 3, 1);
 }
 
 void build_unet(graph *g)
@@ -29,6 +29,6 @@ void build_unet(graph *g)
         x = add_double(g, layer_concat(g, both, 2, 1), CHANNELS << i);
     }
     graph_scope(g, "head");
-    graph_output(g, "output", layer_convolve(g, x, (layer_conv){
-        .channels = CLASSES, .kernel = 1, .bias = true}));
+    const layer_conv linear = {.bias = true};
+    graph_output(g, "output", layer_convolve_like(g, x, &linear, CLASSES, 1, 1));
 }

@@ -10,10 +10,10 @@
 
 typedef struct zoo_entry {
     const char *name;
-    const char *summary;         /* one line: task, input, source of the architecture (paper, table) */
-    int64_t params_published;    /* trainable parameters as published */
-    int64_t macs_published;      /* multiply-accumulates of one inference at batch 1, as published */
-    const char *published_in;    /* where those two numbers stand */
+    const char *summary;      /* one line: task, input, source of the architecture (paper, table) */
+    int64_t params_published; /* trainable parameters as published */
+    int64_t macs_published;   /* multiply-accumulates of one inference at batch 1, as published */
+    const char *published_in; /* where those two numbers stand */
 } zoo_entry;
 
 /* What was really written, counted from the graph (batch 1). */

@@ -91,10 +91,12 @@ void run_describe_input(const loaded *model, size_t index, char name[64], char s
     *type = shape.type;
 }
 
-/* Integers are token ids: small enough for any vocabulary and, for what holds 0 or 1 only, cut to that. */
+/* Integers are token ids: small enough for any vocabulary and, for what holds 0 or 1 only, cut to
+ * that. */
 static void fill_row(const value_shape *shape, void *data, size_t elements, rng *r)
 {
-    const bool flag = strcmp(shape->name, "attention_mask") == 0 || strcmp(shape->name, "token_type_ids") == 0;
+    const bool flag =
+        strcmp(shape->name, "attention_mask") == 0 || strcmp(shape->name, "token_type_ids") == 0;
     for (size_t i = 0; i < elements; i++) {
         if (shape->type == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64)
             ((int64_t *)data)[i] = (int64_t)rng_below(r, flag ? 2 : 1000);
@@ -103,8 +105,8 @@ static void fill_row(const value_shape *shape, void *data, size_t elements, rng 
     }
 }
 
-static OrtValue *make_input(const loaded *model, size_t index, int64_t batch, uint64_t seed, char name[64],
-                            void **memory)
+static OrtValue *make_input(const loaded *model, size_t index, int64_t batch, uint64_t seed,
+                            char name[64], void **memory)
 {
     value_shape shape;
     describe(model, true, index, &shape);
@@ -125,8 +127,8 @@ static OrtValue *make_input(const loaded *model, size_t index, int64_t batch, ui
     OrtMemoryInfo *place;
     OrtValue *value;
     check(api()->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &place));
-    check(api()->CreateTensorWithDataAsOrtValue(place, data, (size_t)batch * row_bytes, shape.dims, shape.rank,
-                                                shape.type, &value));
+    check(api()->CreateTensorWithDataAsOrtValue(place, data, (size_t)batch * row_bytes, shape.dims,
+                                                shape.rank, shape.type, &value));
     api()->ReleaseMemoryInfo(place);
     *memory = data;
     return value;
@@ -151,7 +153,8 @@ static void take_output(const OrtValue *value, run_output *out)
     memcpy(out->data, data, out->elements * sizeof *out->data);
 }
 
-void run_model(const loaded *model, int64_t batch, uint64_t seed, run_output outputs[RUN_VALUES_MAX])
+void run_model(const loaded *model, int64_t batch, uint64_t seed,
+               run_output outputs[RUN_VALUES_MAX])
 {
     char input_names[RUN_VALUES_MAX][64];
     const char *names_in[RUN_VALUES_MAX], *names_out[RUN_VALUES_MAX];
@@ -169,8 +172,8 @@ void run_model(const loaded *model, int64_t batch, uint64_t seed, run_output out
         memcpy(outputs[i].symbol, shape.symbol, sizeof shape.symbol);
         names_out[i] = outputs[i].name;
     }
-    check(api()->Run(model->session, NULL, names_in, (const OrtValue *const *)in, model->input_count, names_out,
-                     model->output_count, out));
+    check(api()->Run(model->session, NULL, names_in, (const OrtValue *const *)in,
+                     model->input_count, names_out, model->output_count, out));
     for (size_t i = 0; i < model->output_count; i++) {
         take_output(out[i], &outputs[i]);
         api()->ReleaseValue(out[i]);

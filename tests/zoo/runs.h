@@ -28,8 +28,10 @@ typedef struct run_output {
 void run_load(const char *path, loaded *model);
 void run_unload(loaded *model);
 
-/* Row k of every input depends only on `seed` + k, so batches share rows with single runs. All outputs are float32. */
-void run_model(const loaded *model, int64_t batch, uint64_t seed, run_output outputs[RUN_VALUES_MAX]);
+/* Row k of every input depends only on `seed` + k, so batches share rows with single runs. All
+ * outputs are float32. */
+void run_model(const loaded *model, int64_t batch, uint64_t seed,
+               run_output outputs[RUN_VALUES_MAX]);
 void run_free(const loaded *model, run_output outputs[RUN_VALUES_MAX]);
 
 /* The first dimension's symbol of input `index`; its name and type too. */

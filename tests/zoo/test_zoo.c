@@ -8,14 +8,16 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <xxhash.h>
 
 #include "base/file.h"
 #include "runs.h"
+#include "zoo/layers.h"
 #include "zoo/models.h"
 #include "zoo/zoo.h"
 
-/* Models of fewer multiply-accumulates run twice more, for the tests of batches and of different inputs. */
-static const int64_t small_macs = 700000000;
+/* Models of fewer multiply-accumulates run once more, as a batch of two: all but the U-Net. */
+static const int64_t batch_macs = 10000000000;
 
 /* What a model's first output looks like behind the batch; every one has "batch" in front. */
 static const struct {
@@ -24,18 +26,12 @@ static const struct {
     size_t rank;
     int64_t dims[3];
 } shapes[] = {
-    {"efficientnet_lite0", "output", 2, {1000}},
-    {"inception_v3", "output", 2, {1000}},
-    {"keyword_spotter", "output", 2, {12}},
-    {"mobilebert", "last_hidden_state", 3, {128, 512}},
-    {"mobilenet_v1", "output", 2, {1000}},
-    {"mobilenet_v2", "output", 2, {1000}},
-    {"mobilenet_v3_large", "output", 2, {1000}},
-    {"resnet18", "output", 2, {1000}},
-    {"resnet50", "output", 2, {1000}},
-    {"small_cnn", "output", 2, {10}},
-    {"squeezenet", "output", 2, {1000}},
-    {"ssd_mobilenet_v2", "boxes", 3, {1917, 4}},
+    {"efficientnet_lite0", "output", 2, {1000}}, {"inception_v3", "output", 2, {1000}},
+    {"keyword_spotter", "output", 2, {12}},      {"mobilebert", "last_hidden_state", 3, {128, 512}},
+    {"mobilenet_v1", "output", 2, {1000}},       {"mobilenet_v2", "output", 2, {1000}},
+    {"mobilenet_v3_large", "output", 2, {1000}}, {"resnet18", "output", 2, {1000}},
+    {"resnet50", "output", 2, {1000}},           {"small_cnn", "output", 2, {10}},
+    {"squeezenet", "output", 2, {1000}},         {"ssd_mobilenet_v2", "boxes", 3, {1917, 4}},
     {"unet", "output", 4, {12, 256, 256}},
 };
 
@@ -55,8 +51,9 @@ static void counts_are_the_published_ones(void **state)
             fail_msg("%s: %s", entry->name, err.text);
         const double params = relative_error(g.params, entry->params_published);
         const double macs = relative_error(g.macs, entry->macs_published);
-        print_message("%-20s %9lld parameters (%.2f %% off) %11lld MACs (%.2f %% off) %4zu nodes\n", entry->name,
-                      (long long)g.params, 100 * params, (long long)g.macs, 100 * macs, g.node_count);
+        print_message("%-20s %9lld parameters (%.2f %% off) %11lld MACs (%.2f %% off) %4zu nodes\n",
+                      entry->name, (long long)g.params, 100 * params, (long long)g.macs, 100 * macs,
+                      g.node_count);
         if (params > 0.02 || macs > 0.02)
             fail_msg("%s is more than 2 %% off", entry->name);
         graph_deinit(&g);
@@ -76,8 +73,8 @@ static void names_are_sorted_and_found(void **state)
     assert_null(zoo_find("mobilenet_v9"));
 }
 
-static char *write_model(const zoo_entry *entry, const char *folder, const char *suffix, uint64_t seed,
-                         zoo_counts *counts)
+static char *write_model(const zoo_entry *entry, const char *folder, const char *suffix,
+                         uint64_t seed, zoo_counts *counts)
 {
     char name[128];
     snprintf(name, sizeof name, "%s%s.onnx", entry->name, suffix);
@@ -99,7 +96,8 @@ static void same_seed_same_bytes(void **state)
         size_t bytes[3];
         for (size_t k = 0; k < 3; k++) { /* seeds 7, 7, 8 */
             char *path = write_model(entry, *state, "_seed", k < 2 ? 7 : 8, &counts);
-            assert_int_equal(file_read(path, (size_t)1 << 30, &data[k], &bytes[k], NULL), COSREL_OK);
+            assert_int_equal(file_read(path, (size_t)1 << 30, &data[k], &bytes[k], NULL),
+                             COSREL_OK);
             assert_int_equal(bytes[k], counts.bytes);
             unlink(path);
             free(path);
@@ -111,6 +109,22 @@ static void same_seed_same_bytes(void **state)
         for (size_t k = 0; k < 3; k++)
             free(data[k]);
     }
+}
+
+/* Drawing weights uses whole numbers and one rounding each, so every machine must get these bytes.
+ * A changed model or generator changes them on purpose: then the message below has the new digest.
+ */
+static void bytes_are_the_recorded_ones(void **state)
+{
+    char *path = write_model(zoo_find("keyword_spotter"), *state, "_golden", 7, NULL);
+    char *data, digest[32];
+    size_t bytes;
+    assert_int_equal(file_read(path, (size_t)1 << 20, &data, &bytes, NULL), COSREL_OK);
+    snprintf(digest, sizeof digest, "%016llx", (unsigned long long)XXH3_64bits(data, bytes));
+    assert_string_equal(digest, "9064a35a091131c8");
+    unlink(path);
+    free(path);
+    free(data);
 }
 
 static void expect_alive(const char *model, const run_output *out)
@@ -150,7 +164,8 @@ static void expect_rows(const char *name, const loaded *model, const run_output 
             assert_int_equal(two[i].dims[d], one[i].dims[d]);
         const double near = distance(one[i].data, two[i].data, one[i].elements);
         const double far = distance(one[i].data, two[i].data + one[i].elements, one[i].elements);
-        if (near > 1e-3) /* kernels may add in another order; 1e-3 is a thousand times float's precision */
+        if (near >
+            1e-3) /* kernels may add in another order; 1e-3 is a thousand times float's precision */
             fail_msg("%s: %s of row 0 changes by %g in a batch", name, one[i].name, near);
         if (far < 1e-2)
             fail_msg("%s: %s differs by only %g for another input", name, one[i].name, far);
@@ -168,6 +183,20 @@ static void expect_inputs(const loaded *model)
         assert_int_equal(type, strcmp(name, "input") == 0 ? ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT
                                                           : ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64);
     }
+}
+
+/* What the builder worked out on the way is what ONNX Runtime gives. */
+static void expect_shapes(const zoo_entry *entry, const run_output *outputs)
+{
+    graph g;
+    assert_int_equal(zoo_build(entry, &g, NULL), COSREL_OK);
+    for (size_t i = 0; i < g.output_count; i++) {
+        const graph_kind kind = graph_kind_of(&g, g.outputs[i]);
+        assert_int_equal(outputs[i].rank, kind.rank);
+        for (size_t d = 1; d < kind.rank; d++)
+            assert_int_equal(outputs[i].dims[d], kind.dims[d]);
+    }
+    graph_deinit(&g);
 }
 
 static void run_one(const zoo_entry *entry, const char *folder)
@@ -191,7 +220,8 @@ static void run_one(const zoo_entry *entry, const char *folder)
         assert_int_equal(one[i].dims[0], 1);
         expect_alive(entry->name, &one[i]);
     }
-    if (counts.macs < small_macs)
+    expect_shapes(entry, one);
+    if (counts.macs < batch_macs)
         expect_rows(entry->name, &model, one);
     run_free(&model, one);
     run_unload(&model);
@@ -213,8 +243,89 @@ static void bad_paths_are_refused(void **state)
     assert_int_equal(zoo_write(&stranger, "/nonexistent/x.onnx", 1, NULL, &err), COSREL_NOT_FOUND);
     assert_non_null(strstr(err.text, "mobilenet_v9"));
     err.text[0] = 0;
-    assert_int_not_equal(zoo_write(zoo_find("small_cnn"), "/nonexistent/x.onnx", 1, NULL, &err), COSREL_OK);
+    assert_int_not_equal(zoo_write(zoo_find("small_cnn"), "/nonexistent/x.onnx", 1, NULL, &err),
+                         COSREL_OK);
     assert_non_null(strstr(err.text, "/nonexistent"));
+}
+
+static void full_disks_are_noticed(void **state)
+{
+    (void)state;
+    graph g;
+    cosrel_error err = {""};
+    uint64_t bytes;
+    FILE *full = fopen("/dev/full", "w");
+    assert_non_null(full);
+    setvbuf(full, NULL, _IONBF, 0);
+    assert_int_equal(zoo_build(zoo_find("small_cnn"), &g, NULL), COSREL_OK);
+    assert_int_equal(graph_write(&g, "small_cnn", "", 1, full, &bytes, &err), COSREL_IO);
+    assert_non_null(strstr(err.text, "small_cnn"));
+    graph_deinit(&g);
+    fclose(full);
+}
+
+static graph_value reshape_wrongly(graph *g, graph_value image)
+{
+    return layer_reshape(g, image, 2, (int64_t[]){GRAPH_BATCH, 100});
+}
+
+static graph_value group_wrongly(graph *g, graph_value image)
+{
+    return layer_convolve(g, image, (layer_conv){.channels = 4, .kernel = 3, .groups = 2});
+}
+
+static graph_value add_wrongly(graph *g, graph_value image)
+{
+    return layer_add(g, image, layer_average_pool(g, image, 2, 2, 0));
+}
+
+static graph_value join_wrongly(graph *g, graph_value image)
+{
+    const graph_value both[] = {image, layer_average_pool(g, image, 2, 2, 0)};
+    return layer_concat(g, both, 2, 1);
+}
+
+static graph_value multiply_wrongly(graph *g, graph_value image)
+{
+    return layer_matmul(g, image, layer_flatten(g, image));
+}
+
+static graph_value pool_wrongly(graph *g, graph_value image)
+{
+    return layer_global_pool(g, layer_flatten(g, image));
+}
+
+/* The first mistake is kept, named by its scope, and nothing is added after it. */
+static void mistakes_stick(void **state)
+{
+    static const struct {
+        graph_value (*make)(graph *g, graph_value image);
+        const char *fault;
+    } mistakes[] = {
+        {reshape_wrongly, "a reshape that changes the number of elements"},
+        {group_wrongly, "groups do not divide a convolution's channels"},
+        {add_wrongly, "shapes that cannot be combined"},
+        {join_wrongly, "shapes that cannot be joined"},
+        {multiply_wrongly, "matrices that cannot be multiplied"},
+        {pool_wrongly, "a layer's input has the wrong number of dimensions"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+        graph g = {0};
+        cosrel_error err = {""};
+        uint64_t bytes;
+        graph_scope(&g, "part");
+        const graph_value image = layer_image(&g, 3, 8, 8);
+        assert_int_equal(mistakes[i].make(&g, image), 0);
+        const size_t nodes = g.node_count;
+        graph_scope(&g, "later");
+        assert_int_equal(layer_flatten(&g, image), 0);
+        assert_int_equal(g.node_count, nodes);
+        assert_int_equal(graph_write(&g, "x", "", 1, stdout, &bytes, &err), COSREL_INTERNAL);
+        assert_non_null(strstr(err.text, "\"part\""));
+        assert_non_null(strstr(err.text, mistakes[i].fault));
+        graph_deinit(&g);
+    }
 }
 
 static int make_folder(void **state)
@@ -242,6 +353,9 @@ int main(void)
         cmocka_unit_test(names_are_sorted_and_found),
         cmocka_unit_test(counts_are_the_published_ones),
         cmocka_unit_test(bad_paths_are_refused),
+        cmocka_unit_test(full_disks_are_noticed),
+        cmocka_unit_test(mistakes_stick),
+        cmocka_unit_test(bytes_are_the_recorded_ones),
         cmocka_unit_test(same_seed_same_bytes),
         cmocka_unit_test(every_model_runs),
     };
