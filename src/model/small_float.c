@@ -64,6 +64,8 @@ uint16_t small_float_half(float value)
 {
     const uint16_t sign = signbit(value) ? 0x8000 : 0;
     int exponent;
+    if (!isfinite(value))
+        return sign | (isnan(value) ? 0x7e00 : 0x7c00);
     const float fraction = frexpf(fabsf(value), &exponent); /* 0.5 <= fraction < 1, or 0 */
     /* Below 2^-14 numbers are multiples of 2^-24; above, the fraction has 11 bits with its leading one. */
     const int unit = exponent - 11 > -24 ? exponent - 11 : -24;

@@ -11,7 +11,7 @@
  * the FNUZ ones (no infinities, no negative zero: 0x80 is NaN, bias one higher) as in ONNX's "Float stored in 8 bits". */
 float small_float_widen(cosrel_dtype type, uint16_t bits);
 
-/* The FLOAT16 nearest to a finite `value`, ties to even. Above the largest: infinity. */
+/* The FLOAT16 nearest to `value`, ties to even. Beyond the largest: infinity. */
 uint16_t small_float_half(float value);
 
 /* The bits of 1.0; every positive number below it has smaller bits. 0 for other types. */
