@@ -11,7 +11,7 @@ typedef struct recipe {
     zoo_build_fn build;
 } recipe;
 
-#define TORCHVISION "torchvision, table of classification weights"
+#define TORCHVISION "torchvision, the weights' num_params and _ops"
 
 /* Where a source counts floating-point operations, two of them are one multiply-accumulate. */
 static const recipe recipes[] = {
@@ -36,8 +36,10 @@ static const recipe recipes[] = {
                 .summary =
                     "image classification, 299x299, Szegedy et al. 2015, no auxiliary classifier",
                 .params_published = 23830000,
-                .macs_published = 5730000000,
-                .published_in = "timm, results table, inception_v3 (23.83 M, 5.73 G)",
+                .macs_published = 5713000000,
+                .published_in =
+                    "parameters: timm (23.83 M; torchvision's 27.16 M count the auxiliary "
+                    "classifier); operations: torchvision (5.713 G)",
             },
         .build = build_inception_v3,
     },
@@ -61,8 +63,8 @@ static const recipe recipes[] = {
                 .params_published = 24581888,
                 .macs_published = 2680000000,
                 .published_in = "parameters: google/mobilebert-uncased in Transformers "
-                                "(24,581,888); operations: "
-                                "SqueezeBERT (Iandola et al. 2020), table of networks (5.36 G)",
+                                "(24,581,888); operations: Iandola et al. 2020, SqueezeBERT, "
+                                "comparison of networks (5.36 G)",
             },
         .build = build_mobilebert,
     },
@@ -169,8 +171,7 @@ static const recipe recipes[] = {
                 .params_published = 31030000,
                 .macs_published = 48250000000,
                 .published_in = "Open Model Zoo, unet-camvid-onnx-0001 (31.03 M, 260.1 G "
-                                "operations at 480x368; "
-                                "the cost goes with the pixels)",
+                                "operations at 480x368; the cost goes with the pixels)",
             },
         .build = build_unet,
     },
