@@ -318,6 +318,7 @@ static void start(sched_core *core, const sched_decision *d, sched_action *actio
         core->action_tags[i] = core->requests[index].tag;
         index = next;
     }
+    core->classes[core->requests[d->request].class].models[d->model].started_ns = core->now_ns;
     run->count = d->batch;
     run->started_ns = core->now_ns;
     run->expected_end_ns = core->now_ns + cost_ns;

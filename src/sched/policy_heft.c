@@ -4,8 +4,7 @@
  * requests in order of arrival, each given to the processor where it ends first; ties of rank in model order. No request
  * is inserted before one that was given earlier. The first one given to a processor that is idle now is started.
  *
- * Starvation: cheap models starve under overload by costly ones in the published order. Requests that have waited
- * longer than view_patience_ns therefore go first, in order of arrival. */
+ * Starvation: cheap models would starve under overload by costly ones; see view_patience_ns for what is done. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -102,10 +101,10 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
     sched_plan plan;
     plan_begin(&plan, view);
     rank_models(h, view);
-    const int64_t old_ns = view->now_ns - view_patience_ns(view);
-    uint32_t r = view_first(view);
-    for (; r != REQUEST_NONE && view->requests[r].arrived_ns < old_ns && plan_goes_on(&plan); r = view_next(view, r)) {
-        if (give(h, &plan, view->requests[r].model, out))
+    const int64_t patience_ns = view_patience_ns(view);
+    uint64_t sequence = 0;
+    for (int model; plan_goes_on(&plan) && (model = view_next_starved(view, patience_ns, &sequence)) >= 0;) {
+        if (give(h, &plan, model, out))
             return true;
     }
     for (int i = 0; i < view_active_count(view); i++) {

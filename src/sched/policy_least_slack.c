@@ -6,8 +6,8 @@
  * Band drops a request that is too late; here that is the core's drop_late.
  *
  * Two additions. A request that waits for a set of cores keeps less urgent ones from its cores, or it would never get
- * them all. And a request that has waited longer than view_patience_ns goes before all that have not, in order of
- * arrival: requests without deadline would starve beside an overload of urgent ones. */
+ * them all. And a starved model (view_patience_ns) goes first: models without deadlines would starve beside an overload
+ * of urgent ones. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -16,7 +16,7 @@
 
 /* A model's most urgent request. All requests of a model have the same best processor, so no other one matters. */
 typedef struct urgent {
-    bool old;
+    bool starved;
     int64_t slack_ns;
     uint32_t request;
     int model;
@@ -34,26 +34,26 @@ static cosrel_status create(const sched_view *view, const char *argument, void *
 
 static bool before(const sched_view *view, const urgent *a, const urgent *b)
 {
-    if (a->old != b->old)
-        return a->old;
-    if (!a->old && a->slack_ns != b->slack_ns)
+    if (a->starved != b->starved)
+        return a->starved;
+    if (!a->starved && a->slack_ns != b->slack_ns)
         return a->slack_ns < b->slack_ns;
     return view->requests[a->request].sequence < view->requests[b->request].sequence;
 }
 
-static urgent most_urgent(const sched_view *view, int model, int processor, int64_t end_ns, int64_t old_ns)
+static urgent most_urgent(const sched_view *view, int model, int processor, int64_t end_ns, bool starved)
 {
     urgent best = {.request = REQUEST_NONE};
     for (uint32_t r = view_model_first(view, model); r != REQUEST_NONE; r = view_model_next(view, r)) {
         const sched_request *at = &view->requests[r];
-        const urgent u = {.old = at->arrived_ns < old_ns,
+        const urgent u = {.starved = starved,
                           .slack_ns = at->deadline_ns == SCHED_NEVER ? SCHED_NEVER : at->deadline_ns - end_ns,
                           .request = r,
                           .model = model,
                           .processor = processor};
         if (best.request == REQUEST_NONE || before(view, &u, &best))
             best = u;
-        if (best.old) /* in order of arrival: the first one that is old is the most urgent */
+        if (starved) /* it is the turn of the oldest one */
             break;
     }
     return best;
@@ -65,14 +65,14 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
     sched_plan plan;
     int count = 0;
     plan_begin(&plan, view);
-    const int64_t old_ns = view->now_ns - view_patience_ns(view);
+    const int64_t patience_ns = view_patience_ns(view);
     for (int i = 0; i < view_active_count(view); i++) {
         int64_t end_ns;
         const int model = view_active(view, i);
         const int p = plan_earliest(&plan, model, 0, &end_ns);
         if (p < 0)
             continue;
-        const urgent u = most_urgent(view, model, p, end_ns, old_ns);
+        const urgent u = most_urgent(view, model, p, end_ns, view_starved(view, model, patience_ns));
         int at = count++;
         for (; at > 0 && before(view, &u, &sorted[at - 1]); at--)
             sorted[at] = sorted[at - 1];

@@ -8,8 +8,7 @@
  * if it took k times as long, since it takes that much of the machine. On processors that share nothing this is the
  * published algorithm.
  *
- * Starvation: long requests starve under overload by short ones. Those that have waited longer than view_patience_ns
- * therefore go first, in order of arrival. */
+ * Starvation: long requests would starve under overload by short ones; see view_patience_ns for what is done. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -88,11 +87,10 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
         c->cursor = view_model_first(view, model);
         c->processor = plan_earliest(&plan, model, view->queue->count, &c->end_ns);
     }
-    const int64_t old_ns = view->now_ns - view_patience_ns(view);
-    for (uint32_t r = view_first(view); r != REQUEST_NONE && view->requests[r].arrived_ns < old_ns; r = view_next(view, r)) {
-        if (!plan_goes_on(&plan))
-            break;
-        if (give(all, &plan, view->requests[r].model, out))
+    const int64_t patience_ns = view_patience_ns(view);
+    uint64_t sequence = 0;
+    for (int model; plan_goes_on(&plan) && (model = view_next_starved(view, patience_ns, &sequence)) >= 0;) {
+        if (give(all, &plan, model, out))
             return true;
     }
     while (plan_goes_on(&plan)) {

@@ -11,7 +11,7 @@ cosrel_status class_queue_init(class_queue *q, int model_max)
     if (!q->models || !q->active)
         return COSREL_OUT_OF_MEMORY;
     for (int m = 0; m < model_max; m++)
-        q->models[m] = (model_queue){.head = REQUEST_NONE, .tail = REQUEST_NONE};
+        q->models[m] = (model_queue){.head = REQUEST_NONE, .tail = REQUEST_NONE, .started_ns = INT64_MIN / 2};
     return COSREL_OK;
 }
 

@@ -34,6 +34,7 @@ typedef struct sched_request {
 typedef struct model_queue {
     uint32_t head, tail, count;
     int active_at;           /* place in class_queue.active while count > 0 */
+    int64_t started_ns;      /* when one of its requests was started last; the core keeps it */
 } model_queue;
 
 typedef struct class_queue {

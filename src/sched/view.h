@@ -107,9 +107,11 @@ static inline int64_t view_fastest_ns(const sched_view *v, int model)
     return least;
 }
 
-/* How long a request may wait before fairness goes first: algorithms that always prefer some kind of request (short,
- * long, urgent) would starve the others under overload. This many times the slowest waiting model's least cost (chosen:
- * far above the waits of a system below capacity, so that there the published algorithm decides alone). */
+/* Starvation. Algorithms that always prefer some kind of request (short, long, urgent) would starve the others under
+ * overload, and where few clients wait for each other's answers. So a policy starts the oldest request of a starved
+ * model first: one that waits while none of its model was started for this many times the slowest waiting model's least
+ * cost (chosen: far above what happens below capacity, where the published algorithm must decide alone; and the
+ * slowest model gets a ninth of a processor). */
 enum { VIEW_PATIENCE = 8 };
 
 static inline int64_t view_patience_ns(const sched_view *v)
@@ -120,7 +122,31 @@ static inline int64_t view_patience_ns(const sched_view *v)
         if (fastest != SCHED_NEVER && fastest > slowest)
             slowest = fastest;
     }
-    return slowest > SCHED_NEVER / 2 / VIEW_PATIENCE ? SCHED_NEVER / 2 : VIEW_PATIENCE * slowest;
+    return slowest > SCHED_NEVER / 4 / VIEW_PATIENCE ? SCHED_NEVER / 4 : VIEW_PATIENCE * slowest;
+}
+
+static inline bool view_starved(const sched_view *v, int model, int64_t patience_ns)
+{
+    const model_queue *q = &v->queue->models[model];
+    const int64_t since_ns = v->now_ns - patience_ns;
+    return v->requests[q->head].arrived_ns < since_ns && q->started_ns < since_ns;
+}
+
+/* Starved models by their oldest requests: *sequence is where the walk stands, 0 at its start. -1 after the last. */
+static inline int view_next_starved(const sched_view *v, int64_t patience_ns, uint64_t *sequence)
+{
+    int best = -1;
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < view_active_count(v); i++) {
+        const int model = view_active(v, i);
+        const uint64_t at = v->requests[view_model_first(v, model)].sequence;
+        if (at >= *sequence && at < least && view_starved(v, model, patience_ns)) {
+            least = at;
+            best = model;
+        }
+    }
+    *sequence = least == UINT64_MAX ? least : least + 1;
+    return best;
 }
 
 /* For how many single units' worth of waiting work a set stands: a set of k units counts as one processor while nothing
