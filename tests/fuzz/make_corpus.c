@@ -1,0 +1,219 @@
+/* Writes the seeds of the fuzz corpora: make_corpus FOLDER. One small input for each branch worth beginning at. */
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include <jpeglib.h>
+#include <png.h>
+
+#include "onnx-ml.pb-c.h"
+#include "tiny_onnx.h"
+
+typedef struct corpus {
+    const char *root;
+    char path[4096];
+} corpus;
+
+static const char *at(corpus *c, const char *folder, const char *name)
+{
+    snprintf(c->path, sizeof c->path, "%s/%s", c->root, folder);
+    mkdir(c->path, 0755);
+    snprintf(c->path, sizeof c->path, "%s/%s/%s", c->root, folder, name);
+    return c->path;
+}
+
+static void save(const char *path, const void *data, size_t bytes)
+{
+    FILE *file = fopen(path, "wb");
+    if (!file || fwrite(data, 1, bytes, file) != bytes || fclose(file) != 0) {
+        perror(path);
+        exit(1);
+    }
+}
+
+static void make_onnx(corpus *c)
+{
+    bool ok = tiny_add(at(c, "onnx", "add"));
+    ok = tiny_multi(at(c, "onnx", "multi")) && ok;
+    ok = tiny_identity(at(c, "onnx", "identity_string"), 8) && ok;
+    ok = tiny_identity(at(c, "onnx", "identity_int4"), 22) && ok;
+    ok = tiny_external(at(c, "onnx", "external"), "weights.bin", 64, NULL) && ok;
+    ok = tiny_external(at(c, "onnx", "external_up"), "../weights.bin", 0, NULL) && ok;
+    ok = tiny_unsupported(at(c, "onnx", "unsupported")) && ok;
+    ok = tiny_lying(at(c, "onnx", "lying"), (int64_t)1 << 30) && ok;
+    ok = tiny_matmul(at(c, "onnx", "matmul"), 64) && ok;
+    if (!ok)
+        exit(1);
+    save(at(c, "onnx", "git_lfs"), "version https://git-lfs.github.com/spec/v1\n", 43);
+}
+
+static void make_one_npy(corpus *c, const char *name, unsigned version, const char *dictionary, const void *data,
+                         size_t bytes)
+{
+    uint8_t file[512];
+    const size_t length = strlen(dictionary);
+    const size_t prefix = version == 1 ? 10 : 12;
+    memset(file, 0, prefix);
+    memcpy(file, "\x93NUMPY", 6);
+    file[6] = (uint8_t)version;
+    file[8] = (uint8_t)length;
+    memcpy(file + prefix, dictionary, length);
+    memcpy(file + prefix + length, data, bytes);
+    save(at(c, "npy", name), file, prefix + length + bytes);
+}
+
+static void make_npy(corpus *c)
+{
+    static const uint8_t data[32] = {1, 0, 0, 0, 2, 0, 0, 0, 'a'};
+    make_one_npy(c, "float32", 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", data, 24);
+    make_one_npy(c, "big_fortran", 2, "{'descr': '>u2', 'fortran_order': True, 'shape': (2, 3), }\n", data, 12);
+    make_one_npy(c, "complex", 3, "{'descr': '<c16', 'fortran_order': False, 'shape': (), }\n", data, 16);
+    make_one_npy(c, "bool", 1, "{'descr': '|b1', 'fortran_order': False, 'shape': (3,), }\n", data, 3);
+    make_one_npy(c, "unicode", 1, "{'descr': '<U2', 'fortran_order': False, 'shape': (2,), }\n", data, 16);
+    make_one_npy(c, "bytes", 1, "{'descr': '|S4', 'fortran_order': True, 'shape': (2, 2), }\n", data, 16);
+    make_one_npy(c, "empty", 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (0, 4L), }\n", data, 0);
+    make_one_npy(c, "records", 1, "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }\n", data, 4);
+}
+
+static void make_one_pb(corpus *c, const char *name, Onnx__TensorProto *p)
+{
+    uint8_t packed[256];
+    int64_t dims[] = {1, 2};
+    p->n_dims = 2;
+    p->dims = dims;
+    p->has_data_type = 1;
+    p->name = "input";
+    save(at(c, "pb", name), packed, onnx__tensor_proto__pack(p, packed));
+}
+
+static void make_pb(corpus *c)
+{
+    float floats[] = {1, 2, 3, 4};
+    int32_t ints[] = {1, -1};
+    uint64_t longs[] = {1, UINT64_MAX};
+    uint8_t raw[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    ProtobufCBinaryData words[] = {{3, (uint8_t *)"one"}, {0, NULL}};
+    Onnx__TensorProto p = ONNX__TENSOR_PROTO__INIT;
+    p.data_type = 1;
+    p.n_float_data = 2;
+    p.float_data = floats;
+    make_one_pb(c, "float", &p);
+    p.data_type = 14;
+    p.n_float_data = 4;
+    make_one_pb(c, "complex", &p);
+    p.n_float_data = 0;
+    p.data_type = 10;
+    p.n_int32_data = 2;
+    p.int32_data = ints;
+    make_one_pb(c, "float16", &p);
+    p.data_type = 22;
+    p.n_int32_data = 1;
+    make_one_pb(c, "int4", &p);
+    p.n_int32_data = 0;
+    p.data_type = 13;
+    p.n_uint64_data = 2;
+    p.uint64_data = longs;
+    make_one_pb(c, "uint64", &p);
+    p.n_uint64_data = 0;
+    p.data_type = 8;
+    p.n_string_data = 2;
+    p.string_data = words;
+    make_one_pb(c, "string", &p);
+    p.n_string_data = 0;
+    p.data_type = 6;
+    p.has_raw_data = 1;
+    p.raw_data.data = raw;
+    p.raw_data.len = sizeof raw;
+    make_one_pb(c, "raw", &p);
+}
+
+enum { SIDE = 12 };
+
+/* The first byte picks the input (fuzz_image.c). */
+static void make_jpeg(corpus *c, const char *name, uint8_t pick, int channels, J_COLOR_SPACE space, bool progressive)
+{
+    struct jpeg_compress_struct jpeg;
+    struct jpeg_error_mgr manager;
+    unsigned char *data = NULL;
+    unsigned long bytes = 0;
+    uint8_t row[SIDE * 4];
+    uint8_t file[4096];
+    for (size_t i = 0; i < sizeof row; i++)
+        row[i] = (uint8_t)(i * 5);
+    jpeg.err = jpeg_std_error(&manager);
+    jpeg_create_compress(&jpeg);
+    jpeg_mem_dest(&jpeg, &data, &bytes);
+    jpeg.image_width = SIDE;
+    jpeg.image_height = SIDE;
+    jpeg.input_components = channels;
+    jpeg.in_color_space = space;
+    jpeg_set_defaults(&jpeg);
+    if (progressive)
+        jpeg_simple_progression(&jpeg);
+    jpeg_start_compress(&jpeg, TRUE);
+    while (jpeg.next_scanline < jpeg.image_height) {
+        JSAMPROW line = row;
+        jpeg_write_scanlines(&jpeg, &line, 1);
+    }
+    jpeg_finish_compress(&jpeg);
+    if (bytes >= sizeof file)
+        exit(1);
+    file[0] = pick;
+    memcpy(file + 1, data, bytes);
+    save(at(c, "image", name), file, bytes + 1);
+    jpeg_destroy_compress(&jpeg);
+    free(data);
+}
+
+static void make_png(corpus *c, const char *name, uint8_t pick, png_uint_32 format, const void *colormap)
+{
+    uint8_t pixels[SIDE * SIDE * 8];
+    uint8_t file[4096];
+    png_alloc_size_t bytes = sizeof file - 1;
+    png_image png;
+    memset(&png, 0, sizeof png);
+    png.version = PNG_IMAGE_VERSION;
+    png.width = SIDE;
+    png.height = SIDE;
+    png.format = format;
+    png.colormap_entries = colormap ? 4 : 0;
+    for (size_t i = 0; i < sizeof pixels; i++)
+        pixels[i] = (uint8_t)(colormap ? i % 4 : i * 3);
+    if (!png_image_write_to_memory(&png, file + 1, &bytes, 0, pixels, 0, colormap)) {
+        fprintf(stderr, "%s: %s\n", name, png.message);
+        exit(1);
+    }
+    file[0] = pick;
+    save(at(c, "image", name), file, bytes + 1);
+}
+
+static void make_images(corpus *c)
+{
+    static const uint8_t colours[] = {1, 2, 3, 200, 100, 0, 9, 9, 9, 255, 255, 255};
+    make_jpeg(c, "jpeg_rgb", 0, 3, JCS_RGB, false);
+    make_jpeg(c, "jpeg_grey", 1, 1, JCS_GRAYSCALE, false);
+    make_jpeg(c, "jpeg_progressive", 2, 3, JCS_RGB, true);
+    make_jpeg(c, "jpeg_cmyk", 3, 4, JCS_CMYK, false);
+    make_png(c, "png_rgb", 0, PNG_FORMAT_RGB, NULL);
+    make_png(c, "png_rgba", 1, PNG_FORMAT_RGBA, NULL);
+    make_png(c, "png_grey", 2, PNG_FORMAT_GRAY, NULL);
+    make_png(c, "png_linear", 3, PNG_FORMAT_LINEAR_RGB_ALPHA, NULL);
+    make_png(c, "png_palette", 1, PNG_FORMAT_RGB_COLORMAP, colours);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: make_corpus FOLDER\n");
+        return 2;
+    }
+    corpus c = {.root = argv[1]};
+    mkdir(c.root, 0755);
+    make_onnx(&c);
+    make_npy(&c);
+    make_pb(&c);
+    make_images(&c);
+    return 0;
+}
