@@ -17,9 +17,12 @@ static const cosrel_value_info inputs[] = {
     {"grey_planes", COSREL_FLOAT32, 3, grey_planes, symbols, -1},
 };
 
-static uint64_t big_endian(const uint8_t *at)
+static uint64_t big_endian(const uint8_t *at, unsigned bytes)
 {
-    return (uint64_t)at[0] << 24 | (uint64_t)at[1] << 16 | (uint64_t)at[2] << 8 | at[3];
+    uint64_t value = 0;
+    for (unsigned i = 0; i < bytes; i++)
+        value = value << 8 | at[i];
+    return value;
 }
 
 /* Width times height where a picture says them, so that no time goes into decoding millions of empty pixels: their
@@ -28,11 +31,11 @@ static bool is_small(const uint8_t *data, size_t bytes)
 {
     enum { PIXELS_MAX = 1 << 18 };
     if (bytes >= 24 && data[0] == 0x89)
-        return big_endian(data + 16) * big_endian(data + 20) <= PIXELS_MAX;
-    for (size_t i = 0; i + 9 < bytes; i++) { /* start of frame */
+        return big_endian(data + 16, 4) * big_endian(data + 20, 4) <= PIXELS_MAX;
+    for (size_t i = 0; i + 9 <= bytes; i++) { /* start of frame */
         const bool frame = data[i] == 0xff && data[i + 1] >= 0xc0 && data[i + 1] <= 0xcf && data[i + 1] != 0xc4 &&
                            data[i + 1] != 0xc8 && data[i + 1] != 0xcc;
-        if (frame && (data[i + 5] << 8 | data[i + 6]) * (data[i + 7] << 8 | data[i + 8]) > PIXELS_MAX)
+        if (frame && big_endian(data + i + 5, 2) * big_endian(data + i + 7, 2) > PIXELS_MAX)
             return false;
     }
     return true;
