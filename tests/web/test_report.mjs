@@ -235,6 +235,32 @@ const tests = {
         await close(page);
     },
 
+    async "failures are told, and who got least of a closed loop"() {
+        const data = sample({ seed: 1, seconds: 1, rounds: 3, policies: ["ort-default", "max-weight"] });
+        data.workload.streams = data.model_order.map((model) => ({ model, kind: "closed", rate_hz: null,
+            deadline_ms: null,
+            in_flight: 1, priority: "high" }));
+        data.alone = Object.fromEntries(data.model_order.map((m) => [m, 100]));
+        data.runs.forEach((r, i) => data.model_order.forEach((m, k) => {
+            Object.assign(r.models[m], { deadline_miss_rate: null, rps: 40 + i - 10 * k,
+                failed: i === 0 && k < 2 ? 6 : 0 });
+        }));
+        data.runs[2].problem = "the model resnet50 cannot run on cpu7";
+        const page = await open(data);
+        assert.equal(await page.locator("#overall th", { hasText: "deadlines missed" }).count(), 0);
+        const column = await page.$$eval("#overall thead th",
+            (all) => all.findIndex((e) => e.innerText.startsWith("least served")));
+        for (const row of await rowsOf(page, "#overall")) {
+            near(row.values[column - 1], row.name === "ort-default" ? 0.12 : 0.13, `least served by ${row.name}`);
+        }
+        const text = await page.innerText("main");
+        for (const part of ["12 requests failed", "ort-default, round 2: the model resnet50 cannot run on cpu7",
+            "priority high"]) {
+            assert.ok(text.includes(part), part);
+        }
+        await close(page);
+    },
+
     async "hostile text stays text"() {
         const evil = "</script><img src=x onerror=alert(1)><script>alert(2)</script>/*{js}*/$&\u2028\"'`";
         const poison = (x) => {
@@ -254,7 +280,7 @@ const tests = {
         }
         data.model_order.push("__proto__", "constructor");
         data.workload.streams.push({ model: "__proto__", kind: "closed", rate_hz: null, deadline_ms: null,
-            in_flight: 1, priority: 0 });
+            in_flight: 1, priority: "normal" });
         const page = await open(data);
         assert.equal(await page.locator("img").count(), 0);
         assert.equal(await page.locator("script").count(), 2);
@@ -327,7 +353,7 @@ const tests = {
 
     async "fits wide and narrow, light, dark and paper"() {
         const data = sample({ seed: 1, seconds: 1, rounds: 2 });
-        data.policies[6].name = "learned:a-very-long-file-name-without-any-break-in-it.policy";
+        data.policies[6].name = "learned:a_very_long_file_name_without_any_break_in_it_at_all.policy";
         data.runs.forEach((r) => { if (r.policy === "least-slack") r.policy = data.policies[6].name; });
         const grounds = new Set();
         for (const width of [320, 400, 760, 1280]) {

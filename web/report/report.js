@@ -29,9 +29,9 @@ const plural = (n, one, many) => `${number(n)} ${n === 1 ? one : many || one + "
 // A measured figure: three significant digits, thousands parted by a narrow space; never an exponent.
 function figure(x) {
     if (!isNumber(x)) return "\u2013";
-    const size = Math.abs(x);
-    if (size === 0) return "0";
-    if (size < 0.001) return "<0.001";
+    if (x === 0) return "0";
+    if (Math.abs(x) < 0.001) return "<0.001";
+    const size = Math.abs(Number(x.toPrecision(3)));
     const [whole, rest] = x.toFixed(clamp(2 - Math.floor(Math.log10(size)), 0, 4)).split(".");
     return whole.replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f") + (rest ? "." + rest : "");
 }
@@ -1000,7 +1000,7 @@ function headline(report) {
             tile("Normalized throughput", best.normalized, other?.normalized, other, figure,
                 "1 is as much work as one model does alone."),
             tile("Deadlines missed", best.miss, other?.miss, other, percent, worst && worst[1].miss.median > 0
-                ? `In ${worst[0]}, which misses most.` : "In every model."),
+                ? `In ${worst[0]}, which misses most.` : "No model misses any."),
             !best.miss && tile("Least-served model", best.least, other?.least, other, percent,
                 "Of the rate that it reaches alone."),
             tile(`p99 latency of ${tight}`, best.perModel.get(tight)?.p99, other?.perModel.get(tight)?.p99, other,
@@ -1058,7 +1058,7 @@ function method({ data, rounds, policies }) {
             lines(list(workload.streams).map((s) => [h("b", null, s.model), ` ${streamText(s)}`]))),
         entry("Rounds", `The policies ran in turn, ${plural(rounds, "round")}`,
             data.rounds > rounds ? ` of ${number(data.rounds)} asked for` : "",
-            ". Figures are medians over the rounds; the small figures and the thin black lines are the least ",
+            ". Figures are medians over the rounds; the small figures and the thin lines are the least ",
             "and the greatest.",
             short.length > 0 && ` Fewer rounds were completed by ${short.join(", ")}.`),
         entry("Best", `First come the policies that miss at most ${percent(MISS_LIMIT)} of any model's deadlines, `,
@@ -1092,7 +1092,7 @@ function page(raw) {
     if (report.best) {
         main.append(section("overall-section", "Policies compared",
             ["Best first. Misses are those of the model that misses most. Dashed lines: a throughput of 1, ",
-            `misses of ${percent(MISS_LIMIT)}, the deadline. Small figures and thin black lines: `,
+            `misses of ${percent(MISS_LIMIT)}, the deadline. Small figures and thin lines: `,
             "the least and the greatest of the rounds."],
             h("div", { class: "card" }, overallTable(report))));
         main.append(section("timeline", "What ran where", "Every run on every processor, on a common time axis.",

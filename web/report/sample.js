@@ -16,10 +16,10 @@ function stream(seed) {
 
 const MODELS = ["mobilenet_v2", "ssd_mobilenet_v2", "keyword_spotter", "resnet50"];
 const STREAMS = [
-    { model: "mobilenet_v2", kind: "periodic", rate_hz: 30, deadline_ms: 33, in_flight: null, priority: 0 },
-    { model: "ssd_mobilenet_v2", kind: "periodic", rate_hz: 15, deadline_ms: 66, in_flight: null, priority: 0 },
-    { model: "keyword_spotter", kind: "periodic", rate_hz: 10, deadline_ms: 100, in_flight: null, priority: 0 },
-    { model: "resnet50", kind: "closed", rate_hz: null, deadline_ms: null, in_flight: 2, priority: -1 },
+    { model: "mobilenet_v2", kind: "periodic", rate_hz: 30, deadline_ms: 33, in_flight: null, priority: "normal" },
+    { model: "ssd_mobilenet_v2", kind: "periodic", rate_hz: 15, deadline_ms: 66, in_flight: null, priority: "normal" },
+    { model: "keyword_spotter", kind: "periodic", rate_hz: 10, deadline_ms: 100, in_flight: null, priority: "normal" },
+    { model: "resnet50", kind: "closed", rate_hz: null, deadline_ms: null, in_flight: 2, priority: "background" },
 ];
 const COST = { // ms of one run alone on that processor
     cpu0: [9.6, 24, 1.1, 98], cpu1: [9.8, 24.6, 1.1, 101], "cpu0-1": [6.3, 14.5, 1.0, 61], npu0: [4.2, null, null, 38],
