@@ -52,6 +52,19 @@ static bool is_late(const bench_timeline *t, const bench_span *s)
     return false;
 }
 
+static json_t *track_json(const bench_run *run, int track)
+{
+    const bench_timeline *t = run->timeline;
+    json_t *spans = json_array();
+    for (int i = 0; i < t->span_count; i++) {
+        const bench_span *s = &t->spans[i];
+        if (s->track == track)
+            json_array_append_new(spans, json_pack("[i, o, o, i, i]", s->model, ms(s->start_ns - run->start_ns),
+                                                   ms(s->end_ns - run->start_ns), s->batch, is_late(t, s)));
+    }
+    return json_pack("{s:s, s:o}", "processor", t->tracks[track], "runs", spans);
+}
+
 static json_t *timeline_json(const bench_run *run)
 {
     bench_timeline *t = run->timeline;
@@ -59,15 +72,17 @@ static json_t *timeline_json(const bench_run *run)
         return json_null();
     json_t *tracks = json_array();
     pthread_mutex_lock(&t->lock);
-    for (int k = 0; k < t->track_count; k++) {
-        json_t *spans = json_array();
-        for (int i = 0; i < t->span_count; i++) {
-            const bench_span *s = &t->spans[i];
-            if (s->track == k)
-                json_array_append_new(spans, json_pack("[i, o, o, i, i]", s->model, ms(s->start_ns - run->start_ns),
-                                                       ms(s->end_ns - run->start_ns), s->batch, is_late(t, s)));
-        }
-        json_array_append_new(tracks, json_pack("{s:s, s:o}", "processor", t->tracks[k], "runs", spans));
+    /* In the order of their names: each time the smallest that comes after the last one. */
+    const char *last = "";
+    for (int done = 0; done < t->track_count; done++) {
+        int next = -1;
+        for (int k = 0; k < t->track_count; k++)
+            if (strcmp(t->tracks[k], last) > 0 && (next < 0 || strcmp(t->tracks[k], t->tracks[next]) < 0))
+                next = k;
+        if (next < 0)
+            break;
+        json_array_append_new(tracks, track_json(run, next));
+        last = t->tracks[next];
     }
     pthread_mutex_unlock(&t->lock);
     return json_pack("{s:o, s:o, s:o}", "start_ms", ms(t->start_ns - run->start_ns), "end_ms",
