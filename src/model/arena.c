@@ -32,8 +32,10 @@ void *arena_take(arena *a, size_t bytes)
         return NULL;
     bytes = (bytes + ALIGN_BYTES - 1) / ALIGN_BYTES * ALIGN_BYTES;
     if (a->left < bytes) {
-        if (a->bytes_max && a->taken_bytes + bytes > a->bytes_max)
+        if (a->bytes_max && a->taken_bytes + bytes > a->bytes_max) {
+            a->refused = true;
             return NULL;
+        }
         if (!add_chunk(a, bytes))
             return NULL;
     }

@@ -3,6 +3,7 @@
 #ifndef MODEL_ARENA_H
 #define MODEL_ARENA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct arena_chunk arena_chunk;
@@ -12,6 +13,7 @@ typedef struct arena {
     size_t left;        /* bytes free in the newest chunk */
     size_t taken_bytes; /* over all chunks */
     size_t bytes_max;   /* 0: no limit */
+    bool refused;       /* something was not given because of the limit */
 } arena;
 
 /* Zeroed memory, aligned for any type; NULL if there is none or the limit is reached. */

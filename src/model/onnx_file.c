@@ -37,7 +37,7 @@ cosrel_status onnx_fail(const onnx_parse *p, const char *format, ...)
 cosrel_status onnx_no_memory(const onnx_parse *p)
 {
     const arena *memory = &p->file->memory;
-    if (memory->bytes_max && memory->taken_bytes > memory->bytes_max / 4 * 3)
+    if (memory->refused)
         return onnx_fail(p, "its names and shapes take more than %zu bytes of memory", memory->bytes_max);
     return error_set(p->err, COSREL_OUT_OF_MEMORY, "%s: no memory to read it", p->path);
 }

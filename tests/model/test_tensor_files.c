@@ -413,6 +413,32 @@ static void test_pb_raw_and_refused(void **state)
            "data are in another file");
 }
 
+/* A name is kept only to be thrown away: it must not take memory as it likes. */
+static void test_pb_long_name(void **state)
+{
+    enum { NAME_BYTES = 2 << 20 };
+    (void)state;
+    float value = 1.0f;
+    char *name = malloc(NAME_BYTES);
+    uint8_t *packed = malloc(NAME_BYTES + 64);
+    assert_non_null(name);
+    assert_non_null(packed);
+    memset(name, 'n', NAME_BYTES - 1);
+    name[NAME_BYTES - 1] = '\0';
+    Onnx__TensorProto p = ONNX__TENSOR_PROTO__INIT;
+    p.has_data_type = 1;
+    p.data_type = COSREL_FLOAT32;
+    p.n_float_data = 1;
+    p.float_data = &value;
+    p.name = name;
+    tensor_buffer t;
+    cosrel_error err;
+    const size_t bytes = onnx__tensor_proto__pack(&p, packed);
+    EXPECT(tensor_pb_parse("t.pb", packed, bytes, &t, &err), COSREL_INVALID_FILE, &err, "names and shapes take more");
+    free(name);
+    free(packed);
+}
+
 /* Against the definition: sign, exponent, fraction. */
 static void test_small_floats(void **state)
 {
@@ -452,7 +478,7 @@ int main(void)
         cmocka_unit_test(test_npy_golden),       cmocka_unit_test(test_npy_widened),
         cmocka_unit_test(test_npy_write_strings), cmocka_unit_test(test_pb_typed),
         cmocka_unit_test(test_pb_other_fields),  cmocka_unit_test(test_pb_raw_and_refused),
-        cmocka_unit_test(test_small_floats),
+        cmocka_unit_test(test_pb_long_name),     cmocka_unit_test(test_small_floats),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);
 }
