@@ -2,8 +2,9 @@
  *
  *     bench_decisions [DECISIONS]         per policy and size; default 20000
  *
- * A full queue is kept: whatever starts ends at its expected time and comes back as a new request. "decide" is a call
- * that starts something, "wait" one after which nothing starts, "idle" a call when nothing waits. */
+ * A full queue is kept: whatever starts ends at its expected time and comes back as a new request.
+ * "decide" is a call that starts something, "wait" one after which nothing starts, "idle" a call
+ * when nothing waits. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,14 @@
 
 typedef struct size {
     int models, processors, waiting;
-    bool sets;               /* every fourth processor is a set of the three before it */
+    bool sets; /* every fourth processor is a set of the three before it */
 } size;
 
-static const size sizes[] = {{3, 3, 3, true}, {10, 4, 20, false}, {30, 8, 200, false}, {30, 8, 200, true}, {30, 8, 1000, false}};
+static const size sizes[] = {{3, 3, 3, true},
+                             {10, 4, 20, false},
+                             {30, 8, 200, false},
+                             {30, 8, 200, true},
+                             {30, 8, 1000, false}};
 
 typedef struct bench {
     sched_core *core;
@@ -26,7 +31,7 @@ typedef struct bench {
     rng random;
     sched_processor processors[16];
     char names[16][8];
-    int64_t ends_ns[16];     /* SCHED_NEVER: idle */
+    int64_t ends_ns[16]; /* SCHED_NEVER: idle */
     hist starts, waits, events;
 } bench;
 
@@ -43,7 +48,8 @@ static void create(bench *b, const size *s, const char *policy)
     for (int p = 0; p < s->processors; p++) {
         const bool set = s->sets && p % 4 == 3;
         snprintf(b->names[p], sizeof b->names[p], "p%02d", p);
-        b->processors[p] = (sched_processor){.name = b->names[p], .units = set ? (uint64_t)7 << (p - 3) : (uint64_t)1 << p};
+        b->processors[p] = (sched_processor){
+            .name = b->names[p], .units = set ? (uint64_t)7 << (p - 3) : (uint64_t)1 << p};
         b->ends_ns[p] = SCHED_NEVER;
     }
     if (cost_init(&b->costs, s->models, s->processors, batches, 3) != COSREL_OK)
@@ -54,7 +60,8 @@ static void create(bench *b, const size *s, const char *policy)
         for (int p = 0; p < s->processors; p++) {
             const double one_ms = scale_ms * (0.3 + 2 * rng_unit(&b->random));
             for (int k = 0; k < 3; k++)
-                cost_at(&b->costs, m, p, k)->service_ns = (int64_t)(one_ms * 1e6 * (0.3 + 0.7 * batches[k]));
+                cost_at(&b->costs, m, p, k)->service_ns = (int64_t)(one_ms * 1e6 *
+                                                                    (0.3 + 0.7 * batches[k]));
         }
     }
     const sched_setup setup = {.processors = b->processors,
@@ -74,8 +81,9 @@ static void create(bench *b, const size *s, const char *policy)
 static void arrive(bench *b, int64_t now_ns)
 {
     const sched_arrival a = {.model = (int)rng_below(&b->random, (uint64_t)b->costs.model_count),
-                             .deadline_ns = rng_below(&b->random, 2) ? now_ns + (int64_t)rng_below(&b->random, 200000000)
-                                                                     : SCHED_NEVER};
+                             .deadline_ns = rng_below(&b->random, 2)
+                                                ? now_ns + (int64_t)rng_below(&b->random, 200000000)
+                                                : SCHED_NEVER};
     sched_id id;
     const int64_t start_ns = clock_now_ns();
     if (sched_core_arrive(b->core, now_ns, &a, &id) != COSREL_OK)
@@ -116,10 +124,13 @@ static void play(const size *s, const char *policy, uint64_t decisions)
         b.ends_ns[first] = SCHED_NEVER;
         sched_core_complete(b.core, now_ns, first, true);
     }
-    printf("%-17s %6d %10d%s %7d   %7.2f %7.2f   %7.2f %7.2f   %7.2f %7.2f\n", policy, s->models, s->processors,
-           s->sets ? " sets" : "     ", s->waiting, (double)hist_percentile(&b.starts, 0.5) / 1e3,
-           (double)hist_percentile(&b.starts, 0.99) / 1e3, (double)hist_percentile(&b.waits, 0.5) / 1e3,
-           (double)hist_percentile(&b.waits, 0.99) / 1e3, (double)hist_percentile(&b.events, 0.5) / 1e3,
+    printf("%-17s %6d %10d%s %7d   %7.2f %7.2f   %7.2f %7.2f   %7.2f %7.2f\n", policy, s->models,
+           s->processors, s->sets ? " sets" : "     ", s->waiting,
+           (double)hist_percentile(&b.starts, 0.5) / 1e3,
+           (double)hist_percentile(&b.starts, 0.99) / 1e3,
+           (double)hist_percentile(&b.waits, 0.5) / 1e3,
+           (double)hist_percentile(&b.waits, 0.99) / 1e3,
+           (double)hist_percentile(&b.events, 0.5) / 1e3,
            (double)hist_percentile(&b.events, 0.99) / 1e3);
     sched_core_free(b.core);
     cost_deinit(&b.costs);
@@ -136,7 +147,8 @@ static void play_idle(uint64_t calls)
         if (sched_core_next(b.core, (int64_t)i, &action))
             fail("an action without a request");
     }
-    printf("a call when nothing waits: %.1f ns\n", (double)(clock_now_ns() - start_ns) / (double)calls);
+    printf("a call when nothing waits: %.1f ns\n",
+           (double)(clock_now_ns() - start_ns) / (double)calls);
     sched_core_free(b.core);
     cost_deinit(&b.costs);
 }
@@ -146,11 +158,15 @@ int main(int argc, char **argv)
     const long decisions = argc > 1 ? strtol(argv[1], NULL, 10) : 20000;
     if (argc > 2 || decisions < 1)
         fail("expected the number of decisions");
-    printf("microseconds                                    a start           nothing to do     an arrival\n");
-    printf("policy            models processors     waiting       p50     p99       p50     p99       p50     p99\n");
+    printf("microseconds                                    a start           nothing to do     an "
+           "arrival\n");
+    printf("policy            models processors     waiting       p50     p99       p50     p99    "
+           "   p50     p99\n");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         for (int p = 0; p < policy_count(); p++)
-            play(&sizes[i], strcmp(policy_at(p)->name, "single") ? policy_at(p)->name : "single:p00", (uint64_t)decisions);
+            play(&sizes[i],
+                 strcmp(policy_at(p)->name, "single") ? policy_at(p)->name : "single:p00",
+                 (uint64_t)decisions);
     }
     play_idle((uint64_t)decisions * 10);
     return 0;

@@ -4,22 +4,26 @@
 #include <string.h>
 
 enum {
-    OBSERVE_FIRST = 8,      /* samples with the greater weight (chosen: by then the mean holds 90 % of what was seen) */
+    OBSERVE_FIRST = 8, /* samples with the greater weight (chosen: by then the mean holds 90 % of
+                          what was seen) */
     OBSERVE_WEIGHT_FIRST = 4,
     OBSERVE_WEIGHT = 16,
     OBSERVE_OUTLIER = 4,
 };
 
-cosrel_status cost_init(cost_table *t, int model_max, int processor_count, const int32_t *batches, int batch_count)
+cosrel_status cost_init(cost_table *t, int model_max, int processor_count, const int32_t *batches,
+                        int batch_count)
 {
     memset(t, 0, sizeof *t);
-    if (model_max < 1 || processor_count < 1 || batch_count < 1 || batch_count > COST_BATCHES_MAX || batches[0] != 1)
+    if (model_max < 1 || processor_count < 1 || batch_count < 1 || batch_count > COST_BATCHES_MAX ||
+        batches[0] != 1)
         return COSREL_INVALID_ARGUMENT;
     for (int i = 1; i < batch_count; i++) {
         if (batches[i] <= batches[i - 1])
             return COSREL_INVALID_ARGUMENT;
     }
-    t->cells = calloc((size_t)model_max * (size_t)processor_count * (size_t)batch_count, sizeof *t->cells);
+    t->cells = calloc((size_t)model_max * (size_t)processor_count * (size_t)batch_count,
+                      sizeof *t->cells);
     if (!t->cells)
         return COSREL_OUT_OF_MEMORY;
     t->model_max = model_max;

@@ -1,8 +1,9 @@
 /* What one run of (model, processor, batch) costs: the scheduler's only knowledge of devices.
  *
- * A dense table in memory, filled from a device table (profile/table.h) or by measuring, and moved by what is seen
- * while running. Batch sizes are those in `batches` (ascending, the first is 1). A zero service time means: that
- * processor cannot run that model at that batch. Not locked: its owner serialises. */
+ * A dense table in memory, filled from a device table (profile/table.h) or by measuring, and moved
+ * by what is seen while running. Batch sizes are those in `batches` (ascending, the first is 1). A
+ * zero service time means: that processor cannot run that model at that batch. Not locked: its
+ * owner serialises. */
 #ifndef PROFILE_COST_H
 #define PROFILE_COST_H
 
@@ -14,9 +15,10 @@
 enum { COST_BATCHES_MAX = 16 };
 
 typedef struct cost_cell {
-    int64_t service_ns;  /* expected time of one run of the whole batch; 0: cannot run */
-    int64_t energy_uj;   /* expected energy of that run above idle; 0: unknown */
-    uint32_t samples;    /* how many observations stand behind service_ns (0: from a table or a guess) */
+    int64_t service_ns; /* expected time of one run of the whole batch; 0: cannot run */
+    int64_t energy_uj;  /* expected energy of that run above idle; 0: unknown */
+    uint32_t
+        samples; /* how many observations stand behind service_ns (0: from a table or a guess) */
 } cost_cell;
 
 typedef struct cost_table {
@@ -25,24 +27,27 @@ typedef struct cost_table {
     int processor_count;
     int batch_count;
     int32_t batches[COST_BATCHES_MAX];
-    cost_cell *cells;    /* [model][processor][batch] */
+    cost_cell *cells; /* [model][processor][batch] */
 } cost_table;
 
-/* batches: ascending, batches[0] == 1, 1 <= batch_count <= COST_BATCHES_MAX. Room for model_max models. */
+/* batches: ascending, batches[0] == 1, 1 <= batch_count <= COST_BATCHES_MAX. Room for model_max
+ * models. */
 COSREL_CHECKED cosrel_status cost_init(cost_table *t, int model_max, int processor_count,
                                        const int32_t *batches, int batch_count);
 void cost_deinit(cost_table *t);
 
 static inline cost_cell *cost_at(const cost_table *t, int model, int processor, int batch_index)
 {
-    return &t->cells[((int64_t)model * t->processor_count + processor) * t->batch_count + batch_index];
+    return &t->cells[((int64_t)model * t->processor_count + processor) * t->batch_count +
+                     batch_index];
 }
 
 /* Index of the largest batch size <= n (n >= 1). */
 int cost_batch_index(const cost_table *t, int32_t n);
 
-/* Moves the estimate towards an observed time: an exponential mean with weight 1/4 for the first samples and 1/16 after
- * (chosen; Band, MobiSys 2022, uses 0.1). A single outlier over 4x the estimate is clipped to 4x. */
+/* Moves the estimate towards an observed time: an exponential mean with weight 1/4 for the first
+ * samples and 1/16 after (chosen; Band, MobiSys 2022, uses 0.1). A single outlier over 4x the
+ * estimate is clipped to 4x. */
 void cost_observe(cost_table *t, int model, int processor, int batch_index, int64_t service_ns);
 
 #endif

@@ -10,24 +10,36 @@
 
 enum { TABLE_BYTES_MAX = 64 << 20, FIELDS_MAX = 256 };
 
-/* More than 11 days for one run, or a megajoule, is a mistake in the units, and would overflow nanoseconds or microjoule. */
+/* More than 11 days for one run, or a megajoule, is a mistake in the units, and would overflow
+ * nanoseconds or microjoule. */
 static const double NUMBER_MAX = 1e9;
 
 typedef enum column {
-    DEVICE, PROCESSOR, MODEL, PRECISION, FRAMEWORK, BATCH, LATENCY, POWER, ENERGY, SOURCE, COLUMN_COUNT
+    DEVICE,
+    PROCESSOR,
+    MODEL,
+    PRECISION,
+    FRAMEWORK,
+    BATCH,
+    LATENCY,
+    POWER,
+    ENERGY,
+    SOURCE,
+    COLUMN_COUNT
 } column;
 
-static const char *const column_names[COLUMN_COUNT] = {"device",     "processor", "model",     "precision", "framework", "batch",
-                                                       "latency_ms", "power_w",   "energy_mj", "source"};
+static const char *const column_names[COLUMN_COUNT] = {
+    "device", "processor",  "model",   "precision", "framework",
+    "batch",  "latency_ms", "power_w", "energy_mj", "source"};
 
 struct device_table {
-    char *name;              /* for errors */
-    char *text;              /* the rows' texts point into it */
+    char *name; /* for errors */
+    char *text; /* the rows' texts point into it */
     table_row *rows;
-    int64_t *lines;          /* of each row, for errors */
+    int64_t *lines; /* of each row, for errors */
     size_t count;
     size_t capacity;
-    uint32_t *sorted;        /* rows by processor, model, batch */
+    uint32_t *sorted; /* rows by processor, model, batch */
     const char **processors;
     size_t processor_count;
     const char **models;
@@ -38,16 +50,17 @@ struct device_table {
 typedef struct reader {
     const char *name;
     char *at;
-    char *end;               /* *end == '\0' */
-    int64_t line;            /* of the next character */
-    int64_t record_line;     /* where the present record began */
+    char *end;           /* *end == '\0' */
+    int64_t line;        /* of the next character */
+    int64_t record_line; /* where the present record began */
     char *fields[FIELDS_MAX];
     size_t count;
 } reader;
 
 static cosrel_status wrong(const reader *r, cosrel_error *err, const char *what)
 {
-    return error_set(err, COSREL_INVALID_FILE, "%s:%lld: %s", r->name, (long long)r->record_line, what);
+    return error_set(err, COSREL_INVALID_FILE, "%s:%lld: %s", r->name, (long long)r->record_line,
+                     what);
 }
 
 /* A quoted field from after its opening quote to after its closing one; NULL if there is none. */
@@ -79,7 +92,8 @@ static cosrel_status read_field(reader *r, bool *last, cosrel_error *err)
         r->fields[r->count++] = ++r->at;
         end = unquote(r);
         if (!end)
-            return wrong(r, err, "a quoted field is not closed: expected '\"' before the end of the file");
+            return wrong(r, err,
+                         "a quoted field is not closed: expected '\"' before the end of the file");
     } else {
         r->fields[r->count++] = r->at;
         r->at += strcspn(r->at, ",\r\n\"");
@@ -88,8 +102,11 @@ static cosrel_status read_field(reader *r, bool *last, cosrel_error *err)
     const char separator = *r->at;
     const bool crlf = separator == '\r' && (r->at[1] == '\n' || r->at + 1 == r->end);
     if (separator != ',' && separator != '\n' && !crlf && r->at != r->end) {
-        return wrong(r, err, separator == '"' ? "a quote inside a field: the field must be quoted, with \"\" for the quote"
-                                              : "expected ',' or the end of the line after a field");
+        return wrong(
+            r, err,
+            separator == '"'
+                ? "a quote inside a field: the field must be quoted, with \"\" for the quote"
+                : "expected ',' or the end of the line after a field");
     }
     *last = separator != ',';
     r->line += *last;
@@ -127,14 +144,16 @@ static cosrel_status read_header(reader *r, size_t place[COLUMN_COUNT], cosrel_e
             if (strcmp(r->fields[i], column_names[c]) != 0)
                 continue;
             if (found != SIZE_MAX) {
-                return error_set(err, COSREL_INVALID_FILE, "%s:%lld: the header names the column '%s' twice", r->name,
+                return error_set(err, COSREL_INVALID_FILE,
+                                 "%s:%lld: the header names the column '%s' twice", r->name,
                                  (long long)r->record_line, column_names[c]);
             }
             found = i;
         }
         if (found == SIZE_MAX) {
             return error_set(err, COSREL_INVALID_FILE,
-                             "%s:%lld: the header has no column '%s'; expected device,processor,model,precision,framework,"
+                             "%s:%lld: the header has no column '%s'; expected "
+                             "device,processor,model,precision,framework,"
                              "batch,latency_ms,power_w,energy_mj,source",
                              r->name, (long long)r->record_line, column_names[c]);
         }
@@ -143,13 +162,15 @@ static cosrel_status read_header(reader *r, size_t place[COLUMN_COUNT], cosrel_e
     return COSREL_OK;
 }
 
-static cosrel_status bad_number(const reader *r, column c, const char *text, const char *expected, cosrel_error *err)
+static cosrel_status bad_number(const reader *r, column c, const char *text, const char *expected,
+                                cosrel_error *err)
 {
-    return error_set(err, COSREL_INVALID_FILE, "%s:%lld: %s is '%.40s'; expected %s", r->name, (long long)r->record_line,
-                     column_names[c], text, expected);
+    return error_set(err, COSREL_INVALID_FILE, "%s:%lld: %s is '%.40s'; expected %s", r->name,
+                     (long long)r->record_line, column_names[c], text, expected);
 }
 
-static cosrel_status read_row(const reader *r, const size_t place[COLUMN_COUNT], table_row *row, cosrel_error *err)
+static cosrel_status read_row(const reader *r, const size_t place[COLUMN_COUNT], table_row *row,
+                              cosrel_error *err)
 {
     char *const *f = r->fields;
     *row = (table_row){.device = f[place[DEVICE]],
@@ -161,12 +182,15 @@ static cosrel_status read_row(const reader *r, const size_t place[COLUMN_COUNT],
                        .energy_mj = NAN,
                        .source = f[place[SOURCE]]};
     if (row->processor[0] == '\0' || row->model[0] == '\0')
-        return wrong(r, err, row->model[0] ? "processor is empty; expected a name" : "model is empty; expected a name");
+        return wrong(r, err,
+                     row->model[0] ? "processor is empty; expected a name"
+                                   : "model is empty; expected a name");
     int64_t batch;
     if (!text_to_int64(f[place[BATCH]], &batch) || batch < 1 || batch > INT32_MAX)
         return bad_number(r, BATCH, f[place[BATCH]], "a whole number from 1", err);
     row->batch = (int32_t)batch;
-    if (!text_to_double(f[place[LATENCY]], &row->latency_ms) || row->latency_ms <= 0 || row->latency_ms > NUMBER_MAX)
+    if (!text_to_double(f[place[LATENCY]], &row->latency_ms) || row->latency_ms <= 0 ||
+        row->latency_ms > NUMBER_MAX)
         return bad_number(r, LATENCY, f[place[LATENCY]], "milliseconds above 0 and up to 1e9", err);
     double *const optional[] = {&row->power_w, &row->energy_mj};
     for (int i = 0; i < 2; i++) {
@@ -212,7 +236,8 @@ static cosrel_status read_rows(device_table *t, reader *r, cosrel_error *err)
         if (status != COSREL_OK || r->count == 0)
             break;
         if (r->count != columns) {
-            return error_set(err, COSREL_INVALID_FILE, "%s:%lld: has %zu fields; expected %zu as in the header", r->name,
+            return error_set(err, COSREL_INVALID_FILE,
+                             "%s:%lld: has %zu fields; expected %zu as in the header", r->name,
                              (long long)r->record_line, r->count, columns);
         }
         status = read_row(r, place, &row, err);
@@ -226,7 +251,8 @@ static cosrel_status read_rows(device_table *t, reader *r, cosrel_error *err)
     return status;
 }
 
-static int compare_key(const table_row *row, const char *processor, const char *model, int32_t batch)
+static int compare_key(const table_row *row, const char *processor, const char *model,
+                       int32_t batch)
 {
     int order = strcmp(row->processor, processor);
     if (order == 0)
@@ -279,19 +305,22 @@ static cosrel_status build_index(device_table *t, cosrel_error *err)
         if (compare_key(a, b->processor, b->model, b->batch) != 0)
             continue;
         return error_set(err, COSREL_INVALID_FILE,
-                         "%s:%lld: a second row for processor '%.60s', model '%.60s', batch %d; line %lld has the first",
-                         t->name, (long long)t->lines[t->sorted[i]], b->processor, b->model, (int)b->batch,
-                         (long long)t->lines[t->sorted[i - 1]]);
+                         "%s:%lld: a second row for processor '%.60s', model '%.60s', batch %d; "
+                         "line %lld has the first",
+                         t->name, (long long)t->lines[t->sorted[i]], b->processor, b->model,
+                         (int)b->batch, (long long)t->lines[t->sorted[i - 1]]);
     }
     return COSREL_OK;
 }
 
-cosrel_status table_parse(const char *name, const char *text, size_t bytes, device_table **out, cosrel_error *err)
+cosrel_status table_parse(const char *name, const char *text, size_t bytes, device_table **out,
+                          cosrel_error *err)
 {
     static const char byte_order_mark[] = "\xef\xbb\xbf";
     *out = NULL;
     if (memchr(text, '\0', bytes))
-        return error_set(err, COSREL_INVALID_FILE, "%s: holds a zero byte; expected a CSV text file", name);
+        return error_set(err, COSREL_INVALID_FILE,
+                         "%s: holds a zero byte; expected a CSV text file", name);
     if (bytes >= 3 && memcmp(text, byte_order_mark, 3) == 0) {
         text += 3;
         bytes -= 3;
@@ -369,7 +398,8 @@ const char *const *table_models(const device_table *t, size_t *count)
     return t->models;
 }
 
-const table_row *table_find(const device_table *t, const char *processor, const char *model, int32_t batch)
+const table_row *table_find(const device_table *t, const char *processor, const char *model,
+                            int32_t batch)
 {
     size_t low = 0, high = t->count;
     while (low < high) {
@@ -419,7 +449,8 @@ static void write_optional(text_builder *b, double value)
 
 static void write_row(text_builder *b, const table_row *row)
 {
-    const char *const texts[] = {row->device, row->processor, row->model, row->precision, row->framework};
+    const char *const texts[] = {row->device, row->processor, row->model, row->precision,
+                                 row->framework};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         write_text(b, texts[i]);
         text_add(b, ",");
@@ -461,7 +492,8 @@ cosrel_status table_write(const char *path, const table_row *rows, size_t n, cos
     return status;
 }
 
-cosrel_status table_batches(const device_table *t, int32_t batches[COST_BATCHES_MAX], int *count, cosrel_error *err)
+cosrel_status table_batches(const device_table *t, int32_t batches[COST_BATCHES_MAX], int *count,
+                            cosrel_error *err)
 {
     int n = 1;
     batches[0] = 1;
@@ -473,8 +505,8 @@ cosrel_status table_batches(const device_table *t, int32_t batches[COST_BATCHES_
         if (at < n && batches[at] == batch)
             continue;
         if (n == COST_BATCHES_MAX) {
-            return error_set(err, COSREL_UNSUPPORTED, "%s: has more than %d different batch sizes", t->name,
-                             COST_BATCHES_MAX);
+            return error_set(err, COSREL_UNSUPPORTED, "%s: has more than %d different batch sizes",
+                             t->name, COST_BATCHES_MAX);
         }
         memmove(&batches[at + 1], &batches[at], (size_t)(n - at) * sizeof *batches);
         batches[at] = batch;
@@ -484,13 +516,16 @@ cosrel_status table_batches(const device_table *t, int32_t batches[COST_BATCHES_
     return COSREL_OK;
 }
 
-int table_fill(const device_table *t, const char *model, const char *const *processors, int index, cost_table *costs)
+int table_fill(const device_table *t, const char *model, const char *const *processors, int index,
+               cost_table *costs)
 {
     int used = 0;
     for (int p = 0; p < costs->processor_count; p++) {
         for (int b = 0; b < costs->batch_count; b++) {
             cost_cell *cell = cost_at(costs, index, p, b);
-            const table_row *row = processors[p] ? table_find(t, processors[p], model, costs->batches[b]) : NULL;
+            const table_row *row = processors[p]
+                                       ? table_find(t, processors[p], model, costs->batches[b])
+                                       : NULL;
             *cell = (cost_cell){0};
             if (!row)
                 continue;

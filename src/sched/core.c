@@ -8,20 +8,22 @@
 #include "base/error.h"
 #include "base/text.h"
 
-/* A run past its expected end: the policy is asked again after a quarter of its expected length, at least this long
- * (chosen: well above the noise of short runs), and then each time the delay has doubled. */
+/* A run past its expected end: the policy is asked again after a quarter of its expected length, at
+ * least this long (chosen: well above the noise of short runs), and then each time the delay has
+ * doubled. */
 static const int64_t OVERDUE_MIN_NS = 100000;
 
 void core_set_now(sched_core *core, int64_t now_ns)
 {
-    /* Callers promise that time does not go back; should it, standing still is the harmless answer. */
+    /* Callers promise that time does not go back; should it, standing still is the harmless answer.
+     */
     if (now_ns > core->now_ns)
         core->now_ns = now_ns;
     core->dirty = true;
 }
 
-/* When a run is expected to end, seen from now. One that is late by d is expected to take d more: the longer it has
- * been late, the less its estimate is worth. */
+/* When a run is expected to end, seen from now. One that is late by d is expected to take d more:
+ * the longer it has been late, the less its estimate is worth. */
 static int64_t expected_end_ns(const sched_core *core, int processor)
 {
     const int64_t end_ns = core->runs[processor].expected_end_ns;
@@ -36,8 +38,8 @@ static uint64_t expand_conflicts(const sched_core *core, uint64_t processors)
     return all;
 }
 
-/* Level-0 processors that a waiting foreground request could use, and those that exclude them: background requests
- * stay off them. */
+/* Level-0 processors that a waiting foreground request could use, and those that exclude them:
+ * background requests stay off them. */
 static uint64_t wanted_by_foreground(const sched_core *core)
 {
     uint64_t wanted = 0;
@@ -80,12 +82,14 @@ static cosrel_status copy_processors(sched_core *core, const sched_setup *setup,
     for (int p = 0; p < setup->processor_count; p++) {
         const sched_processor *from = &setup->processors[p];
         if (p > 0 && strcmp(setup->processors[p - 1].name, from->name) >= 0) {
-            return error_set(err, COSREL_INVALID_ARGUMENT,
-                             "processor '%s' comes after '%s'; expected alphabetical order without repeats", from->name,
-                             setup->processors[p - 1].name);
+            return error_set(
+                err, COSREL_INVALID_ARGUMENT,
+                "processor '%s' comes after '%s'; expected alphabetical order without repeats",
+                from->name, setup->processors[p - 1].name);
         }
         if (from->units == 0 || from->level < 0 || from->level > 1) {
-            return error_set(err, COSREL_INVALID_ARGUMENT, "processor '%s' must have a resource unit and level 0 or 1",
+            return error_set(err, COSREL_INVALID_ARGUMENT,
+                             "processor '%s' must have a resource unit and level 0 or 1",
                              from->name);
         }
         core->processors[p] = *from;
@@ -140,16 +144,18 @@ static void init_view(sched_core *core)
     core_look(core, CLASS_NORMAL, 0);
 }
 
-cosrel_status sched_core_create(const sched_setup *setup, const cost_table *costs, sched_core **out, cosrel_error *err)
+cosrel_status sched_core_create(const sched_setup *setup, const cost_table *costs, sched_core **out,
+                                cosrel_error *err)
 {
     *out = NULL;
     if (setup->processor_count < 1 || setup->processor_count > SCHED_PROCESSORS_MAX) {
-        return error_set(err, COSREL_INVALID_ARGUMENT, "%d processors; expected 1 to %d", setup->processor_count,
-                         SCHED_PROCESSORS_MAX);
+        return error_set(err, COSREL_INVALID_ARGUMENT, "%d processors; expected 1 to %d",
+                         setup->processor_count, SCHED_PROCESSORS_MAX);
     }
     if (setup->model_max < 1 || setup->model_max > costs->model_max || setup->requests_max < 1 ||
         setup->requests_max >= REQUEST_NONE || costs->processor_count != setup->processor_count)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "the scheduler's limits do not fit its cost table");
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "the scheduler's limits do not fit its cost table");
     sched_core *core = calloc(1, sizeof *core);
     if (!core)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the scheduler");
@@ -216,13 +222,15 @@ static cosrel_status unknown_policy(const char *spec, cosrel_error *err)
     memcpy(word, spec, length < 63 ? length : 63);
     word[length < 63 ? length : 63] = '\0';
     const char *near = text_nearest(word, names, count);
-    error_set(err, COSREL_INVALID_ARGUMENT, "policy '%s' is unknown%s%s%s; expected one of %s", spec,
-              near ? "; did you mean '" : "", near ? near : "", near ? "'" : "", all.data ? all.data : "");
+    error_set(err, COSREL_INVALID_ARGUMENT, "policy '%s' is unknown%s%s%s; expected one of %s",
+              spec, near ? "; did you mean '" : "", near ? near : "", near ? "'" : "",
+              all.data ? all.data : "");
     text_deinit(&all);
     return COSREL_INVALID_ARGUMENT;
 }
 
-cosrel_status sched_core_set_policy(sched_core *core, int64_t now_ns, const char *spec, cosrel_error *err)
+cosrel_status sched_core_set_policy(sched_core *core, int64_t now_ns, const char *spec,
+                                    cosrel_error *err)
 {
     const char *argument;
     void *state = NULL;
@@ -249,7 +257,9 @@ cosrel_status sched_core_set_policy(sched_core *core, int64_t now_ns, const char
     return COSREL_OK;
 }
 
-/* ---- Deciding -------------------------------------------------------------------------------------------------- */
+/* ---- Deciding
+ * --------------------------------------------------------------------------------------------------
+ */
 
 /* Puts late requests in the drop list, and returns when the next one will be late. */
 static int64_t find_late(sched_core *core)
@@ -266,7 +276,9 @@ static int64_t find_late(sched_core *core)
                 next = core->requests[r].model_next;
                 if (deadline_ns == SCHED_NEVER || fastest_ns == SCHED_NEVER)
                     continue;
-                const int64_t latest_ns = deadline_ns > INT64_MIN + fastest_ns ? deadline_ns - fastest_ns : INT64_MIN;
+                const int64_t latest_ns = deadline_ns > INT64_MIN + fastest_ns
+                                              ? deadline_ns - fastest_ns
+                                              : INT64_MIN;
                 if (core->now_ns > latest_ns) {
                     core_unqueue(core, r);
                     core_queue_drop(core, r, SCHED_DROP_LATE);
@@ -304,8 +316,10 @@ static void start(sched_core *core, const sched_decision *d, sched_action *actio
     const int64_t cost_ns = cost_at(core->costs, d->model, d->processor, batch_index)->service_ns;
     /* A policy that breaks one of these would corrupt the queues: better to stop. */
     assert(VIEW_BIT(d->processor) & core->view.startable);
-    assert(d->batch >= 1 && d->batch <= SCHED_BATCH_MAX && core->costs->batches[batch_index] == d->batch);
-    assert(cost_ns > 0 && d->request < core->requests_max && core->requests[d->request].model == d->model);
+    assert(d->batch >= 1 && d->batch <= SCHED_BATCH_MAX &&
+           core->costs->batches[batch_index] == d->batch);
+    assert(cost_ns > 0 && d->request < core->requests_max &&
+           core->requests[d->request].model == d->model);
     core_run *run = &core->runs[d->processor];
     uint32_t index = d->request;
     for (int32_t i = 0; i < d->batch; i++) {
@@ -342,7 +356,8 @@ static bool can_start_something(const sched_view *v)
     return false;
 }
 
-/* Asks the policy, class by class. *declined: it chose to wait though it could have started something. */
+/* Asks the policy, class by class. *declined: it chose to wait though it could have started
+ * something. */
 static bool decide(sched_core *core, sched_action *action, bool *declined)
 {
     uint32_t below = core->waiting;
@@ -355,7 +370,8 @@ static bool decide(sched_core *core, sched_action *action, bool *declined)
         core_look(core, (request_class)c, held);
         core->view.lower_wait = below > 0;
         const bool startable = can_start_something(&core->view);
-        /* What a class holds matters to the classes below it, even where it can start nothing itself. */
+        /* What a class holds matters to the classes below it, even where it can start nothing
+         * itself. */
         if (!startable && below == 0)
             continue;
         sched_decision d = {.hold = 0};

@@ -1,7 +1,8 @@
 /* The scheduler's state machine: events and a time go in, actions come out.
  *
- * It owns queues, processor states, deadlines and estimates, and knows no clock, thread, file or inference library.
- * The caller (wall-clock runtime, simulator, learner) serialises the calls and passes a time that never goes back.
+ * It owns queues, processor states, deadlines and estimates, and knows no clock, thread, file or
+ * inference library. The caller (wall-clock runtime, simulator, learner) serialises the calls and
+ * passes a time that never goes back.
  *
  *     sched_core_arrive(core, now, &arrival, &id);
  *     while (sched_core_next(core, now, &action))
@@ -10,10 +11,11 @@
  * After every event the caller drains sched_core_next. All memory is taken in sched_core_create and
  * sched_core_add_model; no event allocates.
  *
- * Levels. A processor of level 0 runs foreground requests. One of level 1 runs background requests (priority below
- * zero) beside them: the operating system lets level 0 pre-empt it at any instant, so a level-1 run holds its units
- * only against other level-1 runs. Where no level-1 processor can run a model, its background requests run on level 0,
- * only when no foreground request waits for that processor. */
+ * Levels. A processor of level 0 runs foreground requests. One of level 1 runs background requests
+ * (priority below zero) beside them: the operating system lets level 0 pre-empt it at any instant,
+ * so a level-1 run holds its units only against other level-1 runs. Where no level-1 processor can
+ * run a model, its background requests run on level 0, only when no foreground request waits for
+ * that processor. */
 #ifndef SCHED_CORE_H
 #define SCHED_CORE_H
 
@@ -33,47 +35,49 @@ typedef uint64_t sched_id;
 typedef struct sched_core sched_core;
 
 typedef struct sched_processor {
-    const char *name;   /* copied; processors are given in alphabetical order of name */
-    uint64_t units;     /* resource units, one bit each; runs that share a unit on one level exclude each other */
-    int level;          /* 0 foreground, 1 background (pre-emptible) */
+    const char *name; /* copied; processors are given in alphabetical order of name */
+    uint64_t units;   /* resource units, one bit each; runs that share a unit on one level exclude
+                         each other */
+    int level;        /* 0 foreground, 1 background (pre-emptible) */
 } sched_processor;
 
 typedef struct sched_setup {
     const sched_processor *processors;
     int processor_count;
     int model_max;
-    uint32_t requests_max;     /* waiting and running together */
-    uint32_t queue_len_max;    /* waiting per model; 0: requests_max */
-    const char *policy;        /* "min-min", "single:cpu0", ... */
-    bool drop_late;            /* drop a waiting request when its deadline has passed or cannot be met any more */
-    uint64_t seed;             /* of the policy's random stream */
+    uint32_t requests_max;  /* waiting and running together */
+    uint32_t queue_len_max; /* waiting per model; 0: requests_max */
+    const char *policy;     /* "min-min", "single:cpu0", ... */
+    bool drop_late; /* drop a waiting request when its deadline has passed or cannot be met any more
+                     */
+    uint64_t seed;  /* of the policy's random stream */
 } sched_setup;
 
 typedef struct sched_arrival {
     int model;
-    int priority;              /* < 0 background, 0 normal, > 0 served before normal ones */
-    int64_t deadline_ns;       /* absolute; SCHED_NEVER: none */
-    uint64_t tag;              /* the driver's own; comes back in actions */
+    int priority;        /* < 0 background, 0 normal, > 0 served before normal ones */
+    int64_t deadline_ns; /* absolute; SCHED_NEVER: none */
+    uint64_t tag;        /* the driver's own; comes back in actions */
 } sched_arrival;
 
 typedef enum sched_action_type { SCHED_DISPATCH, SCHED_DROP } sched_action_type;
 
 typedef enum sched_drop_reason {
-    SCHED_DROP_LATE,           /* only with drop_late */
-    SCHED_DROP_FAILED,         /* SCHED_ATTEMPTS_MAX runs failed */
-    SCHED_DROP_UNAVAILABLE,    /* no processor that is up or may come back can run the model */
+    SCHED_DROP_LATE,        /* only with drop_late */
+    SCHED_DROP_FAILED,      /* SCHED_ATTEMPTS_MAX runs failed */
+    SCHED_DROP_UNAVAILABLE, /* no processor that is up or may come back can run the model */
 } sched_drop_reason;
 
 typedef struct sched_action {
     sched_action_type type;
-    int processor;             /* DISPATCH */
+    int processor; /* DISPATCH */
     int model;
-    int32_t batch;             /* DISPATCH: the number of requests */
-    int batch_index;           /* DISPATCH: the row of the cost table that was assumed */
-    int64_t expected_end_ns;   /* DISPATCH: now + estimate */
-    sched_drop_reason reason;  /* DROP */
-    const sched_id *ids;       /* `batch` of them (DROP: one); valid until the next call into the core */
-    const uint64_t *tags;      /* likewise */
+    int32_t batch;            /* DISPATCH: the number of requests */
+    int batch_index;          /* DISPATCH: the row of the cost table that was assumed */
+    int64_t expected_end_ns;  /* DISPATCH: now + estimate */
+    sched_drop_reason reason; /* DROP */
+    const sched_id *ids;  /* `batch` of them (DROP: one); valid until the next call into the core */
+    const uint64_t *tags; /* likewise */
 } sched_action;
 
 /* `costs` stays the caller's, outlives the core, and may be changed by the caller between calls.
@@ -83,35 +87,40 @@ COSREL_CHECKED cosrel_status sched_core_create(const sched_setup *setup, const c
 void sched_core_free(sched_core *core);
 
 /* Announces the next model (index = number of models before it); its row in `costs` must be filled.
- * sched_core_model_changed: the set of processors that can run it, or its costs, changed greatly (a profile). */
-COSREL_CHECKED cosrel_status sched_core_add_model(sched_core *core, int64_t now_ns, const char *name);
+ * sched_core_model_changed: the set of processors that can run it, or its costs, changed greatly (a
+ * profile). */
+COSREL_CHECKED cosrel_status sched_core_add_model(sched_core *core, int64_t now_ns,
+                                                  const char *name);
 void sched_core_model_changed(sched_core *core, int64_t now_ns, int model);
 
 /* Changes the policy between two events; waiting requests stay. On error the old policy stays. */
-COSREL_CHECKED cosrel_status sched_core_set_policy(sched_core *core, int64_t now_ns, const char *policy,
-                                                   cosrel_error *err);
+COSREL_CHECKED cosrel_status sched_core_set_policy(sched_core *core, int64_t now_ns,
+                                                   const char *policy, cosrel_error *err);
 
 /* QUEUE_FULL when there is no room; UNAVAILABLE when no processor can run the model. */
-COSREL_CHECKED cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns, const sched_arrival *arrival,
-                                               sched_id *id);
+COSREL_CHECKED cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns,
+                                               const sched_arrival *arrival, sched_id *id);
 
-/* The run on `processor` ended. If it failed, its requests go back to the head of their queue, and after
- * SCHED_ATTEMPTS_MAX failed runs they are dropped. The driver takes the processor down if it thinks so. */
+/* The run on `processor` ended. If it failed, its requests go back to the head of their queue, and
+ * after SCHED_ATTEMPTS_MAX failed runs they are dropped. The driver takes the processor down if it
+ * thinks so. */
 void sched_core_complete(sched_core *core, int64_t now_ns, int processor, bool ok);
 
-/* Takes a processor out (its running requests go back as after a failure) or in again. A processor that is down counts
- * as one that may come back. sched_core_processor_remove: it never will. */
+/* Takes a processor out (its running requests go back as after a failure) or in again. A processor
+ * that is down counts as one that may come back. sched_core_processor_remove: it never will. */
 void sched_core_processor_down(sched_core *core, int64_t now_ns, int processor);
 void sched_core_processor_up(sched_core *core, int64_t now_ns, int processor);
 void sched_core_processor_remove(sched_core *core, int64_t now_ns, int processor);
 
-/* True: it was waiting and is gone, no action will name it. False: it runs, is done, or never was. */
+/* True: it was waiting and is gone, no action will name it. False: it runs, is done, or never was.
+ */
 bool sched_core_cancel(sched_core *core, int64_t now_ns, sched_id id);
 
 /* The next action at this time; false when there is none. */
 bool sched_core_next(sched_core *core, int64_t now_ns, sched_action *action);
 
-/* When the core wants sched_core_next to be called again even if no event comes; SCHED_NEVER: not at all. */
+/* When the core wants sched_core_next to be called again even if no event comes; SCHED_NEVER: not
+ * at all. */
 int64_t sched_core_wake_ns(const sched_core *core);
 
 /* Reading. */
@@ -120,8 +129,8 @@ bool sched_core_idle(const sched_core *core);                   /* nothing waits
 const char *sched_core_policy(const sched_core *core);          /* as it was asked for */
 uint64_t sched_core_decisions(const sched_core *core);          /* calls into the policy so far */
 
-/* Aborts with a message if an invariant is broken: every request in exactly one place, counts right, no unit held
- * twice on a level. For tests and the simulator; O(everything). */
+/* Aborts with a message if an invariant is broken: every request in exactly one place, counts
+ * right, no unit held twice on a level. For tests and the simulator; O(everything). */
 void sched_core_check(const sched_core *core);
 
 #endif

@@ -43,7 +43,7 @@ static void check_class(const sched_core *core, int class, tally *t)
         const sched_request *r = &core->requests[i];
         CHECK(r->class == class && r->state == REQUEST_WAITING && r->prev == last);
         CHECK(last == REQUEST_NONE || core->requests[last].sequence < r->sequence);
-        CHECK(core_can(core, (request_class)class)[r->model] != 0);
+        CHECK(core_can(core, (request_class) class)[r->model] != 0);
         t->deadlines += r->deadline_ns != SCHED_NEVER;
         last = i;
         CHECK(++count <= core->requests_max);
@@ -73,7 +73,8 @@ static void check_runs(const sched_core *core, tally *t)
         units[processor->level] |= processor->units;
         for (int32_t i = 0; i < run->count; i++) {
             const sched_request *r = &core->requests[run->requests[i]];
-            CHECK(r->state == REQUEST_RUNNING && r->model == core->requests[run->requests[0]].model);
+            CHECK(r->state == REQUEST_RUNNING &&
+                  r->model == core->requests[run->requests[0]].model);
             CHECK(r->class == CLASS_BACKGROUND || processor->level == 0);
             for (int32_t k = 0; k < i; k++)
                 CHECK(run->requests[k] != run->requests[i]);

@@ -56,13 +56,16 @@ uint32_t core_take_drop(sched_core *core)
     return index;
 }
 
-/* ---- Models ---------------------------------------------------------------------------------------------------- */
+/* ---- Models
+ * ----------------------------------------------------------------------------------------------------
+ */
 
 void core_update_model(sched_core *core, int model)
 {
     uint64_t able[2] = {0, 0};
     for (int p = 0; p < core->processor_count; p++) {
-        if (core->states[p] != PROCESSOR_REMOVED && cost_at(core->costs, model, p, 0)->service_ns > 0)
+        if (core->states[p] != PROCESSOR_REMOVED &&
+            cost_at(core->costs, model, p, 0)->service_ns > 0)
             able[core->processors[p].level] |= VIEW_BIT(p);
     }
     core->can_foreground[model] = able[0];
@@ -106,9 +109,12 @@ void sched_core_model_changed(sched_core *core, int64_t now_ns, int model)
     drop_unavailable(core, model);
 }
 
-/* ---- Requests -------------------------------------------------------------------------------------------------- */
+/* ---- Requests
+ * --------------------------------------------------------------------------------------------------
+ */
 
-cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns, const sched_arrival *arrival, sched_id *id)
+cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns, const sched_arrival *arrival,
+                                sched_id *id)
 {
     const int model = arrival->model;
     const request_class class = arrival->priority > 0    ? CLASS_HIGH
@@ -128,12 +134,12 @@ cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns, const sched_ar
     /* A generation is never 0, so an id is not. */
     const uint32_t generation = r->generation == UINT32_MAX ? 1 : r->generation + 1;
     *r = (sched_request){.arrived_ns = core->now_ns,
-                   .deadline_ns = arrival->deadline_ns,
-                   .tag = arrival->tag,
-                   .sequence = core->next_sequence++,
-                   .generation = generation,
-                   .model = model,
-                   .class = (uint8_t)class};
+                         .deadline_ns = arrival->deadline_ns,
+                         .tag = arrival->tag,
+                         .sequence = core->next_sequence++,
+                         .generation = generation,
+                         .model = model,
+                         .class = (uint8_t) class};
     enqueue(core, index);
     *id = core_id(core, index);
     if (core->policy->arrive) {
@@ -194,7 +200,9 @@ void sched_core_complete(sched_core *core, int64_t now_ns, int processor, bool o
     core->running &= ~VIEW_BIT(processor);
 }
 
-/* ---- Processors ------------------------------------------------------------------------------------------------ */
+/* ---- Processors
+ * ------------------------------------------------------------------------------------------------
+ */
 
 void sched_core_processor_down(sched_core *core, int64_t now_ns, int processor)
 {
@@ -228,7 +236,9 @@ void sched_core_processor_remove(sched_core *core, int64_t now_ns, int processor
         drop_unavailable(core, m);
 }
 
-/* ---- Reading --------------------------------------------------------------------------------------------------- */
+/* ---- Reading
+ * ---------------------------------------------------------------------------------------------------
+ */
 
 uint32_t sched_core_waiting(const sched_core *core, int model)
 {

@@ -10,7 +10,7 @@
 typedef enum processor_state { PROCESSOR_UP, PROCESSOR_DOWN, PROCESSOR_REMOVED } processor_state;
 
 typedef struct core_run {
-    int32_t count;               /* requests in it; 0: idle */
+    int32_t count; /* requests in it; 0: idle */
     int64_t started_ns;
     int64_t expected_end_ns;
     uint32_t requests[SCHED_BATCH_MAX];
@@ -25,9 +25,10 @@ struct sched_core {
     uint32_t queue_len_max;
     bool drop_late;
     sched_processor processors[SCHED_PROCESSORS_MAX];
-    uint64_t conflicts[SCHED_PROCESSORS_MAX];    /* processors of the level that share a unit, itself included */
-    uint64_t families[SCHED_PROCESSORS_MAX];     /* units of those */
-    uint64_t levels[2];                          /* processors of each level */
+    uint64_t conflicts[SCHED_PROCESSORS_MAX]; /* processors of the level that share a unit, itself
+                                                 included */
+    uint64_t families[SCHED_PROCESSORS_MAX];  /* units of those */
+    uint64_t levels[2];                       /* processors of each level */
 
     /* Processors and models. */
     processor_state states[SCHED_PROCESSORS_MAX];
@@ -36,17 +37,17 @@ struct sched_core {
     uint64_t running;
     int model_count;
     char **model_names;
-    uint64_t *can_foreground;                    /* per model: processors that may run it, not removed */
+    uint64_t *can_foreground; /* per model: processors that may run it, not removed */
     uint64_t *can_background;
 
     /* Requests. */
     sched_request *requests;
     uint32_t free_head;
-    uint32_t used;                               /* waiting, running or dropping */
+    uint32_t used; /* waiting, running or dropping */
     uint64_t next_sequence;
     class_queue classes[CLASS_COUNT];
     uint32_t waiting;
-    uint32_t deadlines_waiting;                  /* waiting requests that have one */
+    uint32_t deadlines_waiting; /* waiting requests that have one */
     uint32_t drop_head, drop_tail;
 
     /* Deciding. */
@@ -56,7 +57,7 @@ struct sched_core {
     rng random;
     uint64_t decisions;
     int64_t now_ns;
-    bool dirty;                                  /* something happened since the last "nothing to do" */
+    bool dirty; /* something happened since the last "nothing to do" */
     int64_t wake_ns;
     sched_view view;
     int64_t ready_ns[SCHED_PROCESSORS_MAX];
@@ -66,14 +67,15 @@ struct sched_core {
 
 /* core.c */
 void core_look(sched_core *core, request_class class, uint64_t held); /* fills core->view */
-void core_set_now(sched_core *core, int64_t now_ns);                  /* and marks that something happened */
+void core_set_now(sched_core *core, int64_t now_ns); /* and marks that something happened */
 
 /* core_events.c */
-void core_update_model(sched_core *core, int model);                  /* which processors can run it */
-void core_unqueue(sched_core *core, uint32_t index);                  /* from waiting to nowhere */
-void core_queue_drop(sched_core *core, uint32_t index, sched_drop_reason reason); /* from nowhere to the drop list */
-uint32_t core_take_drop(sched_core *core);                            /* from there to nowhere; REQUEST_NONE: none */
-void core_release(sched_core *core, uint32_t index);                  /* from nowhere to free */
+void core_update_model(sched_core *core, int model); /* which processors can run it */
+void core_unqueue(sched_core *core, uint32_t index); /* from waiting to nowhere */
+void core_queue_drop(sched_core *core, uint32_t index,
+                     sched_drop_reason reason);      /* from nowhere to the drop list */
+uint32_t core_take_drop(sched_core *core);           /* from there to nowhere; REQUEST_NONE: none */
+void core_release(sched_core *core, uint32_t index); /* from nowhere to free */
 
 static inline sched_id core_id(const sched_core *core, uint32_t index)
 {

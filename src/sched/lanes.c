@@ -5,7 +5,8 @@
 
 #include "base/error.h"
 
-cosrel_status lanes_create(const sched_view *view, lanes_choose_fn choose, void **state, cosrel_error *err)
+cosrel_status lanes_create(const sched_view *view, lanes_choose_fn choose, void **state,
+                           cosrel_error *err)
 {
     lanes *l = calloc(1, sizeof *l);
     if (l)
@@ -32,7 +33,8 @@ void lanes_destroy(void *state)
 void lanes_arrive(void *state, const sched_view *view, uint32_t request)
 {
     lanes *l = state;
-    l->lane[request] = (int8_t)l->choose(l, view, request, view_usable(view, view->requests[request].model));
+    l->lane[request] = (int8_t)l->choose(l, view, request,
+                                         view_usable(view, view->requests[request].model));
 }
 
 bool lanes_decide(void *state, const sched_view *view, sched_decision *out)

@@ -1,10 +1,13 @@
-/* Heterogeneous Earliest Finish Time (Topcuoglu, Hariri, Wu: IEEE TPDS 13(3), 2002) for independent requests.
+/* Heterogeneous Earliest Finish Time (Topcuoglu, Hariri, Wu: IEEE TPDS 13(3), 2002) for independent
+ * requests.
  *
- * A task without successors has its mean cost as upward rank. So: models by mean cost, greatest first, each one's
- * requests in order of arrival, each given to the processor where it ends first; ties of rank in model order. No request
- * is inserted before one that was given earlier. The first one given to a processor that is idle now is started.
+ * A task without successors has its mean cost as upward rank. So: models by mean cost, greatest
+ * first, each one's requests in order of arrival, each given to the processor where it ends first;
+ * ties of rank in model order. No request is inserted before one that was given earlier. The first
+ * one given to a processor that is idle now is started.
  *
- * Starvation: cheap models would starve under overload by costly ones; see view_patience_ns for what is done. */
+ * Starvation: cheap models would starve under overload by costly ones; see view_patience_ns for
+ * what is done. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -12,9 +15,9 @@
 #include "sched/policies.h"
 
 typedef struct heft {
-    double *rank;            /* per model */
-    uint32_t *cursor;        /* per model: its first request that is not given yet */
-    int *order;              /* the waiting models by rank */
+    double *rank;     /* per model */
+    uint32_t *cursor; /* per model: its first request that is not given yet */
+    int *order;       /* the waiting models by rank */
 } heft;
 
 static void destroy(void *state)
@@ -28,7 +31,8 @@ static void destroy(void *state)
     free(h);
 }
 
-static cosrel_status create(const sched_view *view, const char *argument, void **state, cosrel_error *err)
+static cosrel_status create(const sched_view *view, const char *argument, void **state,
+                            cosrel_error *err)
 {
     const cosrel_status status = policy_no_argument("heft", argument, err);
     if (status != COSREL_OK)
@@ -103,7 +107,8 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
     rank_models(h, view);
     const int64_t patience_ns = view_patience_ns(view);
     uint64_t sequence = 0;
-    for (int model; plan_goes_on(&plan) && (model = view_next_starved(view, patience_ns, &sequence)) >= 0;) {
+    for (int model;
+         plan_goes_on(&plan) && (model = view_next_starved(view, patience_ns, &sequence)) >= 0;) {
         if (give(h, &plan, model, out))
             return true;
     }

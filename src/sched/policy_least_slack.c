@@ -1,20 +1,22 @@
 /* Least slack time first, as in Band (Jeong et al., MobiSys 2022).
  *
- * Slack = deadline - now - expected latency, where the expected latency is the least, over the processors, of the time
- * until it is idle plus the run. Requests are looked at by slack, least first; one whose best processor is idle is
- * started, others are passed over and wait for theirs. Without deadline: slack without end, in order of arrival.
- * Band drops a request that is too late; here that is the core's drop_late.
+ * Slack = deadline - now - expected latency, where the expected latency is the least, over the
+ * processors, of the time until it is idle plus the run. Requests are looked at by slack, least
+ * first; one whose best processor is idle is started, others are passed over and wait for theirs.
+ * Without deadline: slack without end, in order of arrival. Band drops a request that is too late;
+ * here that is the core's drop_late.
  *
- * Two additions. A request that waits for a set of cores keeps less urgent ones from its cores, or it would never get
- * them all. And a starved model (view_patience_ns) goes first: models without deadlines would starve beside an overload
- * of urgent ones. */
+ * Two additions. A request that waits for a set of cores keeps less urgent ones from its cores, or
+ * it would never get them all. And a starved model (view_patience_ns) goes first: models without
+ * deadlines would starve beside an overload of urgent ones. */
 #include <stdlib.h>
 
 #include "base/error.h"
 #include "sched/plan.h"
 #include "sched/policies.h"
 
-/* A model's most urgent request. All requests of a model have the same best processor, so no other one matters. */
+/* A model's most urgent request. All requests of a model have the same best processor, so no other
+ * one matters. */
 typedef struct urgent {
     bool starved;
     int64_t slack_ns;
@@ -23,7 +25,8 @@ typedef struct urgent {
     int processor;
 } urgent;
 
-static cosrel_status create(const sched_view *view, const char *argument, void **state, cosrel_error *err)
+static cosrel_status create(const sched_view *view, const char *argument, void **state,
+                            cosrel_error *err)
 {
     const cosrel_status status = policy_no_argument("least-slack", argument, err);
     if (status != COSREL_OK)
@@ -41,13 +44,16 @@ static bool before(const sched_view *view, const urgent *a, const urgent *b)
     return view->requests[a->request].sequence < view->requests[b->request].sequence;
 }
 
-static urgent most_urgent(const sched_view *view, int model, int processor, int64_t end_ns, bool starved)
+static urgent most_urgent(const sched_view *view, int model, int processor, int64_t end_ns,
+                          bool starved)
 {
     urgent best = {.request = REQUEST_NONE};
-    for (uint32_t r = view_model_first(view, model); r != REQUEST_NONE; r = view_model_next(view, r)) {
+    for (uint32_t r = view_model_first(view, model); r != REQUEST_NONE;
+         r = view_model_next(view, r)) {
         const sched_request *at = &view->requests[r];
         const urgent u = {.starved = starved,
-                          .slack_ns = at->deadline_ns == SCHED_NEVER ? SCHED_NEVER : at->deadline_ns - end_ns,
+                          .slack_ns = at->deadline_ns == SCHED_NEVER ? SCHED_NEVER
+                                                                     : at->deadline_ns - end_ns,
                           .request = r,
                           .model = model,
                           .processor = processor};
@@ -72,7 +78,8 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
         const int p = plan_earliest(&plan, model, 0, &end_ns);
         if (p < 0)
             continue;
-        const urgent u = most_urgent(view, model, p, end_ns, view_starved(view, model, patience_ns));
+        const urgent u = most_urgent(view, model, p, end_ns,
+                                     view_starved(view, model, patience_ns));
         int at = count++;
         for (; at > 0 && before(view, &u, &sorted[at - 1]); at--)
             sorted[at] = sorted[at - 1];
@@ -82,7 +89,8 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
     for (int i = 0; i < count; i++) {
         const urgent *u = &sorted[i];
         if (view->startable & ~kept & VIEW_BIT(u->processor)) {
-            *out = (sched_decision){.processor = u->processor, .model = u->model, .batch = 1, .request = u->request};
+            *out = (sched_decision){
+                .processor = u->processor, .model = u->model, .batch = 1, .request = u->request};
             return true;
         }
         kept |= view->conflicts[u->processor];

@@ -1,16 +1,19 @@
-/* Max-weight (Tassiulas and Ephremides: IEEE TAC 37(12), 1992): among all that could start, the greatest backlog times
- * rate. Whatever load some scheduler can carry, its queues stay finite.
+/* Max-weight (Tassiulas and Ephremides: IEEE TAC 37(12), 1992): among all that could start, the
+ * greatest backlog times rate. Whatever load some scheduler can carry, its queues stay finite.
  *
- * A candidate is (model, processor, batch); its rate is batch / time. A set of k cores takes k processors' worth of the
- * machine, so its weight is divided by its share (view_share): the greatest sum of weights over processors that can run
- * together is then found greedily, one start after the other.
+ * A candidate is (model, processor, batch); its rate is batch / time. A set of k cores takes k
+ * processors' worth of the machine, so its weight is divided by its share (view_share): the
+ * greatest sum of weights over processors that can run together is then found greedily, one start
+ * after the other.
  *
- * A model whose only processors are sets that are partly busy competes as well; where it wins, the idle cores of the set
- * are kept for it. Its backlog grows while it waits, so small runs cannot starve it.
+ * A model whose only processors are sets that are partly busy competes as well; where it wins, the
+ * idle cores of the set are kept for it. Its backlog grows while it waits, so small runs cannot
+ * starve it.
  *
- * Starvation: with a few clients that each wait for their answer no backlog grows, and under overload the weights of slow
- * models never catch up. See view_patience_ns for what is done; here only where the model takes little more of the machine
- * than it must. Every request has to be run some time, so running one there early costs no throughput. */
+ * Starvation: with a few clients that each wait for their answer no backlog grows, and under
+ * overload the weights of slow models never catch up. See view_patience_ns for what is done; here
+ * only where the model takes little more of the machine than it must. Every request has to be run
+ * some time, so running one there early costs no throughput. */
 #include <stddef.h>
 
 #include "sched/policies.h"
@@ -18,12 +21,13 @@
 
 typedef struct candidate {
     double weight;
-    int processor;           /* -1: none */
+    int processor; /* -1: none */
     int model;
     int batch_index;
 } candidate;
 
-static cosrel_status create(const sched_view *view, const char *argument, void **state, cosrel_error *err)
+static cosrel_status create(const sched_view *view, const char *argument, void **state,
+                            cosrel_error *err)
 {
     (void)view;
     *state = NULL;
@@ -94,8 +98,10 @@ static uint64_t efficient(const sched_view *view, int model)
     return mask;
 }
 
-/* The best start for one model on the processors `can`: one that is possible now, or else a set to be kept. */
-static void consider_model(const sched_view *view, int model, uint64_t can, uint64_t kept, candidate *best)
+/* The best start for one model on the processors `can`: one that is possible now, or else a set to
+ * be kept. */
+static void consider_model(const sched_view *view, int model, uint64_t can, uint64_t kept,
+                           candidate *best)
 {
     if (can & view->startable)
         consider(view, model, can & view->startable & ~kept, best);
@@ -133,7 +139,8 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
     for (;;) {
         candidate best = {.processor = -1};
         for (int i = 0; i < view_active_count(view); i++)
-            consider_model(view, view_active(view, i), view->can[view_active(view, i)], kept, &best);
+            consider_model(view, view_active(view, i), view->can[view_active(view, i)], kept,
+                           &best);
         if (best.processor < 0)
             return false;
         if (settle(view, &best, &kept, out))
@@ -143,7 +150,8 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
 
 const sched_policy policy_max_weight = {
     .name = "max-weight",
-    .summary = "the greatest backlog times rate (Tassiulas and Ephremides 1992); keeps up with any load that can be carried",
+    .summary = "the greatest backlog times rate (Tassiulas and Ephremides 1992); keeps up with any "
+               "load that can be carried",
     .create = create,
     .destroy = NULL,
     .arrive = NULL,

@@ -1,14 +1,15 @@
 /* Min-min (Ibarra and Kim: JACM 24(2), 1977).
  *
- * Again and again the waiting request and the processor that would finish first, counting what was given before; the
- * first one whose processor is idle now is started. Requests of one model differ only in their order, so the search is
- * over models. Ties: processor, then model.
+ * Again and again the waiting request and the processor that would finish first, counting what was
+ * given before; the first one whose processor is idle now is started. Requests of one model differ
+ * only in their order, so the search is over models. Ties: processor, then model.
  *
- * A set of cores counts with its share (view_share): while others wait for its cores, a run on k of them is compared as
- * if it took k times as long, since it takes that much of the machine. On processors that share nothing this is the
- * published algorithm.
+ * A set of cores counts with its share (view_share): while others wait for its cores, a run on k of
+ * them is compared as if it took k times as long, since it takes that much of the machine. On
+ * processors that share nothing this is the published algorithm.
  *
- * Starvation: long requests would starve under overload by short ones; see view_patience_ns for what is done. */
+ * Starvation: long requests would starve under overload by short ones; see view_patience_ns for
+ * what is done. */
 #include <stdlib.h>
 
 #include "base/error.h"
@@ -16,12 +17,13 @@
 #include "sched/policies.h"
 
 typedef struct candidate {
-    uint32_t cursor;         /* the model's first request that is not given yet */
-    int processor;           /* where that would finish first; -1: nowhere */
+    uint32_t cursor; /* the model's first request that is not given yet */
+    int processor;   /* where that would finish first; -1: nowhere */
     int64_t end_ns;
 } candidate;
 
-static cosrel_status create(const sched_view *view, const char *argument, void **state, cosrel_error *err)
+static cosrel_status create(const sched_view *view, const char *argument, void **state,
+                            cosrel_error *err)
 {
     const cosrel_status status = policy_no_argument("min-min", argument, err);
     if (status != COSREL_OK)
@@ -89,7 +91,8 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
     }
     const int64_t patience_ns = view_patience_ns(view);
     uint64_t sequence = 0;
-    for (int model; plan_goes_on(&plan) && (model = view_next_starved(view, patience_ns, &sequence)) >= 0;) {
+    for (int model;
+         plan_goes_on(&plan) && (model = view_next_starved(view, patience_ns, &sequence)) >= 0;) {
         if (give(all, &plan, model, out))
             return true;
     }
@@ -106,7 +109,8 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
 
 const sched_policy policy_min_min = {
     .name = "min-min",
-    .summary = "again and again what would finish first; started if its processor is idle (Ibarra and Kim 1977)",
+    .summary = "again and again what would finish first; started if its processor is idle (Ibarra "
+               "and Kim 1977)",
     .create = create,
     .destroy = free,
     .arrive = NULL,

@@ -4,8 +4,8 @@
 #include "sched/policies.h"
 
 static const sched_policy *const policies[] = {
-    &policy_single,      &policy_round_robin, &policy_static_best, &policy_shortest_latency, &policy_heft,
-    &policy_least_slack, &policy_max_weight,  &policy_min_min,
+    &policy_single, &policy_round_robin, &policy_static_best, &policy_shortest_latency,
+    &policy_heft,   &policy_least_slack, &policy_max_weight,  &policy_min_min,
 };
 
 int policy_count(void)
@@ -33,5 +33,6 @@ cosrel_status policy_no_argument(const char *name, const char *argument, cosrel_
 {
     if (!argument)
         return COSREL_OK;
-    return error_set(err, COSREL_INVALID_ARGUMENT, "policy '%s' takes nothing after its name; found ':%s'", name, argument);
+    return error_set(err, COSREL_INVALID_ARGUMENT,
+                     "policy '%s' takes nothing after its name; found ':%s'", name, argument);
 }

@@ -1,5 +1,6 @@
-/* Work left on a processor counts what excludes it too: all given requests are replayed in order of arrival over the
- * processors and those that share their units. Without shared units that is the plain sum. */
+/* Work left on a processor counts what excludes it too: all given requests are replayed in order of
+ * arrival over the processors and those that share their units. Without shared units that is the
+ * plain sum. */
 #include "sched/lanes.h"
 #include "sched/plan.h"
 #include "sched/policies.h"
@@ -18,7 +19,8 @@ static int choose(lanes *l, const sched_view *view, uint32_t request, uint64_t u
     return best >= 0 ? best : view_lowest(usable);
 }
 
-static cosrel_status create(const sched_view *view, const char *argument, void **state, cosrel_error *err)
+static cosrel_status create(const sched_view *view, const char *argument, void **state,
+                            cosrel_error *err)
 {
     const cosrel_status status = policy_no_argument("shortest-latency", argument, err);
     return status == COSREL_OK ? lanes_create(view, choose, state, err) : status;
@@ -26,7 +28,8 @@ static cosrel_status create(const sched_view *view, const char *argument, void *
 
 const sched_policy policy_shortest_latency = {
     .name = "shortest-latency",
-    .summary = "at arrival: where the work left plus its own time is least; first come, first served there",
+    .summary = "at arrival: where the work left plus its own time is least; first come, first "
+               "served there",
     .create = create,
     .destroy = lanes_destroy,
     .arrive = lanes_arrive,

@@ -11,7 +11,8 @@ static int choose(lanes *l, const sched_view *view, uint32_t request, uint64_t u
     return lanes_fastest(view, view->requests[request].model, usable);
 }
 
-static cosrel_status create(const sched_view *view, const char *argument, void **state, cosrel_error *err)
+static cosrel_status create(const sched_view *view, const char *argument, void **state,
+                            cosrel_error *err)
 {
     int home = -1;
     for (int p = 0; argument && p < view->processor_count; p++) {
@@ -32,7 +33,8 @@ static cosrel_status create(const sched_view *view, const char *argument, void *
 
 const sched_policy policy_single = {
     .name = "single",
-    .summary = "single:PROCESSOR: everything there; a model that it cannot run goes to its fastest processor",
+    .summary = "single:PROCESSOR: everything there; a model that it cannot run goes to its fastest "
+               "processor",
     .create = create,
     .destroy = lanes_destroy,
     .arrive = lanes_arrive,

@@ -7,7 +7,8 @@ static int choose(lanes *l, const sched_view *view, uint32_t request, uint64_t u
     return lanes_fastest(view, view->requests[request].model, usable);
 }
 
-static cosrel_status create(const sched_view *view, const char *argument, void **state, cosrel_error *err)
+static cosrel_status create(const sched_view *view, const char *argument, void **state,
+                            cosrel_error *err)
 {
     const cosrel_status status = policy_no_argument("static-best", argument, err);
     return status == COSREL_OK ? lanes_create(view, choose, state, err) : status;

@@ -11,7 +11,8 @@ cosrel_status class_queue_init(class_queue *q, int model_max)
     if (!q->models || !q->active)
         return COSREL_OUT_OF_MEMORY;
     for (int m = 0; m < model_max; m++)
-        q->models[m] = (model_queue){.head = REQUEST_NONE, .tail = REQUEST_NONE, .started_ns = INT64_MIN / 2};
+        q->models[m] = (model_queue){
+            .head = REQUEST_NONE, .tail = REQUEST_NONE, .started_ns = INT64_MIN / 2};
     return COSREL_OK;
 }
 
@@ -22,8 +23,8 @@ void class_queue_deinit(class_queue *q)
     memset(q, 0, sizeof *q);
 }
 
-/* The waiting request after which `sequence` belongs; REQUEST_NONE: at the head. Arrivals belong at the tail; what
- * comes back after a failure is old and belongs near the head. */
+/* The waiting request after which `sequence` belongs; REQUEST_NONE: at the head. Arrivals belong at
+ * the tail; what comes back after a failure is old and belongs near the head. */
 static uint32_t class_place(const class_queue *q, const sched_request *requests, uint64_t sequence)
 {
     if (q->tail == REQUEST_NONE || requests[q->tail].sequence < sequence)
@@ -74,8 +75,10 @@ void class_queue_remove(class_queue *q, sched_request *requests, uint32_t index)
     *(r->next == REQUEST_NONE ? &q->tail : &requests[r->next].prev) = r->prev;
     q->count--;
 
-    *(r->model_prev == REQUEST_NONE ? &mq->head : &requests[r->model_prev].model_next) = r->model_next;
-    *(r->model_next == REQUEST_NONE ? &mq->tail : &requests[r->model_next].model_prev) = r->model_prev;
+    *(r->model_prev == REQUEST_NONE ? &mq->head
+                                    : &requests[r->model_prev].model_next) = r->model_next;
+    *(r->model_next == REQUEST_NONE ? &mq->tail
+                                    : &requests[r->model_next].model_prev) = r->model_prev;
     if (--mq->count == 0) {
         const int last = q->active[--q->active_count];
         q->active[mq->active_at] = last;

@@ -1,8 +1,9 @@
 /* What policies see: one class of waiting requests, and the processors that may serve it.
  *
- * The core fills a sched_view before each call into a policy; policies read it through the functions below and keep no
- * pointer to it. A request's handle is its index: unique while it waits, below view_request_max, good for arrays
- * of a policy's own. Masks have one bit per processor. */
+ * The core fills a sched_view before each call into a policy; policies read it through the
+ * functions below and keep no pointer to it. A request's handle is its index: unique while it
+ * waits, below view_request_max, good for arrays of a policy's own. Masks have one bit per
+ * processor. */
 #ifndef SCHED_VIEW_H
 #define SCHED_VIEW_H
 
@@ -21,17 +22,19 @@ struct sched_view {
     int model_max;
     uint32_t request_max;
     const sched_processor *processors;
-    const uint64_t *conflicts;   /* per processor: those that cannot run while it runs, itself included */
-    const uint64_t *families;    /* per processor: the units of all its conflicts */
-    const int64_t *ready_ns;     /* per processor: when it and all its conflicts are expected to be idle; >= now */
-    const uint64_t *can;         /* per model: not removed, of the class's level, batch 1 has a cost */
+    const uint64_t
+        *conflicts; /* per processor: those that cannot run while it runs, itself included */
+    const uint64_t *families; /* per processor: the units of all its conflicts */
+    const int64_t *
+        ready_ns; /* per processor: when it and all its conflicts are expected to be idle; >= now */
+    const uint64_t *can; /* per model: not removed, of the class's level, batch 1 has a cost */
     uint64_t up;
-    uint64_t startable;          /* up, idle, its units free, not held for a higher class */
-    uint64_t busy_units[2];      /* per level */
-    bool lower_wait;             /* lower classes have waiting requests: what is held matters */
+    uint64_t startable;     /* up, idle, its units free, not held for a higher class */
+    uint64_t busy_units[2]; /* per level */
+    bool lower_wait;        /* lower classes have waiting requests: what is held matters */
     const class_queue *queue;
     const sched_request *requests;
-    rng *random;                 /* the policy's stream */
+    rng *random; /* the policy's stream */
 };
 
 #define VIEW_BIT(processor) ((uint64_t)1 << (processor))
@@ -95,7 +98,8 @@ static inline int view_active(const sched_view *v, int i)
     return v->queue->active[i];
 }
 
-/* The model's least cost over the processors usable now. Costs move between calls, so it is looked up each time. */
+/* The model's least cost over the processors usable now. Costs move between calls, so it is looked
+ * up each time. */
 static inline int64_t view_fastest_ns(const sched_view *v, int model)
 {
     int64_t least = SCHED_NEVER;
@@ -107,11 +111,12 @@ static inline int64_t view_fastest_ns(const sched_view *v, int model)
     return least;
 }
 
-/* Starvation. Algorithms that always prefer some kind of request (short, long, urgent) would starve the others under
- * overload, and where few clients wait for each other's answers. So a policy starts the oldest request of a starved
- * model first: one that waits while none of its model was started for this many times the slowest waiting model's least
- * cost (chosen: far above what happens below capacity, where the published algorithm must decide alone; and the
- * slowest model gets a ninth of a processor). */
+/* Starvation. Algorithms that always prefer some kind of request (short, long, urgent) would starve
+ * the others under overload, and where few clients wait for each other's answers. So a policy
+ * starts the oldest request of a starved model first: one that waits while none of its model was
+ * started for this many times the slowest waiting model's least cost (chosen: far above what
+ * happens below capacity, where the published algorithm must decide alone; and the slowest model
+ * gets a ninth of a processor). */
 enum { VIEW_PATIENCE = 8 };
 
 static inline int64_t view_patience_ns(const sched_view *v)
@@ -132,7 +137,8 @@ static inline bool view_starved(const sched_view *v, int model, int64_t patience
     return v->requests[q->head].arrived_ns < since_ns && q->started_ns < since_ns;
 }
 
-/* Starved models by their oldest requests: *sequence is where the walk stands, 0 at its start. -1 after the last. */
+/* Starved models by their oldest requests: *sequence is where the walk stands, 0 at its start. -1
+ * after the last. */
 static inline int view_next_starved(const sched_view *v, int64_t patience_ns, uint64_t *sequence)
 {
     int best = -1;
@@ -149,9 +155,10 @@ static inline int view_next_starved(const sched_view *v, int64_t patience_ns, ui
     return best;
 }
 
-/* For how many single units' worth of waiting work a set stands: a set of k units counts as one processor while nothing
- * else wants its units, and as k processors when as many requests wait. In between the free units of its family are
- * split evenly among the waiting requests. 1 for every processor of a single unit. */
+/* For how many single units' worth of waiting work a set stands: a set of k units counts as one
+ * processor while nothing else wants its units, and as k processors when as many requests wait. In
+ * between the free units of its family are split evenly among the waiting requests. 1 for every
+ * processor of a single unit. */
 static inline double view_share(const sched_view *v, int processor, uint32_t waiting)
 {
     const sched_processor *p = &v->processors[processor];

@@ -1,4 +1,5 @@
-/* Any bytes as a device table: refused with a sentence, or a table in which every row is found and that fills costs. */
+/* Any bytes as a device table: refused with a sentence, or a table in which every row is found and
+ * that fills costs. */
 #include <math.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -12,7 +12,8 @@
 #include "base/file.h"
 #include "profile/table.h"
 
-#define HEADER "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
+#define HEADER                                                                                     \
+    "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
 
 static device_table *parse(const char *text)
 {
@@ -37,9 +38,9 @@ static void a_plain_table(void **state)
     assert_string_equal(row->framework, "rt");
     assert_string_equal(row->source, "measured");
     assert_true(row->latency_ms == 2.5 && row->power_w == 3 && isnan(row->energy_mj));
-    assert_int_equal(table_energy_uj(row), 7500);                                         /* power x latency */
+    assert_int_equal(table_energy_uj(row), 7500); /* power x latency */
     assert_int_equal(table_energy_uj(table_find(t, "cpu", "mobilenet_v2", 1)), 7250);
-    assert_int_equal(table_energy_uj(table_find(t, "cpu", "mobilenet_v2", 4)), 0);        /* unknown */
+    assert_int_equal(table_energy_uj(table_find(t, "cpu", "mobilenet_v2", 4)), 0); /* unknown */
     assert_null(table_find(t, "cpu", "mobilenet_v2", 2));
     assert_null(table_find(t, "gpu", "mobilenet_v2", 1));
     size_t count;
@@ -56,11 +57,13 @@ static void a_plain_table(void **state)
 static void other_ways_to_write_it(void **state)
 {
     (void)state;
-    /* Byte order mark, CRLF, columns in another order and one that we do not know, quotes, blank lines, no last newline. */
-    device_table *t = parse("\xef\xbb\xbfmodel,\"processor\",batch,latency_ms,note,device,precision,framework,power_w,"
-                            "energy_mj,source\r\n\r\n"
-                            "\"a \"\"b\"\", c\",cpu0,1,1e1,ignored,D,,,,,\"two\r\nlines\"\r\n\r\n"
-                            "m2,cpu0-1,2,0.5,,D,,,,,");
+    /* Byte order mark, CRLF, columns in another order and one that we do not know, quotes, blank
+     * lines, no last newline. */
+    device_table *t = parse(
+        "\xef\xbb\xbfmodel,\"processor\",batch,latency_ms,note,device,precision,framework,power_w,"
+        "energy_mj,source\r\n\r\n"
+        "\"a \"\"b\"\", c\",cpu0,1,1e1,ignored,D,,,,,\"two\r\nlines\"\r\n\r\n"
+        "m2,cpu0-1,2,0.5,,D,,,,,");
     assert_int_equal(table_row_count(t), 2);
     const table_row *row = table_row_at(t, 0);
     assert_string_equal(row->model, "a \"b\", c");
@@ -78,13 +81,15 @@ static void mistakes_are_named(void **state)
     } cases[] = {
         {"", "t.csv:1: the header has no column 'device'"},
         {"device,processor,model\n", "t.csv:1: the header has no column 'precision'"},
-        {"device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source,batch\n",
+        {"device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source,"
+         "batch\n",
          "t.csv:1: the header names the column 'batch' twice"},
         {HEADER, "the table has no rows"},
         {HEADER "\n\n", "the table has no rows"},
         {HEADER "d,p,m,,,1,5,,\n", "t.csv:2: has 9 fields; expected 10"},
         {HEADER "d,p,m,,,1,5,,,s,more\n", "t.csv:2: has 11 fields; expected 10"},
-        {HEADER "\nd,p,m,,,1,5,,,s\nd,p,m,,,2,x,,,s\n", "t.csv:4: latency_ms is 'x'; expected milliseconds"},
+        {HEADER "\nd,p,m,,,1,5,,,s\nd,p,m,,,2,x,,,s\n",
+         "t.csv:4: latency_ms is 'x'; expected milliseconds"},
         {HEADER "d,p,m,,,1,,,,s\n", "t.csv:2: latency_ms is ''"},
         {HEADER "d,p,m,,,1,0,,,s\n", "latency_ms is '0'"},
         {HEADER "d,p,m,,,1,-3,,,s\n", "latency_ms is '-3'"},
@@ -106,7 +111,8 @@ static void mistakes_are_named(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         device_table *t;
         cosrel_error err = {""};
-        assert_int_equal(table_parse("t.csv", cases[i].text, strlen(cases[i].text), &t, &err), COSREL_INVALID_FILE);
+        assert_int_equal(table_parse("t.csv", cases[i].text, strlen(cases[i].text), &t, &err),
+                         COSREL_INVALID_FILE);
         assert_null(t);
         if (!strstr(err.text, cases[i].says))
             fail_msg("expected \"%s\" in \"%s\"", cases[i].says, err.text);
@@ -182,7 +188,8 @@ static void costs_are_filled(void **state)
     assert_int_equal(cost_at(&costs, 0, 2, 0)->service_ns, 0);
     assert_int_equal(cost_at(&costs, 1, 0, 0)->service_ns, 0); /* the third fill found nothing */
     assert_int_equal(table_fill(t, "b", processors, 1, &costs), 2);
-    assert_int_equal(cost_at(&costs, 1, 0, 0)->service_ns, 1); /* never 0: that would mean "cannot" */
+    assert_int_equal(cost_at(&costs, 1, 0, 0)->service_ns,
+                     1); /* never 0: that would mean "cannot" */
     cost_deinit(&costs);
     table_free(t);
 }
@@ -205,9 +212,9 @@ static void too_many_batch_sizes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_plain_table),       cmocka_unit_test(other_ways_to_write_it),
-        cmocka_unit_test(mistakes_are_named),  cmocka_unit_test(what_is_written_reads_back),
-        cmocka_unit_test(costs_are_filled),    cmocka_unit_test(too_many_batch_sizes),
+        cmocka_unit_test(a_plain_table),      cmocka_unit_test(other_ways_to_write_it),
+        cmocka_unit_test(mistakes_are_named), cmocka_unit_test(what_is_written_reads_back),
+        cmocka_unit_test(costs_are_filled),   cmocka_unit_test(too_many_batch_sizes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

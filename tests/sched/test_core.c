@@ -11,7 +11,8 @@
 static const sched_processor two[] = {{.name = "cpu0", .units = 1}, {.name = "cpu1", .units = 2}};
 static const sched_processor sets[] = {
     {.name = "cpu0", .units = 1}, {.name = "cpu0-1", .units = 3}, {.name = "cpu1", .units = 2}};
-static const sched_processor levels[] = {{.name = "cpu0", .units = 1}, {.name = "cpu0.bg", .units = 1, .level = 1}};
+static const sched_processor levels[] = {{.name = "cpu0", .units = 1},
+                                         {.name = "cpu0.bg", .units = 1, .level = 1}};
 
 static sched_setup setup_of(const sched_processor *processors, int count, const char *policy)
 {
@@ -44,9 +45,11 @@ static void bench_deinit(bench *b)
     cost_deinit(&b->costs);
 }
 
-static sched_id arrive(bench *b, int64_t t_ns, int model, int priority, int64_t deadline_ns, uint64_t tag)
+static sched_id arrive(bench *b, int64_t t_ns, int model, int priority, int64_t deadline_ns,
+                       uint64_t tag)
 {
-    const sched_arrival a = {.model = model, .priority = priority, .deadline_ns = deadline_ns, .tag = tag};
+    const sched_arrival a = {
+        .model = model, .priority = priority, .deadline_ns = deadline_ns, .tag = tag};
     sched_id id = 0;
     assert_int_equal(sched_core_arrive(b->core, t_ns, &a, &id), COSREL_OK);
     assert_int_not_equal(id, 0);
@@ -123,7 +126,8 @@ static void a_wrong_policy_leaves_the_old_one(void **state)
     (void)state;
     bench b;
     bench_init(&b, setup_of(two, 2, "heft"), 1, (const double[]){1, 1});
-    assert_int_equal(sched_core_set_policy(b.core, 0, "single:none", NULL), COSREL_INVALID_ARGUMENT);
+    assert_int_equal(sched_core_set_policy(b.core, 0, "single:none", NULL),
+                     COSREL_INVALID_ARGUMENT);
     assert_string_equal(sched_core_policy(b.core), "heft");
     arrive(&b, 0, 0, 0, SCHED_NEVER, 5);
     assert_int_equal(sched_core_set_policy(b.core, 0, "single:cpu1", NULL), COSREL_OK);
@@ -151,7 +155,8 @@ static void queues_have_limits(void **state)
     sched_action action;
     assert_true(sched_core_next(b.core, 0, &action));
     assert_int_equal(sched_core_arrive(b.core, 0, &a, &id), COSREL_QUEUE_FULL);
-    assert_int_equal(sched_core_arrive(b.core, 0, &(sched_arrival){.model = 2}, &id), COSREL_INVALID_ARGUMENT);
+    assert_int_equal(sched_core_arrive(b.core, 0, &(sched_arrival){.model = 2}, &id),
+                     COSREL_INVALID_ARGUMENT);
     assert_int_equal(sched_core_add_model(b.core, 0, "third"), COSREL_QUEUE_FULL);
     sched_core_check(b.core);
     bench_deinit(&b);
@@ -253,8 +258,8 @@ static void late_requests_are_dropped_only_if_asked(void **state)
         bench_init(&b, setup, 1, (const double[]){10});
         arrive(&b, 0, 0, 0, SCHED_NEVER, 1);
         expect_start(&b, 0, 0, 1);
-        arrive(&b, 0, 0, 0, 15 * MS, 2);      /* would end at 20 */
-        arrive(&b, 0, 0, 0, 20 * MS, 3);      /* exactly in time */
+        arrive(&b, 0, 0, 0, 15 * MS, 2); /* would end at 20 */
+        arrive(&b, 0, 0, 0, 20 * MS, 3); /* exactly in time */
         expect_nothing(&b, 0);
         if (asked) {
             assert_int_equal(sched_core_wake_ns(b.core), 5 * MS + 1);
@@ -271,7 +276,8 @@ static void high_goes_before_normal(void **state)
 {
     (void)state;
     for (int i = 0; i < policy_count(); i++) {
-        const char *name = strcmp(policy_at(i)->name, "single") ? policy_at(i)->name : "single:cpu0";
+        const char *name = strcmp(policy_at(i)->name, "single") ? policy_at(i)->name
+                                                                : "single:cpu0";
         bench b;
         bench_init(&b, setup_of(two, 1, name), 2, (const double[]){10, 10});
         arrive(&b, 0, 0, 0, SCHED_NEVER, 1);
@@ -297,7 +303,8 @@ static void a_set_is_kept_for_a_higher_class(void **state)
 {
     (void)state;
     for (int i = 0; i < policy_count(); i++) {
-        const char *name = strcmp(policy_at(i)->name, "single") ? policy_at(i)->name : "single:cpu0-1";
+        const char *name = strcmp(policy_at(i)->name, "single") ? policy_at(i)->name
+                                                                : "single:cpu0-1";
         bench b;
         bench_init(&b, setup_of(sets, 3, name), 3, (const double[]){0, 10, 0, 0, 0, 5, 5, 0, 0});
         arrive(&b, 0, 2, 0, SCHED_NEVER, 1);
@@ -318,13 +325,13 @@ static void background_runs_beneath(void **state)
     bench_init(&b, setup_of(levels, 2, "min-min"), 2, (const double[]){10, 10, 10, 0});
     arrive(&b, 0, 0, 0, SCHED_NEVER, 1);
     arrive(&b, 0, 0, -1, SCHED_NEVER, 2);
-    arrive(&b, 0, 1, -1, SCHED_NEVER, 3);  /* no level-1 processor can run it */
+    arrive(&b, 0, 1, -1, SCHED_NEVER, 3); /* no level-1 processor can run it */
     arrive(&b, 0, 0, 0, SCHED_NEVER, 4);
     expect_start(&b, 0, 0, 1);
-    expect_start(&b, 0, 1, 2);             /* beside it, on the same core */
+    expect_start(&b, 0, 1, 2); /* beside it, on the same core */
     expect_nothing(&b, 0);
     sched_core_complete(b.core, 10 * MS, 0, true);
-    expect_start(&b, 10 * MS, 0, 4);       /* foreground waits for cpu0, so background does not get it */
+    expect_start(&b, 10 * MS, 0, 4); /* foreground waits for cpu0, so background does not get it */
     sched_core_complete(b.core, 20 * MS, 0, true);
     expect_start(&b, 20 * MS, 0, 3);
     bench_deinit(&b);

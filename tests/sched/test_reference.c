@@ -1,8 +1,10 @@
-/* Each policy against a second, plain implementation of what design.md says about it, decision by decision.
+/* Each policy against a second, plain implementation of what design.md says about it, decision by
+ * decision.
  *
- * The references know nothing of the core: they look only at the world's own books (who waits since when, what runs until
- * when). Processors share nothing and runs take exactly their cost, so that the published algorithms apply as they are.
- * Decisions with a request that waited beyond the policies' patience are left out. */
+ * The references know nothing of the core: they look only at the world's own books (who waits since
+ * when, what runs until when). Processors share nothing and runs take exactly their cost, so that
+ * the published algorithms apply as they are. Decisions with a request that waited beyond the
+ * policies' patience are left out. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,10 +28,11 @@ typedef struct choice {
 typedef struct reference {
     const char *policy;
     choice (*decide)(struct reference *ref, const world *w);
-    int (*place)(struct reference *ref, const world *w, int request); /* NULL: not bound at arrival */
+    int (*place)(struct reference *ref, const world *w,
+                 int request); /* NULL: not bound at arrival */
     int placed[REQUESTS_MAX];
-    int seen;                    /* requests below this were placed */
-    int pointer;                 /* round-robin */
+    int seen;    /* requests below this were placed */
+    int pointer; /* round-robin */
     choice expected;
     bool skip;
     int64_t compared, waits;
@@ -61,7 +64,8 @@ static int fastest(const world *w, int model)
     return best;
 }
 
-/* ---- Bound at arrival ------------------------------------------------------------------------------------------ */
+/* ---- Bound at arrival
+ * ------------------------------------------------------------------------------------------ */
 
 static int place_single(reference *ref, const world *w, int request)
 {
@@ -101,8 +105,8 @@ static int place_shortest(reference *ref, const world *w, int request)
     return best;
 }
 
-/* Any processor that is idle serves the first of its own: which of several idle ones is told first does not matter, so the
- * one with the oldest request is expected. */
+/* Any processor that is idle serves the first of its own: which of several idle ones is told first
+ * does not matter, so the one with the oldest request is expected. */
 static choice serve_placed(reference *ref, const world *w)
 {
     for (int r = 0; r < w->request_count; r++) {
@@ -112,7 +116,8 @@ static choice serve_placed(reference *ref, const world *w)
     return (choice){-1, -1, 0};
 }
 
-/* ---- Decided late ---------------------------------------------------------------------------------------------- */
+/* ---- Decided late
+ * ---------------------------------------------------------------------------------------------- */
 
 /* Min-min over single requests, quadratic, without any of the shortcuts of the real one. */
 static choice decide_min_min(reference *ref, const world *w)
@@ -128,7 +133,8 @@ static choice decide_min_min(reference *ref, const world *w)
         for (int p = 0; p < w->setup.processor_count; p++) {
             for (int m = 0; m < w->costs->model_count; m++) {
                 for (int r = 0; r < w->request_count; r++) {
-                    if (!waits(w, r) || given[r] || w->requests[r].model != m || ready[p] + cost(w, m, p) >= first)
+                    if (!waits(w, r) || given[r] || w->requests[r].model != m ||
+                        ready[p] + cost(w, m, p) >= first)
                         continue;
                     first = ready[p] + cost(w, m, p);
                     best = (choice){r, p, 1};
@@ -211,7 +217,8 @@ static choice decide_least_slack(reference *ref, const world *w)
                 p = q;
         }
         const bool none = w->requests[r].deadline_ns == SCHED_NEVER;
-        const double slack = none ? 1e300 : (double)w->requests[r].deadline_ns - idle_at(w, p) - cost(w, model, p);
+        const double slack =
+            none ? 1e300 : (double)w->requests[r].deadline_ns - idle_at(w, p) - cost(w, model, p);
         if (!w->runs[p].busy && slack < least) {
             least = slack;
             best = (choice){r, p, 1};
@@ -250,7 +257,9 @@ static choice decide_max_weight(reference *ref, const world *w)
     return best;
 }
 
-/* ---- Comparing ------------------------------------------------------------------------------------------------- */
+/* ---- Comparing
+ * -------------------------------------------------------------------------------------------------
+ */
 
 static bool beyond_patience(const world *w)
 {
@@ -275,11 +284,14 @@ static void watch(world *w, bool before, const sched_action *action, void *user)
     }
     if (ref->skip)
         return;
-    const choice got = action ? (choice){(int)action->tags[0], action->processor, action->batch} : (choice){-1, -1, 0};
+    const choice got = action ? (choice){(int)action->tags[0], action->processor, action->batch}
+                              : (choice){-1, -1, 0};
     const choice *e = &ref->expected;
-    if (got.request != e->request || (e->request >= 0 && (got.processor != e->processor || got.batch != e->batch))) {
-        fail_msg("%s at %lld ns: expected request %d on processor %d (batch %d), got %d on %d (%d)", ref->policy,
-                 (long long)w->now_ns, e->request, e->processor, e->batch, got.request, got.processor, got.batch);
+    if (got.request != e->request ||
+        (e->request >= 0 && (got.processor != e->processor || got.batch != e->batch))) {
+        fail_msg("%s at %lld ns: expected request %d on processor %d (batch %d), got %d on %d (%d)",
+                 ref->policy, (long long)w->now_ns, e->request, e->processor, e->batch, got.request,
+                 got.processor, got.batch);
     }
     ref->compared++;
     ref->waits += e->request < 0;
@@ -295,15 +307,18 @@ static choice decide_placed(reference *ref, const world *w)
 
 static void compare(reference *ref, bool batches)
 {
-    static const sched_processor processors[PROCESSORS] = {
-        {.name = "a", .units = 1}, {.name = "b", .units = 2}, {.name = "c", .units = 4}, {.name = "d", .units = 8}};
+    static const sched_processor processors[PROCESSORS] = {{.name = "a", .units = 1},
+                                                           {.name = "b", .units = 2},
+                                                           {.name = "c", .units = 4},
+                                                           {.name = "d", .units = 8}};
     static const int32_t sizes[] = {1, 2, 4};
     for (uint64_t seed = 0; seed < WORLDS; seed++) {
         rng r;
         world w;
         cost_table costs;
         rng_init(&r, seed);
-        const int count = 2 + (int)rng_below(&r, PROCESSORS - 1), models = 1 + (int)rng_below(&r, MODELS);
+        const int count = 2 + (int)rng_below(&r, PROCESSORS - 1),
+                  models = 1 + (int)rng_below(&r, MODELS);
         assert_int_equal(cost_init(&costs, models, count, sizes, batches ? 3 : 1), COSREL_OK);
         costs.model_count = models;
         for (int m = 0; m < models; m++) {
@@ -333,18 +348,20 @@ static void compare(reference *ref, bool batches)
         const double gap_ms = 1 + 3 * rng_unit(&r);
         int64_t t_ns = 0;
         for (int i = 0; i < 150; i++) {
-            /* One request an instant: then order of arrival is order of placing. Whole milliseconds make ties. */
+            /* One request an instant: then order of arrival is order of placing. Whole milliseconds
+             * make ties. */
             t_ns += (1 + (int64_t)rng_exponential(&r, gap_ms)) * MS;
             world_arrive_at(&w, t_ns, (int)rng_below(&r, (uint64_t)models), 0,
-                            rng_below(&r, 3) ? t_ns + (int64_t)rng_below(&r, 60) * MS : SCHED_NEVER);
+                            rng_below(&r, 3) ? t_ns + (int64_t)rng_below(&r, 60) * MS
+                                             : SCHED_NEVER);
         }
         world_run_until(&w, INT64_MAX);
         assert_int_equal(world_count(&w, WORLD_DONE), w.request_count);
         world_deinit(&w);
         cost_deinit(&costs);
     }
-    print_message("%s: %lld decisions agree, %lld of them to wait\n", ref->policy, (long long)ref->compared,
-                  (long long)ref->waits);
+    print_message("%s: %lld decisions agree, %lld of them to wait\n", ref->policy,
+                  (long long)ref->compared, (long long)ref->waits);
     assert_true(ref->compared > 150 * WORLDS && ref->waits > 100);
 }
 
@@ -357,9 +374,12 @@ static void compare(reference *ref, bool batches)
     }
 
 REFERENCE_TEST(single, .policy = "single:b", .decide = decide_placed, .place = place_single)
-REFERENCE_TEST(round_robin, .policy = "round-robin", .decide = decide_placed, .place = place_round_robin)
-REFERENCE_TEST(static_best, .policy = "static-best", .decide = decide_placed, .place = place_static_best)
-REFERENCE_TEST(shortest_latency, .policy = "shortest-latency", .decide = decide_placed, .place = place_shortest)
+REFERENCE_TEST(round_robin, .policy = "round-robin", .decide = decide_placed,
+               .place = place_round_robin)
+REFERENCE_TEST(static_best, .policy = "static-best", .decide = decide_placed,
+               .place = place_static_best)
+REFERENCE_TEST(shortest_latency, .policy = "shortest-latency", .decide = decide_placed,
+               .place = place_shortest)
 REFERENCE_TEST(min_min, .policy = "min-min", .decide = decide_min_min)
 REFERENCE_TEST(heft, .policy = "heft", .decide = decide_heft)
 REFERENCE_TEST(least_slack, .policy = "least-slack", .decide = decide_least_slack)
@@ -375,9 +395,15 @@ static void max_weight_with_batches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(single),      cmocka_unit_test(round_robin), cmocka_unit_test(static_best),
-        cmocka_unit_test(shortest_latency), cmocka_unit_test(min_min), cmocka_unit_test(heft),
-        cmocka_unit_test(least_slack), cmocka_unit_test(max_weight),  cmocka_unit_test(max_weight_with_batches),
+        cmocka_unit_test(single),
+        cmocka_unit_test(round_robin),
+        cmocka_unit_test(static_best),
+        cmocka_unit_test(shortest_latency),
+        cmocka_unit_test(min_min),
+        cmocka_unit_test(heft),
+        cmocka_unit_test(least_slack),
+        cmocka_unit_test(max_weight),
+        cmocka_unit_test(max_weight_with_batches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

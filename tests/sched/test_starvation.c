@@ -1,4 +1,5 @@
-/* Whatever the policy: every model is served, in closed loop and under overload, and what is below capacity is finished. */
+/* Whatever the policy: every model is served, in closed loop and under overload, and what is below
+ * capacity is finished. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,15 +15,19 @@ static const sched_processor cores[] = {
 /* One core; both: 1.65 to 1.8 times as fast, as measured for such models (design.md). */
 static const double costs_ms[] = {1, 0.6, 1, 5, 3, 5, 60, 33, 60};
 
-static const char *const policies[] = {"single:cpu0", "single:cpu0-1", "round-robin", "static-best", "shortest-latency",
-                                       "heft",        "least-slack",   "max-weight",  "min-min"};
+static const char *const policies[] = {"single:cpu0", "single:cpu0-1",    "round-robin",
+                                       "static-best", "shortest-latency", "heft",
+                                       "least-slack", "max-weight",       "min-min"};
 enum { POLICIES = sizeof policies / sizeof *policies, MODELS = 3 };
 
 static void open_world(world *w, cost_table *costs, const char *policy, uint64_t seed)
 {
     world_costs(costs, MODELS, 3, costs_ms);
-    const sched_setup setup = {
-        .processors = cores, .processor_count = 3, .model_max = MODELS, .requests_max = 20000, .policy = policy};
+    const sched_setup setup = {.processors = cores,
+                               .processor_count = 3,
+                               .model_max = MODELS,
+                               .requests_max = 20000,
+                               .policy = policy};
     world_init(w, &setup, costs, seed);
     w->check = false;
 }
@@ -56,12 +61,15 @@ static void closed_loops_are_all_served(void **state)
             double share[MODELS];
             const int64_t think_ns = variant & 1 ? 20000 : 0;
             const double sum = closed_loop(policies[i], think_ns, variant & 2 ? 0.3 : 0, share);
-            print_message("%-16s think %2lld us, noise %d: %.3f + %.3f + %.3f = %.3f\n", policies[i],
-                          (long long)think_ns / 1000, variant >> 1, share[0], share[1], share[2], sum);
-            /* At worst a model waits for the policies' patience, 8 x 33 ms, and for a run of the slowest. */
+            print_message("%-16s think %2lld us, noise %d: %.3f + %.3f + %.3f = %.3f\n",
+                          policies[i], (long long)think_ns / 1000, variant >> 1, share[0], share[1],
+                          share[2], sum);
+            /* At worst a model waits for the policies' patience, 8 x 33 ms, and for a run of the
+             * slowest. */
             for (int m = 0; m < MODELS; m++)
                 assert_true(share[m] > costs_ms[3 * m + 1] / (8 * 33 + 60 * 1.3 + 33));
-            /* The cores apart, always busy: 2 x 0.6 if only the cheap ones ran, 2 x 0.55 if only the costly one did. */
+            /* The cores apart, always busy: 2 x 0.6 if only the cheap ones ran, 2 x 0.55 if only
+             * the costly one did. */
             if (strcmp(policies[i], "max-weight") == 0 || strcmp(policies[i], "min-min") == 0)
                 assert_true(sum > 1.08);
         }
@@ -88,8 +96,8 @@ static void overload_starves_no_model(void **state)
         world_run_until(&w, 4000 * MS);
         for (int r = 0; r < w.request_count; r++)
             served[w.requests[r].model] += w.requests[r].state == WORLD_DONE;
-        print_message("%-16s served %lld %lld %lld\n", policies[i], (long long)served[0], (long long)served[1],
-                      (long long)served[2]);
+        print_message("%-16s served %lld %lld %lld\n", policies[i], (long long)served[0],
+                      (long long)served[1], (long long)served[2]);
         assert_true(served[0] > 20 && served[1] > 5 && served[2] >= 3);
         world_run_until(&w, INT64_MAX);
         assert_int_equal(world_count(&w, WORLD_DONE), w.request_count);
@@ -107,8 +115,11 @@ static void small_runs_do_not_starve_a_set(void **state)
         cost_table costs;
         world w;
         world_costs(&costs, MODELS, 3, ms);
-        const sched_setup setup = {
-            .processors = cores, .processor_count = 3, .model_max = MODELS, .requests_max = 64, .policy = policies[i]};
+        const sched_setup setup = {.processors = cores,
+                                   .processor_count = 3,
+                                   .model_max = MODELS,
+                                   .requests_max = 64,
+                                   .policy = policies[i]};
         world_init(&w, &setup, &costs, 1);
         for (int k = 0; k < 2; k++) {
             world_client_at(&w, 0, 0, 0);
@@ -124,8 +135,8 @@ static void small_runs_do_not_starve_a_set(void **state)
     }
 }
 
-/* Max-weight carries what can be carried. Each processor is good at one model and ten times worse at the other; the load
- * is 90 % of what the good pairs can do. */
+/* Max-weight carries what can be carried. Each processor is good at one model and ten times worse
+ * at the other; the load is 90 % of what the good pairs can do. */
 static void max_weight_keeps_up(void **state)
 {
     (void)state;
@@ -135,8 +146,11 @@ static void max_weight_keeps_up(void **state)
     world w;
     rng r;
     world_costs(&costs, 2, 2, ms);
-    const sched_setup setup = {
-        .processors = two, .processor_count = 2, .model_max = 2, .requests_max = 100000, .policy = "max-weight"};
+    const sched_setup setup = {.processors = two,
+                               .processor_count = 2,
+                               .model_max = 2,
+                               .requests_max = 100000,
+                               .policy = "max-weight"};
     world_init(&w, &setup, &costs, 1);
     w.check = false;
     rng_init(&r, 11);

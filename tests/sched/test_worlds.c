@@ -1,5 +1,6 @@
-/* Thousands of random worlds: processors that share units, levels, batches, classes, faults, cancellations, changes of
- * policy. The world itself aborts when the core breaks a promise; here is what must hold at the end. */
+/* Thousands of random worlds: processors that share units, levels, batches, classes, faults,
+ * cancellations, changes of policy. The world itself aborts when the core breaks a promise; here is
+ * what must hold at the end. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,8 +14,9 @@
 
 enum { WORLDS = 4000, PROCESSORS = 8, MODELS = 6 };
 
-static const char *const policies[] = {"single:p0", "round-robin", "static-best", "shortest-latency",
-                                       "heft",      "least-slack", "max-weight",  "min-min"};
+static const char *const policies[] = {"single:p0",        "round-robin", "static-best",
+                                       "shortest-latency", "heft",        "least-slack",
+                                       "max-weight",       "min-min"};
 enum { POLICIES = sizeof policies / sizeof *policies };
 
 typedef struct scene {
@@ -33,7 +35,8 @@ static void make_processors(scene *s, rng *r)
         uint64_t units = (uint64_t)1 << rng_below(r, 6);
         while (rng_below(r, 3) == 0)
             units |= (uint64_t)1 << rng_below(r, 6);
-        s->processors[p] = (sched_processor){.name = s->names[p], .units = units, .level = p > 0 && rng_below(r, 5) == 0};
+        s->processors[p] = (sched_processor){
+            .name = s->names[p], .units = units, .level = p > 0 && rng_below(r, 5) == 0};
     }
     s->setup.processors = s->processors;
     s->setup.processor_count = count;
@@ -43,7 +46,9 @@ static void make_costs(scene *s, rng *r)
 {
     static const int32_t batches[] = {1, 2, 4, 7};
     const int models = 1 + (int)rng_below(r, MODELS);
-    assert_int_equal(cost_init(&s->costs, models, s->setup.processor_count, batches, 1 + (int)rng_below(r, 4)), COSREL_OK);
+    assert_int_equal(
+        cost_init(&s->costs, models, s->setup.processor_count, batches, 1 + (int)rng_below(r, 4)),
+        COSREL_OK);
     s->costs.model_count = models;
     s->setup.model_max = models;
     for (int m = 0; m < models; m++) {
@@ -55,7 +60,8 @@ static void make_costs(scene *s, rng *r)
                 if (b > 0 && rng_below(r, 4) == 0)
                     continue;
                 cost_at(&s->costs, m, p, b)->service_ns =
-                    1 + (int64_t)(one * 1e6 * (1 + (s->costs.batches[b] - 1) * (0.3 + rng_unit(r))));
+                    1 +
+                    (int64_t)(one * 1e6 * (1 + (s->costs.batches[b] - 1) * (0.3 + rng_unit(r))));
             }
         }
     }
@@ -77,14 +83,18 @@ static void make_events(scene *s, world *w, rng *r)
 {
     const double gap_ms = 0.2 + 8 * rng_unit(r) * rng_unit(r);
     const int count = 20 + (int)rng_below(r, 150);
-    const bool classes = rng_below(r, 2), deadlines = rng_below(r, 2), faults = rng_below(r, 2), cancels = rng_below(r, 3) == 0;
+    const bool classes = rng_below(r, 2), deadlines = rng_below(r, 2), faults = rng_below(r, 2),
+               cancels = rng_below(r, 3) == 0;
     int64_t t_ns = 0;
     for (int i = 0; i < count; i++) {
         if (rng_below(r, 4) != 0) /* else in the same instant */
             t_ns += (int64_t)(1e6 * rng_exponential(r, gap_ms));
         const int priority = classes ? (int)rng_below(r, 3) - 1 : 0;
-        const int64_t deadline = deadlines && rng_below(r, 2) ? t_ns + (int64_t)(1e6 * rng_exponential(r, 30)) : SCHED_NEVER;
-        const int q = world_arrive_at(w, t_ns, (int)rng_below(r, (uint64_t)s->costs.model_count), priority, deadline);
+        const int64_t deadline = deadlines && rng_below(r, 2)
+                                     ? t_ns + (int64_t)(1e6 * rng_exponential(r, 30))
+                                     : SCHED_NEVER;
+        const int q = world_arrive_at(w, t_ns, (int)rng_below(r, (uint64_t)s->costs.model_count),
+                                      priority, deadline);
         if (cancels && rng_below(r, 5) == 0)
             world_event_at(w, t_ns + (int64_t)(1e6 * rng_exponential(r, 10)), EVENT_CANCEL, q);
         const int p = (int)rng_below(r, (uint64_t)s->setup.processor_count);
@@ -96,7 +106,8 @@ static void make_events(scene *s, world *w, rng *r)
             world_event_at(w, t_ns, EVENT_REMOVE, p);
     }
     for (int i = 0; i < 3 && rng_below(r, 2); i++)
-        world_policy_at(w, (int64_t)rng_below(r, (uint64_t)t_ns + 1), policies[rng_below(r, POLICIES)]);
+        world_policy_at(w, (int64_t)rng_below(r, (uint64_t)t_ns + 1),
+                        policies[rng_below(r, POLICIES)]);
     if (rng_below(r, 2))
         w->noise = 0.9 * rng_unit(r);
     if (faults)
@@ -127,10 +138,13 @@ static outcome play(uint64_t seed)
                        .dropped = world_count(&w, WORLD_DROPPED),
                        .cancelled = world_count(&w, WORLD_CANCELLED),
                        .refused = world_count(&w, WORLD_REFUSED)};
-    if (o.done + o.dropped + o.cancelled + o.refused != w.request_count || !sched_core_idle(w.core)) {
-        fail_msg("seed %llu, %s: %d requests, %lld done, %lld dropped, %lld cancelled, %lld refused; %u wait",
-                 (unsigned long long)seed, sched_core_policy(w.core), w.request_count, (long long)o.done, (long long)o.dropped,
-                 (long long)o.cancelled, (long long)o.refused, sched_core_waiting(w.core, -1));
+    if (o.done + o.dropped + o.cancelled + o.refused != w.request_count ||
+        !sched_core_idle(w.core)) {
+        fail_msg("seed %llu, %s: %d requests, %lld done, %lld dropped, %lld cancelled, %lld "
+                 "refused; %u wait",
+                 (unsigned long long)seed, sched_core_policy(w.core), w.request_count,
+                 (long long)o.done, (long long)o.dropped, (long long)o.cancelled,
+                 (long long)o.refused, sched_core_waiting(w.core, -1));
     }
     world_deinit(&w);
     cost_deinit(&s.costs);
@@ -161,8 +175,8 @@ static void the_same_seed_gives_the_same_trace(void **state)
     assert_int_not_equal(play(0).trace, play(POLICIES).trace);
 }
 
-/* Without deadlines and failures these start the requests of one model in order of arrival. The others bind a request to
- * a processor, so that a later one may start earlier on another. */
+/* Without deadlines and failures these start the requests of one model in order of arrival. The
+ * others bind a request to a processor, so that a later one may start earlier on another. */
 static void watch_order(world *w, bool before, const sched_action *action, void *user)
 {
     int *last = user;
@@ -170,7 +184,8 @@ static void watch_order(world *w, bool before, const sched_action *action, void 
         return;
     const int request = (int)action->tags[0];
     if (request < last[action->model])
-        fail_msg("%s: request %d after %d", sched_core_policy(w->core), request, last[action->model]);
+        fail_msg("%s: request %d after %d", sched_core_policy(w->core), request,
+                 last[action->model]);
     last[action->model] = (int)action->tags[action->batch - 1];
 }
 
@@ -192,7 +207,8 @@ static void a_model_is_served_in_order(void **state)
         w.watch = watch_order;
         w.watch_user = last;
         for (int i = 0; i < 100; i++)
-            world_arrive_at(&w, i * MS, (int)rng_below(&r, (uint64_t)s.costs.model_count), 0, SCHED_NEVER);
+            world_arrive_at(&w, i * MS, (int)rng_below(&r, (uint64_t)s.costs.model_count), 0,
+                            SCHED_NEVER);
         world_run_until(&w, INT64_MAX);
         assert_true(sched_core_idle(w.core));
         world_deinit(&w);

@@ -86,8 +86,11 @@ static int new_request(world *w, int model, int priority, int64_t deadline_ns, i
         w->requests = realloc(w->requests, (size_t)w->request_room * sizeof *w->requests);
         REQUIRE(w->requests);
     }
-    w->requests[w->request_count] = (world_request){
-        .model = model, .priority = priority, .deadline_ns = deadline_ns, .client = client, .processor = -1};
+    w->requests[w->request_count] = (world_request){.model = model,
+                                                    .priority = priority,
+                                                    .deadline_ns = deadline_ns,
+                                                    .client = client,
+                                                    .processor = -1};
     return w->request_count++;
 }
 
@@ -127,8 +130,10 @@ int world_client_at(world *w, int64_t t_ns, int model, int64_t think_ns)
 static void arrive(world *w, int index)
 {
     world_request *r = &w->requests[index];
-    const sched_arrival arrival = {
-        .model = r->model, .priority = r->priority, .deadline_ns = r->deadline_ns, .tag = (uint64_t)index};
+    const sched_arrival arrival = {.model = r->model,
+                                   .priority = r->priority,
+                                   .deadline_ns = r->deadline_ns,
+                                   .tag = (uint64_t)index};
     const uint32_t before = sched_core_waiting(w->core, -1);
     const cosrel_status status = sched_core_arrive(w->core, w->now_ns, &arrival, &r->id);
     r->arrived_ns = w->now_ns;
@@ -267,7 +272,10 @@ static void dispatch(world *w, const sched_action *a)
     w->dispatches++;
     const double factor = w->noise == 0 ? 1 : 1 + w->noise * (2 * rng_unit(&w->random) - 1);
     const int64_t took_ns = w->noise == 0 ? cost_ns : (int64_t)((double)cost_ns * factor) + 1;
-    push(w, (world_event){.t_ns = w->now_ns + took_ns, .type = EVENT_COMPLETE, .index = a->processor, .run = run->run});
+    push(w, (world_event){.t_ns = w->now_ns + took_ns,
+                          .type = EVENT_COMPLETE,
+                          .index = a->processor,
+                          .run = run->run});
 }
 
 static void drop(world *w, const sched_action *a)
