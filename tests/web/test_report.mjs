@@ -259,6 +259,11 @@ const tests = {
             assert.ok(text.includes(part), part);
         }
         await close(page);
+        // A model that is served faster beside others than alone: more than 100 %.
+        data.alone = Object.fromEntries(data.model_order.map((m) => [m, 8]));
+        const other = await open(data);
+        assert.ok((await rowsOf(other, "#overall")).some((r) => r.texts[column - 1].startsWith("150.0")));
+        await close(other);
     },
 
     async "hostile text stays text"() {

@@ -44,7 +44,7 @@ function inPercent(share) {
     const p = share * 100;
     if (p === 0) return "0";
     if (p < 0.01) return "<0.01";
-    return p < 1 ? p.toFixed(2) : p < 99.95 ? p.toFixed(1) : "100";
+    return p < 1 ? p.toFixed(2) : Math.abs(p - 100) < 0.05 ? "100" : p < 1000 ? p.toFixed(1) : figure(p);
 }
 const percent = (share) => (isNumber(share) ? `${inPercent(share)}\u00a0%` : "\u2013");
 
@@ -433,7 +433,7 @@ function modelCard(report, model, index) {
 const AXIS = 24, LABEL = 19, LANE_ONE = 26, LANE_MANY = 17, LANES_MAX = 8, GAP = 7; // pixels, chosen
 const PAPER_WIDTH = 690; // pixels: A4 less its margins at 96 per inch
 const SPAN_MIN = 0.2; // ms, chosen: the shortest stretch of time that a view may show
-const BARS_AT_FIRST = 70; // chosen: about as many bars on the busiest lane as can be told apart
+const BARS_AT_FIRST = 25; // of a model, chosen; the geometric mean over models lies between the quick and the slow ones
 
 // Sorts a track's runs by start and gives each a lane, so that runs at the same time (one session per model on all
 // cores) lie below each other. Times become relative to the timeline's start.
@@ -467,8 +467,11 @@ function prepare(run) {
         track.y = y + LABEL;
         y = track.y + track.lanes.length * track.laneHeight + GAP;
     }
-    const busiest = Math.max(1, ...tracks.flatMap((track) => track.lanes.map((lane) => lane.length)));
-    const made = { tracks, span: Math.max(span, SPAN_MIN), height: y, busiest };
+    const counts = new Map();
+    for (const track of tracks) for (const r of track.runs) counts.set(r.model, (counts.get(r.model) || 0) + 1);
+    const logs = [...counts.values()].map(Math.log);
+    const typical = logs.length ? Math.exp(logs.reduce((a, b) => a + b, 0) / logs.length) : 1;
+    const made = { tracks, span: Math.max(span, SPAN_MIN), height: y, typical };
     prepared.set(run, made);
     return made;
 }
@@ -583,7 +586,7 @@ class Timeline {
                 e.currentTarget.setAttribute("aria-pressed", String(this.only === i));
                 this.draw();
             } }, swatch(i), model)),
-            h("span", { class: "lateness" }, late, "finished after its deadline"));
+            this.report.deadline.size > 0 && h("span", { class: "lateness" }, late, "finished after its deadline"));
     }
 
     // Lays out the panels for the policies chosen; the view stays, so that policies can be flipped through.
@@ -597,12 +600,12 @@ class Timeline {
 
     start() {
         this.show();
-        this.look(0, this.extent * Math.min(1, BARS_AT_FIRST / Math.max(...this.panels.map((p) => p.data.busiest))));
+        this.look(0, this.extent * Math.min(1, BARS_AT_FIRST / this.panels[0].data.typical));
     }
 
     panel(name, index) {
         const runs = this.runsOf(name), run = runs.find((r) => r.round === this.round) || runs[0];
-        const data = prepare(run), { emulated } = this.report;
+        const data = prepare(run), { emulated } = this.report, { seconds } = this.report.data.workload;
         const canvas = h("canvas", { tabindex: "0", role: "img", "aria-describedby": "timeline-keys",
             "data-policy": name,
             "aria-label": `Timeline of ${name}: ${data.tracks.map((t) => `${this.called(t)}, `
@@ -617,7 +620,8 @@ class Timeline {
         const panel = { name, run, data, canvas, index, chosen: null, pointers: new Map(),
             element: h("div", { class: "panel" },
             h("h3", null, name, h("span", { class: "load" },
-                `round ${number(run.round)}, ${number(data.span / 1000)} s`)),
+                `round ${number(run.round)}, ${number(data.span / 1000)} s`,
+                seconds > data.span / 950 && ` of ${number(seconds)} s`)),
             h("div", { class: "lanes", style: { height: `${data.height}px` } }, canvas, labels)) };
         canvas.style.height = `${data.height}px`;
         this.listen(panel);
@@ -983,7 +987,8 @@ function tile(title, best, base, other, format, text) {
 function headline(report) {
     const { data, best, base, models, tight, deadline, emulated } = report, { machine, workload } = data;
     const other = base && base !== best ? base : null, due = deadline.get(tight);
-    const ran = [`${plural(models.length, "model")} at once`, workload.name && `workload ${workload.name}`,
+    const ran = [`${plural(models.length, "model")} at once`,
+        workload.name && workload.name !== data.title && `workload ${workload.name}`,
         `${plural(report.policies.length, "policy", "policies")}, ${plural(report.rounds, "round")}`
             + (isNumber(workload.seconds) ? ` of ${number(workload.seconds)} s` : ""),
         machine.cpu && ["on " + machine.cpu, isNumber(machine.cores) && plural(machine.cores, "core"),
@@ -1091,9 +1096,10 @@ function page(raw) {
     main.replaceChildren(headline(report));
     if (report.best) {
         main.append(section("overall-section", "Policies compared",
-            ["Best first. Misses are those of the model that misses most. Dashed lines: a throughput of 1, ",
-            `misses of ${percent(MISS_LIMIT)}, the deadline. Small figures and thin lines: `,
-            "the least and the greatest of the rounds."],
+            ["Best first. ", report.deadline.size
+                ? `Misses are those of the model that misses most. Dashed lines: a throughput of 1, misses of ${
+                    percent(MISS_LIMIT)}, the deadline. ` : "Dashed line: a throughput of 1. ",
+            "Small figures and thin lines: the least and the greatest of the rounds."],
             h("div", { class: "card" }, overallTable(report))));
         main.append(section("timeline", "What ran where", "Every run on every processor, on a common time axis.",
             h("div", { class: "card" }, timeline.build())));
