@@ -2,8 +2,9 @@
  *
  *     build/bench/bench_memory [MODEL]          default: mobilebert (100 MB of weights)
  *
- * Each measurement is a child process of its own: resident memory after one run on each processor, less what it was
- * before the model was loaded. File-backed pages count: the weights that sessions share are mapped from a file. */
+ * Each measurement is a child process of its own: resident memory after one run on each processor,
+ * less what it was before the model was loaded. File-backed pages count: the weights that sessions
+ * share are mapped from a file. */
 #include <onnxruntime_c_api.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,8 @@ static void make_input(const cosrel_value_info *info, cosrel_tensor *t, int64_t 
         shape[d] = info->shape[d] < 0 ? 1 : info->shape[d];
         elements *= (uint64_t)shape[d];
     }
-    *t = (cosrel_tensor){.name = info->name, .type = info->type, .rank = info->rank, .shape = shape};
+    *t = (cosrel_tensor){
+        .name = info->name, .type = info->type, .rank = info->rank, .shape = shape};
     t->bytes = cosrel_dtype_bytes(info->type, elements);
     t->data = calloc(1, t->bytes);
     if (!t->data)
@@ -91,7 +93,8 @@ static void ort_must(OrtStatus *status)
         die("ONNX Runtime", OrtGetApiBase()->GetApi(ORT_API_VERSION)->GetErrorMessage(status));
 }
 
-/* What the model takes is asked from Cosrel's own library in the same way; here the session runs on the same zeros. */
+/* What the model takes is asked from Cosrel's own library in the same way; here the session runs on
+ * the same zeros. */
 static double with_ort(const char *path, int threads)
 {
     const OrtApi *api = OrtGetApiBase()->GetApi(ORT_API_VERSION);
@@ -131,12 +134,13 @@ static double with_ort(const char *path, int threads)
         info.type = (cosrel_dtype)element;
         info.shape = free_shape;
         make_input(&info, &t, shape);
-        ort_must(api->CreateTensorWithDataAsOrtValue(memory, t.data, t.bytes, shape, t.rank, element, &values[i]));
+        ort_must(api->CreateTensorWithDataAsOrtValue(memory, t.data, t.bytes, shape, t.rank,
+                                                     element, &values[i]));
     }
     for (size_t i = 0; i < output_count; i++)
         ort_must(api->SessionGetOutputName(session, i, allocator, &names[16 + i]));
-    ort_must(api->Run(session, NULL, (const char *const *)names, (const OrtValue *const *)values, input_count,
-                      (const char *const *)(names + 16), output_count, outputs));
+    ort_must(api->Run(session, NULL, (const char *const *)names, (const OrtValue *const *)values,
+                      input_count, (const char *const *)(names + 16), output_count, outputs));
     return resident_mb() - before_mb;
 }
 
@@ -149,7 +153,9 @@ static double measure(int kind, const char *path, const char *cache, const char 
         die("pipe", "failed");
     const pid_t child = fork();
     if (child == 0) {
-        mb = kind == 0 ? with_ort(path, 1) : kind == 1 ? with_ort(path, 2) : with_cosrel(path, cache, set);
+        mb = kind == 0   ? with_ort(path, 1)
+             : kind == 1 ? with_ort(path, 2)
+                         : with_cosrel(path, cache, set);
         _exit(write(ends[1], &mb, sizeof mb) == sizeof mb ? 0 : 1);
     }
     close(ends[1]);
@@ -178,10 +184,13 @@ int main(int argc, char **argv)
     zoo_counts counts;
     if (zoo_write(entry, path, 1, &counts, &err) != COSREL_OK)
         die(path, err.text);
-    measure(2, path, cache, "cpu0,cpu1,cpu0-1"); /* writes the optimised copy; measured below as from the second start on */
-    printf("%s, %.0f MB file; resident memory that loading and running adds, MB, %d rounds interleaved\n", name,
-           (double)counts.bytes / 1e6, ROUNDS);
-    printf("%-7s %12s %12s %24s %8s\n", "round", "ort 1 thread", "ort 2 thr.", "cosrel cpu0,cpu1,cpu0-1", "ratio");
+    measure(2, path, cache, "cpu0,cpu1,cpu0-1"); /* writes the optimised copy; measured below as
+                                                    from the second start on */
+    printf("%s, %.0f MB file; resident memory that loading and running adds, MB, %d rounds "
+           "interleaved\n",
+           name, (double)counts.bytes / 1e6, ROUNDS);
+    printf("%-7s %12s %12s %24s %8s\n", "round", "ort 1 thread", "ort 2 thr.",
+           "cosrel cpu0,cpu1,cpu0-1", "ratio");
     for (int r = 1; r <= ROUNDS; r++) {
         const double one_mb = measure(0, path, cache, NULL);
         const double two_mb = measure(1, path, cache, NULL);

@@ -1,9 +1,11 @@
-/* What the library adds to a request over calling ONNX Runtime directly, on a model that takes microseconds.
+/* What the library adds to a request over calling ONNX Runtime directly, on a model that takes
+ * microseconds.
  *
  *     build/bench/bench_overhead [ROUNDS]       default: 40
  *
- * A round is 500 direct calls and 500 requests, one after the other, from one thread; the rounds alternate. A direct call
- * wraps the input, runs a plain one-thread session and releases the output: what a program without Cosrel does. */
+ * A round is 500 direct calls and 500 requests, one after the other, from one thread; the rounds
+ * alternate. A direct call wraps the input, runs a plain one-thread session and releases the
+ * output: what a program without Cosrel does. */
 #include <onnxruntime_c_api.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -41,9 +43,10 @@ static void call_directly(void)
     static const char *const output_names[] = {"y"};
     OrtValue *input;
     OrtValue *output = NULL;
-    must(api->CreateTensorWithDataAsOrtValue(memory, values, sizeof values, shape, 2, ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT,
-                                             &input));
-    must(api->Run(session, NULL, input_names, (const OrtValue *const *)&input, 1, output_names, 1, &output));
+    must(api->CreateTensorWithDataAsOrtValue(memory, values, sizeof values, shape, 2,
+                                             ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &input));
+    must(api->Run(session, NULL, input_names, (const OrtValue *const *)&input, 1, output_names, 1,
+                  &output));
     api->ReleaseValue(output);
     api->ReleaseValue(input);
 }
@@ -53,7 +56,8 @@ static cosrel_model *model;
 
 static void call_cosrel(void)
 {
-    const cosrel_tensor input = {.type = COSREL_FLOAT32, .rank = 2, .shape = shape, .data = values, .bytes = sizeof values};
+    const cosrel_tensor input = {
+        .type = COSREL_FLOAT32, .rank = 2, .shape = shape, .data = values, .bytes = sizeof values};
     const cosrel_result *result;
     cosrel_error err;
     if (cosrel_run(rt, model, &input, 1, &result, &err) != COSREL_OK)
@@ -103,7 +107,8 @@ int main(int argc, char **argv)
     must(api->CreateSession(env, path, options, &session));
     must(api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory));
     cosrel_error err;
-    if (cosrel_runtime_open(NULL, &rt, &err) != COSREL_OK || cosrel_runtime_load(rt, path, &err) != COSREL_OK)
+    if (cosrel_runtime_open(NULL, &rt, &err) != COSREL_OK ||
+        cosrel_runtime_load(rt, path, &err) != COSREL_OK)
         die("open", err.text);
     model = cosrel_runtime_model(rt, 0);
     for (int i = 0; i < WARM_CALLS; i++) {
@@ -119,12 +124,13 @@ int main(int argc, char **argv)
     qsort(cosrel, count, sizeof *cosrel, compare);
     printf("%zu calls each, %d interleaved rounds; microseconds\n", count, rounds);
     printf("%-8s %8s %8s %8s %8s\n", "", "p50", "p90", "p99", "p99.9");
-    printf("%-8s %8.1f %8.1f %8.1f %8.1f\n", "direct", at(direct, count, .5), at(direct, count, .9), at(direct, count, .99),
-           at(direct, count, .999));
-    printf("%-8s %8.1f %8.1f %8.1f %8.1f\n", "cosrel", at(cosrel, count, .5), at(cosrel, count, .9), at(cosrel, count, .99),
-           at(cosrel, count, .999));
+    printf("%-8s %8.1f %8.1f %8.1f %8.1f\n", "direct", at(direct, count, .5), at(direct, count, .9),
+           at(direct, count, .99), at(direct, count, .999));
+    printf("%-8s %8.1f %8.1f %8.1f %8.1f\n", "cosrel", at(cosrel, count, .5), at(cosrel, count, .9),
+           at(cosrel, count, .99), at(cosrel, count, .999));
     printf("%-8s %8.1f %8.1f %8.1f %8.1f\n", "added", at(cosrel, count, .5) - at(direct, count, .5),
-           at(cosrel, count, .9) - at(direct, count, .9), at(cosrel, count, .99) - at(direct, count, .99),
+           at(cosrel, count, .9) - at(direct, count, .9),
+           at(cosrel, count, .99) - at(direct, count, .99),
            at(cosrel, count, .999) - at(direct, count, .999));
     cosrel_runtime_close(rt);
     api->ReleaseSession(session);

@@ -3,7 +3,7 @@
 #define COSREL_EXPORT_H
 
 #if defined(__GNUC__) || defined(__clang__)
-#define COSREL_API __attribute__((visibility("default")))
+#define COSREL_API     __attribute__((visibility("default")))
 #define COSREL_CHECKED __attribute__((warn_unused_result))
 #else
 #define COSREL_API

@@ -39,7 +39,8 @@ typedef struct cosrel_error {
     char text[512];
 } cosrel_error;
 
-/* The code's name ("QUEUE_FULL"), its text ("the queue is full") and its HTTP status. Never NULL; any thread. */
+/* The code's name ("QUEUE_FULL"), its text ("the queue is full") and its HTTP status. Never NULL;
+ * any thread. */
 COSREL_API const char *cosrel_status_name(cosrel_status status);
 COSREL_API const char *cosrel_status_text(cosrel_status status);
 COSREL_API int cosrel_status_http(cosrel_status status);

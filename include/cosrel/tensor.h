@@ -11,7 +11,8 @@
 extern "C" {
 #endif
 
-/* X(name, value, bits). Values are ONNX's own (TensorProto.DataType). bits: of one element; 0: not of fixed size. */
+/* X(name, value, bits). Values are ONNX's own (TensorProto.DataType). bits: of one element; 0: not
+ * of fixed size. */
 #define COSREL_DTYPE_TABLE(X)                                                                      \
     X(FLOAT32, 1, 32)                                                                              \
     X(UINT8, 2, 8)                                                                                 \
@@ -46,13 +47,14 @@ typedef enum cosrel_dtype {
 /* "float32", "int64", ...; "undefined" for a value outside the table. Any thread. */
 COSREL_API const char *cosrel_dtype_name(cosrel_dtype type);
 
-/* Bytes of `elements` elements, packed (two 4-bit elements share a byte); strings: of their pointers.
- * 0 if the type is unknown or the size does not fit a size_t. */
+/* Bytes of `elements` elements, packed (two 4-bit elements share a byte); strings: of their
+ * pointers. 0 if the type is unknown or the size does not fit a size_t. */
 COSREL_API size_t cosrel_dtype_bytes(cosrel_dtype type, uint64_t elements);
 
 /* A view of a tensor: it owns nothing. Row-major, without gaps. */
 typedef struct cosrel_tensor {
-    const char *name;     /* the input's or output's name; NULL in a request: the one at this position */
+    const char
+        *name; /* the input's or output's name; NULL in a request: the one at this position */
     cosrel_dtype type;
     size_t rank;          /* 0: a scalar */
     const int64_t *shape; /* `rank` numbers */
@@ -65,9 +67,9 @@ typedef struct cosrel_value_info {
     const char *name;
     cosrel_dtype type;
     size_t rank;
-    const int64_t *shape;         /* -1: a symbolic or unknown dimension */
-    const char *const *symbols;   /* per dimension: its symbol ("batch"), or "" */
-    int batch_axis;               /* 0 where the first dimension is the batch, else -1 */
+    const int64_t *shape;       /* -1: a symbolic or unknown dimension */
+    const char *const *symbols; /* per dimension: its symbol ("batch"), or "" */
+    int batch_axis;             /* 0 where the first dimension is the batch, else -1 */
 } cosrel_value_info;
 
 #ifdef __cplusplus

@@ -6,7 +6,7 @@
 #define COSREL_VERSION_MAJOR 0
 #define COSREL_VERSION_MINOR 1
 #define COSREL_VERSION_PATCH 0
-#define COSREL_VERSION "0.1.0"
+#define COSREL_VERSION       "0.1.0"
 
 #ifdef __cplusplus
 extern "C" {

@@ -11,13 +11,15 @@
 
 enum { YAML_BYTES_MAX = 1 << 20, KEYS_MAX = 128 };
 
-const cyaml_strval_t yaml_bool[YAML_BOOL_COUNT] = {{"false", 0}, {"no", 0}, {"true", 1}, {"yes", 1}};
+const cyaml_strval_t yaml_bool[YAML_BOOL_COUNT] = {
+    {"false", 0}, {"no", 0}, {"true", 1}, {"yes", 1}};
 
-/* What libcyaml says goes to its log: the first line is the fault, then comes a backtrace with positions. */
+/* What libcyaml says goes to its log: the first line is the fault, then comes a backtrace with
+ * positions. */
 typedef struct complaint {
     char what[256];
-    char where[96];  /* the innermost key that it names */
-    unsigned line;   /* 0: unknown */
+    char where[96]; /* the innermost key that it names */
+    unsigned line;  /* 0: unknown */
 } complaint;
 
 static void listen(cyaml_log_t level, void *context, const char *format, va_list args)
@@ -30,7 +32,8 @@ static void listen(cyaml_log_t level, void *context, const char *format, va_list
     text[strcspn(text, "\n")] = '\0';
     const char *line = strstr(text, "(line: ");
     if (!c->what[0])
-        snprintf(c->what, sizeof c->what, "%.255s", strncmp(text, "Load: ", 6) == 0 ? text + 6 : text);
+        snprintf(c->what, sizeof c->what, "%.255s",
+                 strncmp(text, "Load: ", 6) == 0 ? text + 6 : text);
     if (line && !c->line)
         c->line = (unsigned)strtoul(line + strlen("(line: "), NULL, 10);
     const char *key = strstr(text, "in mapping field '");
@@ -42,7 +45,10 @@ static void listen(cyaml_log_t level, void *context, const char *format, va_list
 
 static cyaml_config_t config_for(complaint *c)
 {
-    return (cyaml_config_t){.log_fn = listen, .log_ctx = c, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR,
+    return (cyaml_config_t){.log_fn = listen,
+                            .log_ctx = c,
+                            .mem_fn = cyaml_mem,
+                            .log_level = CYAML_LOG_ERROR,
                             .flags = CYAML_CFG_NO_ALIAS};
 }
 
@@ -64,7 +70,8 @@ static void collect(const cyaml_schema_value_t *value, const char **keys, size_t
     }
 }
 
-/* libcyaml reports an unknown key at the value before it; the key itself stands at or after that line. */
+/* libcyaml reports an unknown key at the value before it; the key itself stands at or after that
+ * line. */
 static unsigned line_of_key(const char *text, size_t bytes, const char *key, unsigned from)
 {
     const size_t length = strlen(key);
@@ -73,7 +80,8 @@ static unsigned line_of_key(const char *text, size_t bytes, const char *key, uns
         const char *end = memchr(text + at, '\n', bytes - at);
         const size_t stop = end ? (size_t)(end - text) : bytes;
         size_t k = at;
-        while (k < stop && (isspace((unsigned char)text[k]) || text[k] == '-' || text[k] == '"' || text[k] == '{'))
+        while (k < stop && (isspace((unsigned char)text[k]) || text[k] == '-' || text[k] == '"' ||
+                            text[k] == '{'))
             k++;
         if (line >= from && stop - k > length && memcmp(text + k, key, length) == 0)
             return line;
@@ -82,8 +90,9 @@ static unsigned line_of_key(const char *text, size_t bytes, const char *key, uns
     return from;
 }
 
-static cosrel_status explain(const char *path, const char *text, size_t bytes, complaint *c, cyaml_err_t code,
-                             const cyaml_schema_value_t *schema, cosrel_error *err)
+static cosrel_status explain(const char *path, const char *text, size_t bytes, complaint *c,
+                             cyaml_err_t code, const cyaml_schema_value_t *schema,
+                             cosrel_error *err)
 {
     static const char unexpected[] = "Unexpected key: ";
     char place[64] = "";
@@ -96,29 +105,34 @@ static cosrel_status explain(const char *path, const char *text, size_t bytes, c
         collect(schema, keys, &count, 0);
         const char *nearest = text_nearest(key, keys, count);
         const unsigned line = line_of_key(text, bytes, key, c->line ? c->line : 1);
-        return error_set(err, COSREL_INVALID_FILE, "%s:%u: unknown key '%s' here%s%s%s", path, line, key,
-                         nearest ? "; did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
+        return error_set(err, COSREL_INVALID_FILE, "%s:%u: unknown key '%s' here%s%s%s", path, line,
+                         key, nearest ? "; did you mean '" : "", nearest ? nearest : "",
+                         nearest ? "'?" : "");
     }
     if (c->line)
         snprintf(place, sizeof place, ":%u", c->line);
     if (c->where[0])
-        return error_set(err, COSREL_INVALID_FILE, "%s%s: key '%s': %s", path, place, c->where, c->what);
-    return error_set(err, COSREL_INVALID_FILE, "%s%s: %s", path, place, c->what[0] ? c->what : cyaml_strerror(code));
+        return error_set(err, COSREL_INVALID_FILE, "%s%s: key '%s': %s", path, place, c->where,
+                         c->what);
+    return error_set(err, COSREL_INVALID_FILE, "%s%s: %s", path, place,
+                     c->what[0] ? c->what : cyaml_strerror(code));
 }
 
-cosrel_status yaml_parse(const char *path, const char *text, size_t bytes, const cyaml_schema_value_t *schema,
-                         void **out, cosrel_error *err)
+cosrel_status yaml_parse(const char *path, const char *text, size_t bytes,
+                         const cyaml_schema_value_t *schema, void **out, cosrel_error *err)
 {
     complaint c = {.what = ""};
     const cyaml_config_t config = config_for(&c);
     *out = NULL;
-    const cyaml_err_t code = cyaml_load_data((const uint8_t *)text, bytes, &config, schema, out, NULL);
+    const cyaml_err_t code = cyaml_load_data((const uint8_t *)text, bytes, &config, schema, out,
+                                             NULL);
     if (code == CYAML_OK)
         return COSREL_OK;
     return explain(path, text, bytes, &c, code, schema, err);
 }
 
-cosrel_status yaml_load(const char *path, const cyaml_schema_value_t *schema, void **out, cosrel_error *err)
+cosrel_status yaml_load(const char *path, const cyaml_schema_value_t *schema, void **out,
+                        cosrel_error *err)
 {
     char *text;
     size_t bytes;

@@ -1,7 +1,7 @@
 /* A processor that is not there: it takes the time that a device table gives and answers zeros.
  *
- * It stands in for an NPU or a board in tests and what-if runs. Every result of it is marked `emulated`. The same switch can make every
- * n-th run fail or hang, to drill what happens then. */
+ * It stands in for an NPU or a board in tests and what-if runs. Every result of it is marked
+ * `emulated`. The same switch can make every n-th run fail or hang, to drill what happens then. */
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +30,13 @@ static void unload(backend_session *session)
 static int64_t known_cost_ns(const backend_session *session, int32_t batch)
 {
     const emulated_session *s = (const emulated_session *)session;
-    const table_row *row = table_find(s->spec->table, s->spec->table_processor, s->source->name, batch);
+    const table_row *row = table_find(s->spec->table, s->spec->table_processor, s->source->name,
+                                      batch);
     return row ? (int64_t)(row->latency_ms * 1e6) : 0;
 }
 
-static cosrel_status load(const device_spec *spec, model_source *source, backend_session **out, cosrel_error *err)
+static cosrel_status load(const device_spec *spec, model_source *source, backend_session **out,
+                          cosrel_error *err)
 {
     emulated_session *s = calloc(1, sizeof *s);
     if (!s)
@@ -44,8 +46,9 @@ static cosrel_status load(const device_spec *spec, model_source *source, backend
     s->source = source;
     if (known_cost_ns(&s->base, 1) <= 0) {
         free(s);
-        return error_set(err, COSREL_UNSUPPORTED, "%s: has no row for processor '%s', model '%s', batch 1",
-                         spec->table_path, spec->table_processor, source->name);
+        return error_set(err, COSREL_UNSUPPORTED,
+                         "%s: has no row for processor '%s', model '%s', batch 1", spec->table_path,
+                         spec->table_processor, source->name);
     }
     *out = &s->base;
     return COSREL_OK;
@@ -60,25 +63,29 @@ static bool sleep_until(int64_t end_ns, backend_run *run)
         if (atomic_load(&run->terminate))
             return false;
         const int64_t nap_end_ns = end_ns - now_ns > NAP_NS ? now_ns + NAP_NS : end_ns;
-        const struct timespec until = {.tv_sec = nap_end_ns / 1000000000, .tv_nsec = nap_end_ns % 1000000000};
+        const struct timespec until = {.tv_sec = nap_end_ns / 1000000000,
+                                       .tv_nsec = nap_end_ns % 1000000000};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
     }
 }
 
 /* Zeros in the shape that the model states, the batch and every open dimension filled in. */
-static cosrel_status zeros(const cosrel_value_info *value, int32_t batch, OrtValue **out, cosrel_error *err)
+static cosrel_status zeros(const cosrel_value_info *value, int32_t batch, OrtValue **out,
+                           cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     int64_t shape[16];
     if (value->rank > sizeof shape / sizeof shape[0])
-        return error_set(err, COSREL_UNSUPPORTED, "output '%s' has %zu dimensions", value->name, value->rank);
+        return error_set(err, COSREL_UNSUPPORTED, "output '%s' has %zu dimensions", value->name,
+                         value->rank);
     uint64_t elements = 1;
     for (size_t d = 0; d < value->rank; d++) {
         shape[d] = value->shape[d] >= 0 ? value->shape[d] : (int)d == value->batch_axis ? batch : 1;
         elements *= (uint64_t)shape[d];
     }
     OrtAllocator *allocator;
-    cosrel_status status = ort_check(api->GetAllocatorWithDefaultOptions(&allocator), value->name, err);
+    cosrel_status status = ort_check(api->GetAllocatorWithDefaultOptions(&allocator), value->name,
+                                     err);
     if (status == COSREL_OK)
         status = ort_check(api->CreateTensorAsOrtValue(allocator, shape, value->rank,
                                                        (ONNXTensorElementDataType)value->type, out),
@@ -99,7 +106,8 @@ static cosrel_status run(backend_session *session, backend_run *r, cosrel_error 
     const int64_t cost_ns = known_cost_ns(session, r->batch);
     s->runs++;
     if (cost_ns <= 0)
-        return error_set(err, COSREL_UNSUPPORTED, "%s: has no row for batch %d", s->source->name, r->batch);
+        return error_set(err, COSREL_UNSUPPORTED, "%s: has no row for batch %d", s->source->name,
+                         r->batch);
     const bool hangs = s->spec->hang_every > 0 && s->runs % (unsigned)s->spec->hang_every == 0;
     if (!sleep_until(hangs ? INT64_MAX : start_ns + cost_ns, r))
         return error_set(err, COSREL_RUN_FAILED, "%s: the run was ended", s->source->name);

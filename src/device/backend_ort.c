@@ -1,4 +1,5 @@
-/* Real inference: an ONNX Runtime session on a CPU core, a set of cores, a GPU or any other execution provider. */
+/* Real inference: an ONNX Runtime session on a CPU core, a set of cores, a GPU or any other
+ * execution provider. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,21 +25,23 @@ static void unload(backend_session *session)
     free(s);
 }
 
-static cosrel_status create(ort_backend_session *s, const device_spec *spec, const char *path, bool optimised,
-                            cosrel_error *err)
+static cosrel_status create(ort_backend_session *s, const device_spec *spec, const char *path,
+                            bool optimised, cosrel_error *err)
 {
     OrtSessionOptions *options;
     cosrel_status status = ort_session_options(spec, optimised, &options, err);
     if (status != COSREL_OK)
         return status;
-    status = ort_check(ort_api()->CreateSession(s->env, path, options, &s->session), s->source->path, err);
+    status = ort_check(ort_api()->CreateSession(s->env, path, options, &s->session),
+                       s->source->path, err);
     ort_api()->ReleaseSessionOptions(options);
     if (status != COSREL_OK)
         s->session = NULL;
     return status;
 }
 
-static cosrel_status load(const device_spec *spec, model_source *source, backend_session **out, cosrel_error *err)
+static cosrel_status load(const device_spec *spec, model_source *source, backend_session **out,
+                          cosrel_error *err)
 {
     ort_backend_session *s = calloc(1, sizeof *s);
     if (!s)
@@ -50,7 +53,8 @@ static cosrel_status load(const device_spec *spec, model_source *source, backend
     cosrel_status status = ort_env_acquire(&s->env, err);
     if (status == COSREL_OK && spec->kind == DEVICE_CPU) {
         ort_cache_ensure(s->env, source);
-        if (source->optimised_path[0] && create(s, spec, source->optimised_path, true, err) != COSREL_OK)
+        if (source->optimised_path[0] &&
+            create(s, spec, source->optimised_path, true, err) != COSREL_OK)
             ort_cache_discard(source);
     }
     if (status == COSREL_OK && !s->session)
@@ -67,8 +71,9 @@ static cosrel_status run(backend_session *session, backend_run *r, cosrel_error 
 {
     ort_backend_session *s = (ort_backend_session *)session;
     const model_io *io = s->source->io;
-    return ort_check(ort_api()->Run(s->session, r->options, io->input_names, r->inputs, io->input_count,
-                                    io->output_names, io->output_count, r->outputs),
+    return ort_check(ort_api()->Run(s->session, r->options, io->input_names, r->inputs,
+                                    io->input_count, io->output_names, io->output_count,
+                                    r->outputs),
                      s->source->name, err);
 }
 

@@ -8,7 +8,8 @@
 #include "device/topology.h"
 #include "device/vulkan.h"
 
-/* More single cores than this gain nothing: sets of cores serve large machines, and the scheduler's tables stay small. */
+/* More single cores than this gain nothing: sets of cores serve large machines, and the scheduler's
+ * tables stay small. */
 enum { SINGLE_CORES_MAX = 30 };
 
 const char *device_kind_name(device_kind kind)
@@ -32,7 +33,8 @@ static void name_of_cores(const int *cores, int count, char *name, size_t name_b
     }
 }
 
-static cosrel_status add_cores(device_list *list, const topology *t, const int *indexes, int count, cosrel_error *err)
+static cosrel_status add_cores(device_list *list, const topology *t, const int *indexes, int count,
+                               cosrel_error *err)
 {
     device_spec spec = {.kind = DEVICE_CPU, .background = count == 1};
     for (int i = 0; i < count; i++) {
@@ -40,8 +42,8 @@ static cosrel_status add_cores(device_list *list, const topology *t, const int *
         spec.units |= UINT64_C(1) << indexes[i];
     }
     name_of_cores(spec.cores, spec.core_count, spec.name, sizeof spec.name);
-    snprintf(spec.description, sizeof spec.description, "%d core%s of %s", count, count == 1 ? "" : "s",
-             t->cpu_name);
+    snprintf(spec.description, sizeof spec.description, "%d core%s of %s", count,
+             count == 1 ? "" : "s", t->cpu_name);
     for (int i = 0; i < list->count; i++) {
         if (strcmp(list->specs[i].name, spec.name) == 0)
             return COSREL_OK; /* a cluster that is the whole machine, or a single core */
@@ -49,7 +51,8 @@ static cosrel_status add_cores(device_list *list, const topology *t, const int *
     return device_add(list, &spec, err);
 }
 
-static cosrel_status add_clusters(device_list *list, const topology *t, int cores, cosrel_error *err)
+static cosrel_status add_clusters(device_list *list, const topology *t, int cores,
+                                  cosrel_error *err)
 {
     for (int i = 0; i < cores; i++) {
         int members[DEVICE_CORES_MAX];
@@ -100,14 +103,16 @@ static cosrel_status add_gpus(device_list *list, bool software_gpu, cosrel_error
     for (int i = 0; i < found; i++) {
         if (gpus[i].software && !software_gpu)
             continue;
-        /* The WebGPU provider chooses the adapter itself, by power preference: of several GPUs of a kind it takes one. So
-         * at most one of each kind is a processor. */
+        /* The WebGPU provider chooses the adapter itself, by power preference: of several GPUs of a
+         * kind it takes one. So at most one of each kind is a processor. */
         bool kind_taken = false;
         for (int k = 0; k < list->count; k++) {
             const device_spec *s = &list->specs[k];
-            kind_taken = kind_taken || (s->kind == DEVICE_GPU &&
-                                        (gpus[i].software || s->software ||
-                                         strcmp(s->options[0].value, gpus[i].discrete ? "high-performance" : "low-power") == 0));
+            kind_taken = kind_taken ||
+                         (s->kind == DEVICE_GPU &&
+                          (gpus[i].software || s->software ||
+                           strcmp(s->options[0].value,
+                                  gpus[i].discrete ? "high-performance" : "low-power") == 0));
         }
         if (kind_taken)
             continue;
@@ -153,7 +158,8 @@ static bool name_is_usable(const char *name)
     if (!name[0])
         return false;
     for (const char *c = name; *c; c++) {
-        const bool word = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9');
+        const bool word = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                          (*c >= '0' && *c <= '9');
         if (!word && !strchr("-_+.", *c))
             return false;
     }
@@ -163,15 +169,18 @@ static bool name_is_usable(const char *name)
 cosrel_status device_add(device_list *list, const device_spec *spec, cosrel_error *err)
 {
     if (!name_is_usable(spec->name))
-        return error_set(err, COSREL_INVALID_ARGUMENT,
-                         "processor '%s': the name may hold letters, digits and - _ + . and not '.bg'", spec->name);
+        return error_set(
+            err, COSREL_INVALID_ARGUMENT,
+            "processor '%s': the name may hold letters, digits and - _ + . and not '.bg'",
+            spec->name);
     for (int i = 0; i < list->count; i++) {
         if (strcmp(list->specs[i].name, spec->name) == 0)
-            return error_set(err, COSREL_INVALID_ARGUMENT, "processor '%s' is there twice", spec->name);
+            return error_set(err, COSREL_INVALID_ARGUMENT, "processor '%s' is there twice",
+                             spec->name);
     }
     if (list->count == DEVICE_MAX)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "processor '%s': more than %d processors", spec->name,
-                         DEVICE_MAX);
+        return error_set(err, COSREL_INVALID_ARGUMENT, "processor '%s': more than %d processors",
+                         spec->name, DEVICE_MAX);
     device_spec *added = &list->specs[list->count];
     *added = *spec;
     if (!added->units)
@@ -181,7 +190,8 @@ cosrel_status device_add(device_list *list, const device_spec *spec, cosrel_erro
         while (unit & list->units_used)
             unit >>= 1;
         if (!unit)
-            return error_set(err, COSREL_INVALID_ARGUMENT, "processor '%s': more than 64 resource units", spec->name);
+            return error_set(err, COSREL_INVALID_ARGUMENT,
+                             "processor '%s': more than 64 resource units", spec->name);
         added->units = unit;
     }
     list->units_used |= added->units;
@@ -199,13 +209,16 @@ void device_sort(device_list *list)
     qsort(list->specs, (size_t)list->count, sizeof list->specs[0], compare_names);
 }
 
-static cosrel_status not_there(const device_list *list, const char *name, int name_length, cosrel_error *err)
+static cosrel_status not_there(const device_list *list, const char *name, int name_length,
+                               cosrel_error *err)
 {
     char known[300] = "";
     size_t used = 0;
     for (int i = 0; i < list->count && used < sizeof known; i++)
-        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "", list->specs[i].name);
-    return error_set(err, COSREL_NOT_FOUND, "processor '%.*s' is not on this machine; there are: %s", name_length, name,
+        used += (size_t)snprintf(known + used, sizeof known - used, "%s%s", i ? ", " : "",
+                                 list->specs[i].name);
+    return error_set(err, COSREL_NOT_FOUND,
+                     "processor '%.*s' is not on this machine; there are: %s", name_length, name,
                      known);
 }
 
@@ -217,7 +230,8 @@ cosrel_status device_select(device_list *list, const char *names, cosrel_error *
         const int length = (int)strcspn(at, ",");
         int found = -1;
         for (int i = 0; i < list->count; i++) {
-            if ((int)strlen(list->specs[i].name) == length && strncmp(list->specs[i].name, at, (size_t)length) == 0)
+            if ((int)strlen(list->specs[i].name) == length &&
+                strncmp(list->specs[i].name, at, (size_t)length) == 0)
                 found = i;
         }
         if (found < 0)

@@ -8,7 +8,8 @@
 
 const OrtApi *ort_api(void)
 {
-    /* GetApi returns a pointer to a constant table: asking again costs nothing and needs no lock. */
+    /* GetApi returns a pointer to a constant table: asking again costs nothing and needs no lock.
+     */
     return OrtGetApiBase()->GetApi(ORT_API_VERSION);
 }
 
@@ -17,10 +18,12 @@ const char *ort_version(void)
     return OrtGetApiBase()->GetVersionString();
 }
 
-static void ORT_API_CALL log_nothing(void *param, OrtLoggingLevel severity, const char *category, const char *logid,
-                                     const char *code_location, const char *message)
+static void ORT_API_CALL log_nothing(void *param, OrtLoggingLevel severity, const char *category,
+                                     const char *logid, const char *code_location,
+                                     const char *message)
 {
-    /* Every failure comes back as a status with the same text; ORT's own lines on standard error would only repeat it. */
+    /* Every failure comes back as a status with the same text; ORT's own lines on standard error
+     * would only repeat it. */
     (void)param, (void)severity, (void)category, (void)logid, (void)code_location, (void)message;
 }
 
@@ -28,10 +31,12 @@ cosrel_status ort_env_acquire(OrtEnv **env, cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     if (!api)
-        return error_set(err, COSREL_UNSUPPORTED, "ONNX Runtime %s is too old: API version %d is needed (1.%d or newer)",
+        return error_set(err, COSREL_UNSUPPORTED,
+                         "ONNX Runtime %s is too old: API version %d is needed (1.%d or newer)",
                          ort_version(), ORT_API_VERSION, ORT_API_VERSION);
     cosrel_status status = ort_check(
-        api->CreateEnvWithCustomLogger(log_nothing, NULL, ORT_LOGGING_LEVEL_ERROR, "cosrel", env), "ONNX Runtime", err);
+        api->CreateEnvWithCustomLogger(log_nothing, NULL, ORT_LOGGING_LEVEL_ERROR, "cosrel", env),
+        "ONNX Runtime", err);
     if (status != COSREL_OK)
         return status;
     /* No telemetry, whatever the build says. */
@@ -81,10 +86,12 @@ cosrel_status ort_check(OrtStatus *status, const char *what, cosrel_error *err)
     return code;
 }
 
-static cosrel_status wrap_strings(const OrtApi *api, const cosrel_tensor *tensor, OrtValue **out, cosrel_error *err)
+static cosrel_status wrap_strings(const OrtApi *api, const cosrel_tensor *tensor, OrtValue **out,
+                                  cosrel_error *err)
 {
     OrtAllocator *allocator;
-    cosrel_status status = ort_check(api->GetAllocatorWithDefaultOptions(&allocator), "strings", err);
+    cosrel_status status = ort_check(api->GetAllocatorWithDefaultOptions(&allocator), "strings",
+                                     err);
     if (status == COSREL_OK)
         status = ort_check(api->CreateTensorAsOrtValue(allocator, tensor->shape, tensor->rank,
                                                        ONNX_TENSOR_ELEMENT_DATA_TYPE_STRING, out),
@@ -92,7 +99,8 @@ static cosrel_status wrap_strings(const OrtApi *api, const cosrel_tensor *tensor
     if (status != COSREL_OK)
         return status;
     const size_t count = tensor->bytes / sizeof(char *);
-    return ort_check(api->FillStringTensor(*out, (const char *const *)tensor->data, count), "strings", err);
+    return ort_check(api->FillStringTensor(*out, (const char *const *)tensor->data, count),
+                     "strings", err);
 }
 
 cosrel_status ort_value_wrap(const cosrel_tensor *tensor, OrtValue **out, cosrel_error *err)
@@ -104,20 +112,21 @@ cosrel_status ort_value_wrap(const cosrel_tensor *tensor, OrtValue **out, cosrel
         return wrap_strings(api, tensor, out, err);
     /* The memory is described as plain CPU memory; the description is tiny and ORT copies it. */
     OrtMemoryInfo *memory;
-    cosrel_status status =
-        ort_check(api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory), "memory", err);
+    cosrel_status status = ort_check(
+        api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory), "memory", err);
     if (status != COSREL_OK)
         return status;
     void *data = tensor->data ? tensor->data : (void *)(uintptr_t)nothing;
-    status = ort_check(api->CreateTensorWithDataAsOrtValue(memory, data, tensor->bytes, tensor->shape, tensor->rank,
-                                                           (ONNXTensorElementDataType)tensor->type, out),
+    status = ort_check(api->CreateTensorWithDataAsOrtValue(
+                           memory, data, tensor->bytes, tensor->shape, tensor->rank,
+                           (ONNXTensorElementDataType)tensor->type, out),
                        "tensor", err);
     api->ReleaseMemoryInfo(memory);
     return status;
 }
 
-cosrel_status ort_value_look(const OrtValue *value, cosrel_tensor *view, int64_t *shape, size_t shape_max,
-                             cosrel_error *err)
+cosrel_status ort_value_look(const OrtValue *value, cosrel_tensor *view, int64_t *shape,
+                             size_t shape_max, cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     int is_tensor = 0;

@@ -1,12 +1,14 @@
 /* Optimised copies of models on disk, so that all CPU sessions of a model share its weights.
  *
- * A session that optimises the graph itself (folds batch norms, reorders convolution weights for the vector units, packs
- * matrices) ends up with weights of its own. So it is done once: a throw-away session writes the optimised graph, with all larger
- * weights, packed ones included, in a file beside it. Sessions that load that copy map the weights file: one set of physical
- * pages, however many sessions. Nothing in the arithmetic changes, as tests hold (bit-identical outputs).
+ * A session that optimises the graph itself (folds batch norms, reorders convolution weights for
+ * the vector units, packs matrices) ends up with weights of its own. So it is done once: a
+ * throw-away session writes the optimised graph, with all larger weights, packed ones included, in
+ * a file beside it. Sessions that load that copy map the weights file: one set of physical pages,
+ * however many sessions. Nothing in the arithmetic changes, as tests hold (bit-identical outputs).
  *
- * One folder per copy, named by what it depends on: the model's content, ONNX Runtime's version and the CPU's features. It is written under
- * a temporary name and renamed, so that it is whole or not there. */
+ * One folder per copy, named by what it depends on: the model's content, ONNX Runtime's version and
+ * the CPU's features. It is written under a temporary name and renamed, so that it is whole or not
+ * there. */
 #include <dirent.h>
 #include <errno.h>
 #include <limits.h>
@@ -22,7 +24,8 @@
 #include "base/file.h"
 #include "device/ort_session.h"
 
-/* Smaller weights stay in the graph's own file (bytes; ORT's default, written out because the layout depends on it). */
+/* Smaller weights stay in the graph's own file (bytes; ORT's default, written out because the
+ * layout depends on it). */
 #define EXTERNAL_MIN_BYTES "1024"
 enum { STALE_SECONDS = 3600 };
 
@@ -34,7 +37,8 @@ static uint64_t cpu_fingerprint(void)
     if (!f)
         return 0;
     while (fgets(line, sizeof line, f) && line[0] != '\n') {
-        if (strncmp(line, "model name", 10) == 0 || strncmp(line, "flags", 5) == 0 || strncmp(line, "Features", 8) == 0)
+        if (strncmp(line, "model name", 10) == 0 || strncmp(line, "flags", 5) == 0 ||
+            strncmp(line, "Features", 8) == 0)
             hash = XXH64(line, strlen(line), hash);
     }
     fclose(f);
@@ -60,7 +64,8 @@ static void remove_stale(const char *cache)
     const struct dirent *entry;
     while (dir && (entry = readdir(dir))) {
         struct stat info;
-        char *path = strncmp(entry->d_name, "tmp-", 4) == 0 ? file_join(cache, entry->d_name) : NULL;
+        char *path = strncmp(entry->d_name, "tmp-", 4) == 0 ? file_join(cache, entry->d_name)
+                                                            : NULL;
         if (path && stat(path, &info) == 0 && time(NULL) - info.st_mtime > STALE_SECONDS)
             remove_copy(path);
         free(path);
@@ -69,7 +74,8 @@ static void remove_stale(const char *cache)
         closedir(dir);
 }
 
-static cosrel_status write_copy(OrtEnv *env, const model_source *source, const char *folder, cosrel_error *err)
+static cosrel_status write_copy(OrtEnv *env, const model_source *source, const char *folder,
+                                cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     const device_spec plain = {.kind = DEVICE_CPU, .core_count = 1};
@@ -89,11 +95,13 @@ static cosrel_status write_copy(OrtEnv *env, const model_source *source, const c
         {"session.save_external_prepacked_constant_initializers", "1"},
     };
     for (size_t i = 0; i < sizeof entries / sizeof entries[0] && status == COSREL_OK; i++)
-        status = ort_check(api->AddSessionConfigEntry(options, entries[i][0], entries[i][1]), entries[i][0], err);
+        status = ort_check(api->AddSessionConfigEntry(options, entries[i][0], entries[i][1]),
+                           entries[i][0], err);
     if (status == COSREL_OK)
         status = ort_check(api->SetOptimizedModelFilePath(options, path), source->path, err);
     if (status == COSREL_OK)
-        status = ort_check(api->CreateSession(env, source->path, options, &session), source->path, err);
+        status = ort_check(api->CreateSession(env, source->path, options, &session), source->path,
+                           err);
     api->ReleaseSession(session);
     api->ReleaseSessionOptions(options);
     free(path);
@@ -118,18 +126,23 @@ void ort_cache_ensure(OrtEnv *env, model_source *source)
     char name[96];
     char temporary[PATH_MAX];
     cosrel_error ignored;
-    snprintf(name, sizeof name, "%s-ort%s-%016llx", source->hash, ort_version(), (unsigned long long)cpu_fingerprint());
+    snprintf(name, sizeof name, "%s-ort%s-%016llx", source->hash, ort_version(),
+             (unsigned long long)cpu_fingerprint());
     char *folder = file_join(source->cache_folder, name);
-    const bool fits = folder && strlen(folder) + sizeof "/model.onnx" <= sizeof source->optimised_path;
-    if (!fits || copy_is_there(folder, source) || file_make_folder(source->cache_folder, &ignored) != COSREL_OK) {
+    const bool fits = folder &&
+                      strlen(folder) + sizeof "/model.onnx" <= sizeof source->optimised_path;
+    if (!fits || copy_is_there(folder, source) ||
+        file_make_folder(source->cache_folder, &ignored) != COSREL_OK) {
         free(folder);
         return;
     }
     remove_stale(source->cache_folder);
     snprintf(temporary, sizeof temporary, "%s/tmp-XXXXXX", source->cache_folder);
     if (mkdtemp(temporary)) {
-        /* A rename that fails because the folder is there: another process was faster; its copy is as good. */
-        if (write_copy(env, source, temporary, &ignored) != COSREL_OK || rename(temporary, folder) != 0)
+        /* A rename that fails because the folder is there: another process was faster; its copy is
+         * as good. */
+        if (write_copy(env, source, temporary, &ignored) != COSREL_OK ||
+            rename(temporary, folder) != 0)
             remove_copy(temporary);
         (void)copy_is_there(folder, source);
     }

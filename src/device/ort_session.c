@@ -7,21 +7,25 @@
 #include "base/error.h"
 #include "model/value_info.h"
 
-/* "2;3": the cores of all threads but the first, which is the caller's. ORT counts logical CPUs from 1. */
+/* "2;3": the cores of all threads but the first, which is the caller's. ORT counts logical CPUs
+ * from 1. */
 static void affinity_of(const device_spec *spec, char *text, size_t text_bytes)
 {
     size_t used = 0;
     text[0] = '\0';
     for (int i = 1; i < spec->core_count && used < text_bytes; i++)
-        used += (size_t)snprintf(text + used, text_bytes - used, "%s%d", i > 1 ? ";" : "", spec->cores[i] + 1);
+        used += (size_t)snprintf(text + used, text_bytes - used, "%s%d", i > 1 ? ";" : "",
+                                 spec->cores[i] + 1);
 }
 
-static cosrel_status set_entry(OrtSessionOptions *options, const char *key, const char *value, cosrel_error *err)
+static cosrel_status set_entry(OrtSessionOptions *options, const char *key, const char *value,
+                               cosrel_error *err)
 {
     return ort_check(ort_api()->AddSessionConfigEntry(options, key, value), key, err);
 }
 
-static cosrel_status set_threads(const device_spec *spec, OrtSessionOptions *options, cosrel_error *err)
+static cosrel_status set_threads(const device_spec *spec, OrtSessionOptions *options,
+                                 cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     /* A GPU or NPU leaves to the CPU only what it cannot do itself: one thread. */
@@ -37,14 +41,15 @@ static cosrel_status set_threads(const device_spec *spec, OrtSessionOptions *opt
         status = set_entry(options, "session.intra_op_thread_affinities", affinity, err);
     }
     if (status == COSREL_OK)
-        status = set_entry(options, "session.intra_op.allow_spinning", threads > 1 ? "1" : "0", err);
+        status = set_entry(options, "session.intra_op.allow_spinning", threads > 1 ? "1" : "0",
+                           err);
     if (status == COSREL_OK && threads > 1)
         status = set_entry(options, "session.force_spinning_stop", "1", err);
     return status;
 }
 
-static cosrel_status append_cuda(OrtSessionOptions *options, const char *const *keys, const char *const *values,
-                                 size_t count, cosrel_error *err)
+static cosrel_status append_cuda(OrtSessionOptions *options, const char *const *keys,
+                                 const char *const *values, size_t count, cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     OrtCUDAProviderOptionsV2 *cuda;
@@ -53,27 +58,31 @@ static cosrel_status append_cuda(OrtSessionOptions *options, const char *const *
         return status;
     status = ort_check(api->UpdateCUDAProviderOptions(cuda, keys, values, count), "CUDA", err);
     if (status == COSREL_OK)
-        status = ort_check(api->SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda), "CUDA", err);
+        status = ort_check(api->SessionOptionsAppendExecutionProvider_CUDA_V2(options, cuda),
+                           "CUDA", err);
     api->ReleaseCUDAProviderOptions(cuda);
     return status;
 }
 
-static cosrel_status append_tensorrt(OrtSessionOptions *options, const char *const *keys, const char *const *values,
-                                     size_t count, cosrel_error *err)
+static cosrel_status append_tensorrt(OrtSessionOptions *options, const char *const *keys,
+                                     const char *const *values, size_t count, cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     OrtTensorRTProviderOptionsV2 *trt;
     cosrel_status status = ort_check(api->CreateTensorRTProviderOptions(&trt), "TensorRT", err);
     if (status != COSREL_OK)
         return status;
-    status = ort_check(api->UpdateTensorRTProviderOptions(trt, keys, values, count), "TensorRT", err);
+    status = ort_check(api->UpdateTensorRTProviderOptions(trt, keys, values, count), "TensorRT",
+                       err);
     if (status == COSREL_OK)
-        status = ort_check(api->SessionOptionsAppendExecutionProvider_TensorRT_V2(options, trt), "TensorRT", err);
+        status = ort_check(api->SessionOptionsAppendExecutionProvider_TensorRT_V2(options, trt),
+                           "TensorRT", err);
     api->ReleaseTensorRTProviderOptions(trt);
     return status;
 }
 
-static cosrel_status append_provider(const device_spec *spec, OrtSessionOptions *options, cosrel_error *err)
+static cosrel_status append_provider(const device_spec *spec, OrtSessionOptions *options,
+                                     cosrel_error *err)
 {
     const char *keys[DEVICE_OPTIONS_MAX];
     const char *values[DEVICE_OPTIONS_MAX];
@@ -86,18 +95,21 @@ static cosrel_status append_provider(const device_spec *spec, OrtSessionOptions 
         return append_cuda(options, keys, values, count, err);
     if (strcmp(spec->provider, "TensorRT") == 0)
         return append_tensorrt(options, keys, values, count, err);
-    return ort_check(ort_api()->SessionOptionsAppendExecutionProvider(options, spec->provider, keys, values, count),
+    return ort_check(ort_api()->SessionOptionsAppendExecutionProvider(options, spec->provider, keys,
+                                                                      values, count),
                      spec->provider, err);
 }
 
-cosrel_status ort_session_options(const device_spec *spec, bool optimised, OrtSessionOptions **out, cosrel_error *err)
+cosrel_status ort_session_options(const device_spec *spec, bool optimised, OrtSessionOptions **out,
+                                  cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     OrtSessionOptions *options;
     cosrel_status status = ort_check(api->CreateSessionOptions(&options), "session options", err);
     if (status != COSREL_OK)
         return status;
-    status = ort_check(api->SetSessionGraphOptimizationLevel(options, optimised ? ORT_DISABLE_ALL : ORT_ENABLE_ALL),
+    status = ort_check(api->SetSessionGraphOptimizationLevel(options, optimised ? ORT_DISABLE_ALL
+                                                                                : ORT_ENABLE_ALL),
                        "optimisation", err);
     if (status == COSREL_OK)
         status = set_threads(spec, options, err);
@@ -116,23 +128,28 @@ cosrel_status ort_session_options(const device_spec *spec, bool optimised, OrtSe
 typedef OrtStatus *(ORT_API_CALL *name_fn)(const OrtSession *, size_t, OrtAllocator *, char **);
 typedef OrtStatus *(ORT_API_CALL *type_fn)(const OrtSession *, size_t, OrtTypeInfo **);
 
-static cosrel_status copy_name(const OrtSession *session, name_fn get, size_t index, const char **out, cosrel_error *err)
+static cosrel_status copy_name(const OrtSession *session, name_fn get, size_t index,
+                               const char **out, cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     OrtAllocator *allocator;
     char *name;
-    cosrel_status status = ort_check(api->GetAllocatorWithDefaultOptions(&allocator), "signature", err);
+    cosrel_status status = ort_check(api->GetAllocatorWithDefaultOptions(&allocator), "signature",
+                                     err);
     if (status == COSREL_OK)
         status = ort_check(get(session, index, allocator, &name), "signature", err);
     if (status != COSREL_OK)
         return status;
     *out = strdup(name);
     api->ReleaseStatus(api->AllocatorFree(allocator, name));
-    return *out ? COSREL_OK : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the model's signature");
+    return *out ? COSREL_OK
+                : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the model's signature");
 }
 
-/* Shape and symbols. A tensor whose rank is unknown comes from ORT with rank 0 like a scalar; it is taken as such. */
-static cosrel_status copy_shape(const OrtTensorTypeAndShapeInfo *info, cosrel_value_info *value, cosrel_error *err)
+/* Shape and symbols. A tensor whose rank is unknown comes from ORT with rank 0 like a scalar; it is
+ * taken as such. */
+static cosrel_status copy_shape(const OrtTensorTypeAndShapeInfo *info, cosrel_value_info *value,
+                                cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     ONNXTensorElementDataType type;
@@ -166,8 +183,8 @@ static cosrel_status copy_shape(const OrtTensorTypeAndShapeInfo *info, cosrel_va
     return status;
 }
 
-static cosrel_status copy_value(const OrtSession *session, name_fn get_name, type_fn get_type, size_t index,
-                                cosrel_value_info *value, cosrel_error *err)
+static cosrel_status copy_value(const OrtSession *session, name_fn get_name, type_fn get_type,
+                                size_t index, cosrel_value_info *value, cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     OrtTypeInfo *type;
@@ -179,19 +196,22 @@ static cosrel_status copy_value(const OrtSession *session, name_fn get_name, typ
     const OrtTensorTypeAndShapeInfo *info = NULL;
     status = ort_check(api->CastTypeInfoToTensorInfo(type, &info), "signature", err);
     if (status == COSREL_OK && !info)
-        status = error_set(err, COSREL_UNSUPPORTED,
-                           "'%s' is a sequence, map or optional; only tensors go in and out of a request", value->name);
+        status = error_set(
+            err, COSREL_UNSUPPORTED,
+            "'%s' is a sequence, map or optional; only tensors go in and out of a request",
+            value->name);
     if (status == COSREL_OK)
         status = copy_shape(info, value, err);
     api->ReleaseTypeInfo(type);
     return status;
 }
 
-static cosrel_status copy_side(const OrtSession *session, bool inputs, cosrel_value_info **values, const char ***names,
-                               size_t *count, cosrel_error *err)
+static cosrel_status copy_side(const OrtSession *session, bool inputs, cosrel_value_info **values,
+                               const char ***names, size_t *count, cosrel_error *err)
 {
     const OrtApi *api = ort_api();
-    OrtStatus *counted = inputs ? api->SessionGetInputCount(session, count) : api->SessionGetOutputCount(session, count);
+    OrtStatus *counted = inputs ? api->SessionGetInputCount(session, count)
+                                : api->SessionGetOutputCount(session, count);
     cosrel_status status = ort_check(counted, "signature", err);
     if (status != COSREL_OK)
         return status;
@@ -201,8 +221,8 @@ static cosrel_status copy_side(const OrtSession *session, bool inputs, cosrel_va
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the model's signature");
     for (size_t i = 0; i < *count && status == COSREL_OK; i++) {
         status = copy_value(session, inputs ? api->SessionGetInputName : api->SessionGetOutputName,
-                            inputs ? api->SessionGetInputTypeInfo : api->SessionGetOutputTypeInfo, i, &(*values)[i],
-                            err);
+                            inputs ? api->SessionGetInputTypeInfo : api->SessionGetOutputTypeInfo,
+                            i, &(*values)[i], err);
         (*names)[i] = (*values)[i].name;
     }
     return status;
@@ -211,7 +231,8 @@ static cosrel_status copy_side(const OrtSession *session, bool inputs, cosrel_va
 cosrel_status ort_session_describe(const OrtSession *session, model_io *io, cosrel_error *err)
 {
     memset(io, 0, sizeof *io);
-    cosrel_status status = copy_side(session, true, &io->inputs, &io->input_names, &io->input_count, err);
+    cosrel_status status = copy_side(session, true, &io->inputs, &io->input_names, &io->input_count,
+                                     err);
     if (status == COSREL_OK)
         status = copy_side(session, false, &io->outputs, &io->output_names, &io->output_count, err);
     if (status != COSREL_OK) {

@@ -9,7 +9,8 @@
 
 #include "base/error.h"
 
-/* One line of a small kernel file into `line`, without its newline; empty if there is no such file. */
+/* One line of a small kernel file into `line`, without its newline; empty if there is no such file.
+ */
 static void read_line(const char *path, char *line, int line_bytes)
 {
     line[0] = '\0';
@@ -69,7 +70,8 @@ static void usable_cpus(const char *root, bool *usable)
         usable[cpu] = CPU_ISSET(cpu, &allowed) && (usable[cpu] || !known);
 }
 
-/* "model name : X" on x86, "Hardware : X" or "Model : X" on Arm boards; the last resort is the plain word. */
+/* "model name : X" on x86, "Hardware : X" or "Model : X" on Arm boards; the last resort is the
+ * plain word. */
 static void read_cpu_name(const char *root, char *name, int name_bytes)
 {
     static const char *const keys[] = {"model name", "Hardware", "Model"};
@@ -119,6 +121,7 @@ cosrel_status topology_read(const char *root, topology *t, cosrel_error *err)
         t->core_count++;
     }
     if (t->core_count == 0)
-        return error_set(err, COSREL_UNAVAILABLE, "%s/sys/devices/system/cpu: no usable CPU found", root);
+        return error_set(err, COSREL_UNAVAILABLE, "%s/sys/devices/system/cpu: no usable CPU found",
+                         root);
     return COSREL_OK;
 }

@@ -16,16 +16,18 @@ int vulkan_find(vulkan_gpu *gpus)
     if (!create)
         return 0;
 
-    const VkApplicationInfo app = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .apiVersion = VK_API_VERSION_1_1};
-    const VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &app};
+    const VkApplicationInfo app = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+                                   .apiVersion = VK_API_VERSION_1_1};
+    const VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO,
+                                       .pApplicationInfo = &app};
     VkInstance instance;
     if (create(&info, NULL, &instance) != VK_SUCCESS)
         return 0;
 
-    PFN_vkEnumeratePhysicalDevices list =
-        (PFN_vkEnumeratePhysicalDevices)get(instance, "vkEnumeratePhysicalDevices");
-    PFN_vkGetPhysicalDeviceProperties describe =
-        (PFN_vkGetPhysicalDeviceProperties)get(instance, "vkGetPhysicalDeviceProperties");
+    PFN_vkEnumeratePhysicalDevices list = (PFN_vkEnumeratePhysicalDevices)get(
+        instance, "vkEnumeratePhysicalDevices");
+    PFN_vkGetPhysicalDeviceProperties describe = (PFN_vkGetPhysicalDeviceProperties)get(
+        instance, "vkGetPhysicalDeviceProperties");
     PFN_vkDestroyInstance destroy = (PFN_vkDestroyInstance)get(instance, "vkDestroyInstance");
     VkPhysicalDevice devices[VULKAN_GPUS_MAX];
     uint32_t count = VULKAN_GPUS_MAX;

@@ -1,4 +1,5 @@
-/* Between the core and the threads: the core's actions become jobs of workers, and outcomes become answers. */
+/* Between the core and the threads: the core's actions become jobs of workers, and outcomes become
+ * answers. */
 #include <stdio.h>
 #include <string.h>
 
@@ -6,7 +7,8 @@
 #include "runtime/futex.h"
 #include "runtime/parts.h"
 
-/* A run may take this many times its estimate before it counts as hung (chosen: far above any noise seen). */
+/* A run may take this many times its estimate before it counts as hung (chosen: far above any noise
+ * seen). */
 enum { LIMIT_FACTOR = 20 };
 
 static int64_t limit_of(const cosrel_runtime *rt, const worker *w, int64_t estimate_ns)
@@ -18,7 +20,8 @@ static int64_t limit_of(const cosrel_runtime *rt, const worker *w, int64_t estim
     return w->background ? limit_ns * 100 : limit_ns;
 }
 
-static void start_job(cosrel_runtime *rt, const sched_action *action, int64_t now_ns, wake_list *wakes)
+static void start_job(cosrel_runtime *rt, const sched_action *action, int64_t now_ns,
+                      wake_list *wakes)
 {
     worker *w = &rt->workers[action->processor];
     w->probe = false;
@@ -124,8 +127,9 @@ bool dispatch_answer(slot *s, cosrel_status status, const char *message, int64_t
     rt->outstanding--;
     if (rt->outstanding == 0)
         pthread_cond_broadcast(&rt->changed);
-    /* After this store the waiter may release the slot at any moment, but slots live as long as the runtime: waking the
-     * word of a slot that is in use again only makes its new waiter look once more. */
+    /* After this store the waiter may release the slot at any moment, but slots live as long as the
+     * runtime: waking the word of a slot that is in use again only makes its new waiter look once
+     * more. */
     atomic_store(&s->answered, 1);
     if (atomic_load(&s->sleeping))
         futex_wake_all(&s->answered);

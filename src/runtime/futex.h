@@ -13,7 +13,8 @@
 /* Sleeps while *word == seen, at most timeout_ns (< 0: for ever). May return early: look again. */
 static inline void futex_wait(_Atomic uint32_t *word, uint32_t seen, int64_t timeout_ns)
 {
-    const struct timespec limit = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+    const struct timespec limit = {.tv_sec = timeout_ns / 1000000000,
+                                   .tv_nsec = timeout_ns % 1000000000};
     syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, seen, timeout_ns < 0 ? NULL : &limit, NULL, 0);
 }
 

@@ -8,7 +8,8 @@
 #include "model/repository.h"
 #include "runtime/parts.h"
 
-/* Looks at the file before ONNX Runtime does: faults get a sentence, and nothing outside the folder is opened. */
+/* Looks at the file before ONNX Runtime does: faults get a sentence, and nothing outside the folder
+ * is opened. */
 static cosrel_status check_file(const char *path, char hash[33], cosrel_error *err)
 {
     onnx_file file;
@@ -46,7 +47,8 @@ static cosrel_status publish(cosrel_model *m, const cost_cell *cells, cosrel_err
     pthread_mutex_lock(&rt->lock);
     m->index = rt->model_count;
     atomic_store(&m->fastest_ns, fastest_ns);
-    memcpy(cost_at(&rt->costs, m->index, 0, 0), cells, (size_t)(rt->worker_count * row) * sizeof *cells);
+    memcpy(cost_at(&rt->costs, m->index, 0, 0), cells,
+           (size_t)(rt->worker_count * row) * sizeof *cells);
     rt->costs.model_count = m->index + 1;
     status = sched_core_add_model(rt->core, clock_now_ns(), m->name);
     if (status == COSREL_OK)
@@ -54,7 +56,8 @@ static cosrel_status publish(cosrel_model *m, const cost_cell *cells, cosrel_err
     else
         rt->costs.model_count = m->index;
     pthread_mutex_unlock(&rt->lock);
-    return status == COSREL_OK ? status : error_set(err, status, "%s: no memory for the model", m->path);
+    return status == COSREL_OK ? status
+                               : error_set(err, status, "%s: no memory for the model", m->path);
 }
 
 static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry, cosrel_error *err)
@@ -62,9 +65,13 @@ static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry,
     char hash[33];
     cosrel_model *m = NULL;
     if (rt->model_count == RUNTIME_MODELS_MAX)
-        return error_set(err, COSREL_UNSUPPORTED, "%s: more than %d models", entry->path, RUNTIME_MODELS_MAX);
-    cost_cell *cells = calloc((size_t)rt->worker_count * (size_t)rt->costs.batch_count, sizeof *cells);
-    cosrel_status status = cells ? COSREL_OK : error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", entry->path);
+        return error_set(err, COSREL_UNSUPPORTED, "%s: more than %d models", entry->path,
+                         RUNTIME_MODELS_MAX);
+    cost_cell *cells = calloc((size_t)rt->worker_count * (size_t)rt->costs.batch_count,
+                              sizeof *cells);
+    cosrel_status status = cells
+                               ? COSREL_OK
+                               : error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", entry->path);
     if (status == COSREL_OK)
         status = check_file(entry->path, hash, err);
     if (status == COSREL_OK)
@@ -86,7 +93,8 @@ static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry,
 }
 
 /* Returns false if the user wants it to stop. */
-static bool tell_progress(const cosrel_runtime *rt, const char *what, size_t done, size_t all, int64_t start_ns)
+static bool tell_progress(const cosrel_runtime *rt, const char *what, size_t done, size_t all,
+                          int64_t start_ns)
 {
     if (!rt->progress)
         return true;
@@ -110,7 +118,8 @@ static cosrel_status load_all(cosrel_runtime *rt, const repository *found, cosre
         if (!entry->latest)
             continue;
         if (!tell_progress(rt, entry->name, i, found->count, start_ns))
-            return error_set(err, COSREL_CANCELLED, "loading was stopped after %zu of %zu models", i, found->count);
+            return error_set(err, COSREL_CANCELLED, "loading was stopped after %zu of %zu models",
+                             i, found->count);
         if (cosrel_runtime_find_model(rt, entry->name, entry->version)) {
             there++;
             continue;

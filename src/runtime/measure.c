@@ -13,7 +13,8 @@
 enum { SAMPLES_MAX = 64, FIRST_RUNS = 3 };
 /* At load: enough for a first estimate, little enough that thirty models load at once (chosen). */
 static const int64_t FIRST_CELL_NS = INT64_C(60000000);
-/* Where nothing could be tried: what a mid-sized network takes (chosen); the first requests correct it. */
+/* Where nothing could be tried: what a mid-sized network takes (chosen); the first requests correct
+ * it. */
 static const int64_t GUESS_NS = INT64_C(20000000);
 static const int64_t CELL_DEFAULT_NS = INT64_C(300000000);
 enum { BATCH_MAX_DEFAULT = 8 };
@@ -51,12 +52,14 @@ static cosrel_status set_init(bench_set *set, cosrel_model *m, int32_t batch, co
                        .outputs = calloc(m->io.output_count + 1, sizeof *set->outputs)};
     if (!set->tensors || !set->values || !set->outputs)
         return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory to measure it", m->name);
-    const cosrel_status status = ort_check(ort_api()->CreateRunOptions(&set->options), m->name, err);
-    return status == COSREL_OK ? model_make_samples(m, batch, set->tensors, set->values, err) : status;
+    const cosrel_status status = ort_check(ort_api()->CreateRunOptions(&set->options), m->name,
+                                           err);
+    return status == COSREL_OK ? model_make_samples(m, batch, set->tensors, set->values, err)
+                               : status;
 }
 
-static cosrel_status set_run(bench_set *set, backend_session *session, int32_t batch, int64_t *took_ns,
-                             cosrel_error *err)
+static cosrel_status set_run(bench_set *set, backend_session *session, int32_t batch,
+                             int64_t *took_ns, cosrel_error *err)
 {
     backend_run run = {.options = set->options,
                        .batch = batch,
@@ -81,15 +84,16 @@ static int compare_times(const void *a, const void *b)
 }
 
 /* One warming run, then runs for about cell_ns, at least one and at most runs_max: their median. */
-static cosrel_status time_cell(bench_set *set, backend_session *session, int32_t batch, int64_t cell_ns, int runs_max,
-                               cost_cell *cell, cosrel_error *err)
+static cosrel_status time_cell(bench_set *set, backend_session *session, int32_t batch,
+                               int64_t cell_ns, int runs_max, cost_cell *cell, cosrel_error *err)
 {
     int64_t times[SAMPLES_MAX];
     int64_t took_ns;
     int runs = 0;
     cosrel_status status = set_run(set, session, batch, &took_ns, err);
     const int64_t end_ns = clock_now_ns() + cell_ns;
-    while (status == COSREL_OK && runs < runs_max && (runs == 0 || clock_now_ns() + took_ns / 2 < end_ns)) {
+    while (status == COSREL_OK && runs < runs_max &&
+           (runs == 0 || clock_now_ns() + took_ns / 2 < end_ns)) {
         status = set_run(set, session, batch, &took_ns, err);
         times[runs++] = took_ns;
     }
@@ -101,7 +105,8 @@ static cosrel_status time_cell(bench_set *set, backend_session *session, int32_t
     return COSREL_OK;
 }
 
-/* What is known without running: an emulated processor's table, or the profile the runtime was given. */
+/* What is known without running: an emulated processor's table, or the profile the runtime was
+ * given. */
 static int64_t known_ns(const cosrel_model *m, const worker *w, int32_t batch)
 {
     const backend_session *session = m->sessions[w->index];
@@ -129,7 +134,8 @@ static bool is_emulated(const backend_session *session)
 }
 
 /* Tries the model on one processor; costs[0] stays 0 where it cannot run. */
-static void try_processor(cosrel_model *m, bench_set *set, const worker *w, bool samples_fit, cost_cell *cells)
+static void try_processor(cosrel_model *m, bench_set *set, const worker *w, bool samples_fit,
+                          cost_cell *cells)
 {
     backend_session *session = m->sessions[w->index];
     cosrel_error why;
@@ -142,8 +148,9 @@ static void try_processor(cosrel_model *m, bench_set *set, const worker *w, bool
     }
     worker_pin_self(&m->rt->devices->specs[w->device], &m->rt->log);
     cost_cell measured = {.service_ns = 0};
-    const cosrel_status status =
-        samples_fit ? time_cell(set, session, 1, FIRST_CELL_NS, FIRST_RUNS, &measured, &why) : COSREL_OK;
+    const cosrel_status status = samples_fit ? time_cell(set, session, 1, FIRST_CELL_NS, FIRST_RUNS,
+                                                         &measured, &why)
+                                             : COSREL_OK;
     if (status != COSREL_OK) {
         log_info(&m->rt->log, "%s: not offered on %s: %s", m->name, w->name, why.text);
         return;
@@ -156,8 +163,8 @@ static void try_processor(cosrel_model *m, bench_set *set, const worker *w, bool
         cells[0].service_ns = GUESS_NS;
 }
 
-/* Random values may not suit a model (indexes, lengths that must agree): then no processor accepts them, which says nothing
- * about the processors. */
+/* Random values may not suit a model (indexes, lengths that must agree): then no processor accepts
+ * them, which says nothing about the processors. */
 static bool samples_suit(cosrel_model *m, bench_set *set)
 {
     cosrel_error why = {.text = ""};
@@ -172,8 +179,10 @@ static bool samples_suit(cosrel_model *m, bench_set *set)
             return true;
     }
     if (tried)
-        log_warning(&m->rt->log, "%s: it does not take random inputs, so its cost is unknown until requests come: %s",
-                    m->name, why.text);
+        log_warning(
+            &m->rt->log,
+            "%s: it does not take random inputs, so its cost is unknown until requests come: %s",
+            m->name, why.text);
     return false;
 }
 
@@ -229,7 +238,8 @@ static bool tell_progress(profiling *p, const char *model)
         return !p->stopped;
     const double fraction = (double)p->cells_done / (double)(p->cells_all > 0 ? p->cells_all : 1);
     const int64_t spent_ns = clock_now_ns() - p->start_ns;
-    const int64_t left_ns = fraction > 0 ? (int64_t)((double)spent_ns / fraction * (1 - fraction)) : -1;
+    const int64_t left_ns = fraction > 0 ? (int64_t)((double)spent_ns / fraction * (1 - fraction))
+                                         : -1;
     p->stopped = !rt->progress(rt->progress_user, model, fraction, left_ns);
     return !p->stopped;
 }
@@ -249,9 +259,10 @@ static int batches_planned(const profiling *p, const cosrel_model *m)
     return count;
 }
 
-/* All batch sizes of one processor, smallest first, until a larger one no longer makes a request cheaper. */
-static void profile_processor(profiling *p, cosrel_model *m, bench_set *sets, int batches, const worker *w,
-                              cost_cell *cells)
+/* All batch sizes of one processor, smallest first, until a larger one no longer makes a request
+ * cheaper. */
+static void profile_processor(profiling *p, cosrel_model *m, bench_set *sets, int batches,
+                              const worker *w, cost_cell *cells)
 {
     backend_session *session = m->sessions[w->index];
     const cost_table *t = &p->rt->costs;
@@ -261,8 +272,10 @@ static void profile_processor(profiling *p, cosrel_model *m, bench_set *sets, in
     for (int b = 0; b < batches && tell_progress(p, m->name); b++) {
         cosrel_error why;
         cost_cell cell = {.service_ns = 0};
-        if (time_cell(&sets[b], session, t->batches[b], p->cell_ns, SAMPLES_MAX, &cell, &why) != COSREL_OK) {
-            log_info(&p->rt->log, "%s: %s: a batch of %d fails: %s", m->name, w->name, t->batches[b], why.text);
+        if (time_cell(&sets[b], session, t->batches[b], p->cell_ns, SAMPLES_MAX, &cell, &why) !=
+            COSREL_OK) {
+            log_info(&p->rt->log, "%s: %s: a batch of %d fails: %s", m->name, w->name,
+                     t->batches[b], why.text);
             break;
         }
         cells[b] = cell;
@@ -284,7 +297,8 @@ static void accept_cells(cosrel_model *m, const cost_cell *cells)
         for (int b = 0; b < rt->costs.batch_count; b++) {
             const cost_cell *cell = &cells[i * rt->costs.batch_count + b];
             *cost_at(&rt->costs, m->index, i, b) = *cell;
-            if (b == 0 && cell->service_ns > 0 && (fastest_ns == 0 || cell->service_ns < fastest_ns))
+            if (b == 0 && cell->service_ns > 0 &&
+                (fastest_ns == 0 || cell->service_ns < fastest_ns))
                 fastest_ns = cell->service_ns;
         }
     }
@@ -300,12 +314,14 @@ static cosrel_status profile_model(profiling *p, cosrel_model *m, cosrel_error *
     const size_t row = (size_t)rt->costs.batch_count;
     bench_set sets[COST_BATCHES_MAX] = {{.model = NULL}};
     cost_cell *cells = calloc((size_t)rt->worker_count * row, sizeof *cells);
-    cosrel_status status = cells ? COSREL_OK : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a profile");
+    cosrel_status status = cells ? COSREL_OK
+                                 : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a profile");
     for (int b = 0; b < batches && status == COSREL_OK; b++)
         status = set_init(&sets[b], m, rt->costs.batches[b], err);
     if (status == COSREL_OK) {
         pthread_mutex_lock(&rt->lock);
-        memcpy(cells, cost_at(&rt->costs, m->index, 0, 0), (size_t)rt->worker_count * row * sizeof *cells);
+        memcpy(cells, cost_at(&rt->costs, m->index, 0, 0),
+               (size_t)rt->worker_count * row * sizeof *cells);
         pthread_mutex_unlock(&rt->lock);
     }
     for (int i = 0; i < rt->worker_count && status == COSREL_OK; i++) {
@@ -340,13 +356,15 @@ static int count_cells(const profiling *p)
     return count;
 }
 
-cosrel_status cosrel_runtime_profile(cosrel_runtime *rt, const cosrel_profile_options *options, cosrel_error *err)
+cosrel_status cosrel_runtime_profile(cosrel_runtime *rt, const cosrel_profile_options *options,
+                                     cosrel_error *err)
 {
     cosrel_profile_options o = {.struct_bytes = sizeof o};
     if (options)
         memcpy(&o, options, options->struct_bytes < sizeof o ? options->struct_bytes : sizeof o);
     if (o.cell_ns < 0 || o.batch_max < 0)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "profile: cell_ns and batch_max must not be negative");
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "profile: cell_ns and batch_max must not be negative");
     profiling p = {.rt = rt,
                    .cell_ns = o.cell_ns ? o.cell_ns : CELL_DEFAULT_NS,
                    .batch_max = o.batch_max ? o.batch_max : BATCH_MAX_DEFAULT,
@@ -367,7 +385,8 @@ cosrel_status cosrel_runtime_profile(cosrel_runtime *rt, const cosrel_profile_op
     dispatch_resume(rt);
     pthread_mutex_unlock(&rt->load_lock);
     if (status == COSREL_OK && p.stopped)
-        return error_set(err, COSREL_CANCELLED, "the profile was stopped; what was measured is kept");
+        return error_set(err, COSREL_CANCELLED,
+                         "the profile was stopped; what was measured is kept");
     return status;
 }
 
@@ -376,8 +395,9 @@ cosrel_status cosrel_runtime_save_profile(cosrel_runtime *rt, const char *path, 
     const cost_table *t = &rt->costs;
     char framework[48];
     pthread_mutex_lock(&rt->lock);
-    table_row *rows = calloc((size_t)rt->model_count * (size_t)rt->devices->count * (size_t)t->batch_count + 1,
-                             sizeof *rows);
+    table_row *rows = calloc(
+        (size_t)rt->model_count * (size_t)rt->devices->count * (size_t)t->batch_count + 1,
+        sizeof *rows);
     size_t count = 0;
     snprintf(framework, sizeof framework, "onnxruntime-%s", ort_version());
     for (int k = 0; rows && k < rt->model_count; k++) {
@@ -388,16 +408,17 @@ cosrel_status cosrel_runtime_save_profile(cosrel_runtime *rt, const char *path, 
                 const cost_cell *cell = cost_at(t, k, i, b);
                 if (cell->service_ns == 0)
                     continue;
-                rows[count++] = (table_row){.device = rt->devices->cpu_name,
-                                            .processor = spec->name,
-                                            .model = rt->models[k]->name,
-                                            .precision = "",
-                                            .framework = spec->kind == DEVICE_EMULATED ? "emulated" : framework,
-                                            .batch = t->batches[b],
-                                            .latency_ms = (double)cell->service_ns / 1e6,
-                                            .power_w = NAN,
-                                            .energy_mj = cell->energy_uj ? (double)cell->energy_uj / 1e3 : NAN,
-                                            .source = "cosrel profile"};
+                rows[count++] = (table_row){
+                    .device = rt->devices->cpu_name,
+                    .processor = spec->name,
+                    .model = rt->models[k]->name,
+                    .precision = "",
+                    .framework = spec->kind == DEVICE_EMULATED ? "emulated" : framework,
+                    .batch = t->batches[b],
+                    .latency_ms = (double)cell->service_ns / 1e6,
+                    .power_w = NAN,
+                    .energy_mj = cell->energy_uj ? (double)cell->energy_uj / 1e3 : NAN,
+                    .source = "cosrel profile"};
             }
         }
     }

@@ -8,8 +8,8 @@
 #include "model/tensor_random.h"
 #include "runtime/parts.h"
 
-cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version, const char *path, const char *hash,
-                           cosrel_model **out, cosrel_error *err)
+cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version, const char *path,
+                           const char *hash, cosrel_model **out, cosrel_error *err)
 {
     cosrel_model *m = calloc(1, sizeof *m);
     if (m) {
@@ -76,7 +76,8 @@ static void set_info(cosrel_model *m)
     atomic_store(&m->batchable, m->info.batchable);
 }
 
-/* Where no session can tell the signature (every processor is emulated), a throw-away one on the CPU does. */
+/* Where no session can tell the signature (every processor is emulated), a throw-away one on the
+ * CPU does. */
 static cosrel_status describe_by_cpu(cosrel_model *m, cosrel_error *err)
 {
     const device_spec plain = {.kind = DEVICE_CPU, .core_count = 1};
@@ -103,7 +104,8 @@ typedef struct attempt {
     backend_session *session; /* NULL: it failed */
 } attempt;
 
-/* The session that another worker has already loaded, or has failed to, under the same key; NULL: none has tried. */
+/* The session that another worker has already loaded, or has failed to, under the same key; NULL:
+ * none has tried. */
 static const attempt *find_attempt(const attempt *attempts, int count, const char *key)
 {
     for (int i = 0; i < count; i++) {
@@ -126,7 +128,8 @@ cosrel_status model_load_sessions(cosrel_model *m, cosrel_error *err)
         attempt *now = &attempts[tried];
         cosrel_error why = {.text = ""};
         backend_share_key(spec, now->key, sizeof now->key);
-        /* A twin has a session of its own only where sessions cannot be shared: on nothing that has twins today. */
+        /* A twin has a session of its own only where sessions cannot be shared: on nothing that has
+         * twins today. */
         const attempt *before = find_attempt(attempts, tried, now->key);
         if (before) {
             m->sessions[i] = before->session;
@@ -134,7 +137,8 @@ cosrel_status model_load_sessions(cosrel_model *m, cosrel_error *err)
             continue;
         }
         now->session = NULL;
-        const cosrel_status status = backend_for(spec->kind)->load(spec, &m->source, &now->session, &why);
+        const cosrel_status status =
+            backend_for(spec->kind)->load(spec, &m->source, &now->session, &why);
         tried++;
         m->sessions[i] = now->session;
         loaded += now->session != NULL;
@@ -149,20 +153,22 @@ cosrel_status model_load_sessions(cosrel_model *m, cosrel_error *err)
     if (loaded == 0)
         return error_set(err, first_status, "%s", first.text);
     const backend_session *session = describing_session(m);
-    const cosrel_status status = session ? session->ops->describe(session, &m->io, err) : describe_by_cpu(m, err);
+    const cosrel_status status = session ? session->ops->describe(session, &m->io, err)
+                                         : describe_by_cpu(m, err);
     if (status == COSREL_OK)
         set_info(m);
     return status;
 }
 
-cosrel_status model_make_samples(cosrel_model *m, int64_t rows, tensor_buffer *tensors, OrtValue **values,
-                                 cosrel_error *err)
+cosrel_status model_make_samples(cosrel_model *m, int64_t rows, tensor_buffer *tensors,
+                                 OrtValue **values, cosrel_error *err)
 {
     rng random;
     rng_init(&random, 1);
     cosrel_status status = COSREL_OK;
     for (size_t i = 0; i < m->io.input_count && status == COSREL_OK; i++) {
-        status = tensor_random_init(&random, m->io.inputs, m->io.input_count, i, rows, &tensors[i], err);
+        status = tensor_random_init(&random, m->io.inputs, m->io.input_count, i, rows, &tensors[i],
+                                    err);
         if (status != COSREL_OK)
             return status;
         const cosrel_tensor view = tensor_buffer_view(&tensors[i], m->io.inputs[i].name);

@@ -7,45 +7,50 @@
 /* slots.c: the pool of requests in flight and of output sets. */
 COSREL_CHECKED cosrel_status slots_init(cosrel_runtime *rt, uint32_t count);
 void slots_deinit(cosrel_runtime *rt);
-slot *slot_take(cosrel_runtime *rt);                       /* NULL: all are in use */
-void slot_give(slot *s);                                   /* lets go of its outputs too */
+slot *slot_take(cosrel_runtime *rt); /* NULL: all are in use */
+void slot_give(slot *s);             /* lets go of its outputs too */
 slot *slot_of_ticket(cosrel_runtime *rt, cosrel_ticket ticket);
 cosrel_ticket slot_ticket(const slot *s);
 /* Room for so many inputs or outputs and dimensions in all. Allocates only when it grows. */
 COSREL_CHECKED cosrel_status slot_reserve_inputs(slot *s, size_t count, size_t dims);
 COSREL_CHECKED cosrel_status slot_reserve_views(slot *s, size_t count, size_t dims);
-output_set *output_set_take(cosrel_runtime *rt, size_t count); /* values all NULL, one user; NULL: no memory */
-void output_set_release(cosrel_runtime *rt, output_set *set);  /* NULL is fine */
+output_set *output_set_take(cosrel_runtime *rt,
+                            size_t count); /* values all NULL, one user; NULL: no memory */
+void output_set_release(cosrel_runtime *rt, output_set *set); /* NULL is fine */
 
 /* dispatch.c: carrying out what the core decides. */
 typedef struct wake_list {
     int workers[RUNTIME_WORKERS_MAX];
     int count;
 } wake_list;
-void dispatch_drain(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes);      /* locked */
-void dispatch_wake(cosrel_runtime *rt, const wake_list *wakes);                 /* not locked */
-/* Answers a request: result, statistics. Locked. True: it has a callback and the caller must see that
- * dispatch_deliver gets it, unlocked; false: its waiter was told, the slot is no longer ours. */
+void dispatch_drain(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes); /* locked */
+void dispatch_wake(cosrel_runtime *rt, const wake_list *wakes);            /* not locked */
+/* Answers a request: result, statistics. Locked. True: it has a callback and the caller must see
+ * that dispatch_deliver gets it, unlocked; false: its waiter was told, the slot is no longer ours.
+ */
 bool dispatch_answer(slot *s, cosrel_status status, const char *message, int64_t now_ns);
-void dispatch_deliver(cosrel_runtime *rt, slot *list);                          /* not locked; list through ->next */
-void dispatch_give_to_service(cosrel_runtime *rt, slot *s);                     /* locked */
+void dispatch_deliver(cosrel_runtime *rt, slot *list);      /* not locked; list through ->next */
+void dispatch_give_to_service(cosrel_runtime *rt, slot *s); /* locked */
 /* Nothing new is started until the matching resume; pause returns when nothing runs. Not locked. */
 void dispatch_pause(cosrel_runtime *rt);
 void dispatch_resume(cosrel_runtime *rt);
 
 /* worker.c */
 COSREL_CHECKED cosrel_status worker_start(worker *w, cosrel_error *err);
-void worker_stop(worker *w);          /* not locked; waits for its end */
+void worker_stop(worker *w); /* not locked; waits for its end */
 void worker_deinit(worker *w);
 void worker_pin_self(const device_spec *spec, const logger *log);
-void worker_finish(worker *w);        /* not locked; answers the requests of the job in w->outcome */
+void worker_finish(worker *w); /* not locked; answers the requests of the job in w->outcome */
 
-/* The core has put the job's requests back: they wait again, or are answered if they were cancelled. Locked. */
+/* The core has put the job's requests back: they wait again, or are answered if they were
+ * cancelled. Locked. */
 void worker_requeued(worker *w, int64_t now_ns);
 
 /* run.c: one run of a batch on the calling thread. */
-/* Gathers the inputs of n requests, runs them, and hands each its outputs. On failure no slot has outputs. */
-COSREL_CHECKED cosrel_status run_batch(worker *w, cosrel_model *model, slot *const *slots, int32_t n, cosrel_error *err);
+/* Gathers the inputs of n requests, runs them, and hands each its outputs. On failure no slot has
+ * outputs. */
+COSREL_CHECKED cosrel_status run_batch(worker *w, cosrel_model *model, slot *const *slots,
+                                       int32_t n, cosrel_error *err);
 /* Runs the model's sample with this worker's session. */
 COSREL_CHECKED cosrel_status run_sample(worker *w, cosrel_model *model, cosrel_error *err);
 
@@ -58,22 +63,27 @@ void service_poke(cosrel_runtime *rt);
 void service_take_out(worker *w, cosrel_model *suspect, const char *why, int64_t now_ns);
 
 /* model.c */
-COSREL_CHECKED cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version, const char *path,
-                                          const char *hash, cosrel_model **out, cosrel_error *err);
-void model_free(cosrel_model *m);     /* NULL is fine; unloads its sessions */
-/* Loads the sessions for every worker and describes the model; a processor that cannot run it gets none. */
+COSREL_CHECKED cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version,
+                                          const char *path, const char *hash, cosrel_model **out,
+                                          cosrel_error *err);
+void model_free(cosrel_model *m); /* NULL is fine; unloads its sessions */
+/* Loads the sessions for every worker and describes the model; a processor that cannot run it gets
+ * none. */
 COSREL_CHECKED cosrel_status model_load_sessions(cosrel_model *m, cosrel_error *err);
-/* Seeded random inputs of `rows` along the batch axis: input_count tensors (zeroed) and the values around them; the caller
- * releases both, after a failure too. */
-COSREL_CHECKED cosrel_status model_make_samples(cosrel_model *m, int64_t rows, tensor_buffer *tensors,
-                                                OrtValue **values, cosrel_error *err);
-COSREL_CHECKED cosrel_status model_prepare_samples(cosrel_model *m, cosrel_error *err); /* m->samples */
+/* Seeded random inputs of `rows` along the batch axis: input_count tensors (zeroed) and the values
+ * around them; the caller releases both, after a failure too. */
+COSREL_CHECKED cosrel_status model_make_samples(cosrel_model *m, int64_t rows,
+                                                tensor_buffer *tensors, OrtValue **values,
+                                                cosrel_error *err);
+COSREL_CHECKED cosrel_status model_prepare_samples(cosrel_model *m,
+                                                   cosrel_error *err); /* m->samples */
 
 /* runtime.c: the foreground worker of a device; NULL if there is no such device. */
 const worker *worker_of_device(const cosrel_runtime *rt, size_t device);
 
 /* measure.c */
-/* Runs a sample on every processor a few times, on the calling thread: fills `cells`, [worker][batch], zeroed. */
+/* Runs a sample on every processor a few times, on the calling thread: fills `cells`,
+ * [worker][batch], zeroed. */
 COSREL_CHECKED cosrel_status measure_first(cosrel_model *m, cost_cell *cells, cosrel_error *err);
 
 #endif

@@ -1,8 +1,9 @@
 /* One run: from the memory of a batch's requests to their outputs.
  *
- * A single request on the CPU is run in place: the session reads the caller's memory. Otherwise the inputs are gathered into
- * the worker's buffers: to stand one after the other along the batch axis, and, on devices whose driver may go on reading
- * after a run was given up, to be ours. Outputs are never copied: each request gets a view of its rows. */
+ * A single request on the CPU is run in place: the session reads the caller's memory. Otherwise the
+ * inputs are gathered into the worker's buffers: to stand one after the other along the batch axis,
+ * and, on devices whose driver may go on reading after a run was given up, to be ours. Outputs are
+ * never copied: each request gets a view of its rows. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,13 +35,15 @@ static cosrel_status reserve(worker *w, size_t inputs)
 }
 
 /* Input i of all requests, one after the other, as one value. */
-static cosrel_status gather(worker *w, slot *const *slots, int32_t n, size_t i, int64_t rows, cosrel_error *err)
+static cosrel_status gather(worker *w, slot *const *slots, int32_t n, size_t i, int64_t rows,
+                            cosrel_error *err)
 {
     const cosrel_tensor *first = &slots[0]->inputs[i];
     int64_t shape[64];
     size_t bytes = 0;
     if (first->rank > sizeof shape / sizeof shape[0])
-        return error_set(err, COSREL_UNSUPPORTED, "input '%s' has %zu dimensions", first->name, first->rank);
+        return error_set(err, COSREL_UNSUPPORTED, "input '%s' has %zu dimensions", first->name,
+                         first->rank);
     for (int32_t k = 0; k < n; k++)
         bytes += slots[k]->inputs[i].bytes;
     if (bytes > w->buffer_bytes[i]) {
@@ -71,14 +74,15 @@ static cosrel_status gather(worker *w, slot *const *slots, int32_t n, size_t i, 
     return ort_value_wrap(&joined, &w->inputs[i], err);
 }
 
-static cosrel_status make_inputs(worker *w, const cosrel_model *m, const backend_session *session, slot *const *slots,
-                                 int32_t n, int64_t rows, cosrel_error *err)
+static cosrel_status make_inputs(worker *w, const cosrel_model *m, const backend_session *session,
+                                 slot *const *slots, int32_t n, int64_t rows, cosrel_error *err)
 {
     if (reserve(w, m->io.input_count) != COSREL_OK)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a run");
     cosrel_status status = COSREL_OK;
     for (size_t i = 0; i < m->io.input_count && status == COSREL_OK; i++) {
-        const bool in_place = n == 1 && (session->reads_in_place || slots[0]->inputs[i].type == COSREL_STRING);
+        const bool in_place = n == 1 && (session->reads_in_place ||
+                                         slots[0]->inputs[i].type == COSREL_STRING);
         if (in_place)
             status = ort_value_wrap(&slots[0]->inputs[i], &w->inputs[i], err);
         else
@@ -102,7 +106,8 @@ static cosrel_status look_strings(output_set *set, size_t i, cosrel_tensor *view
     const OrtApi *api = ort_api();
     const size_t count = view->bytes / sizeof(char *);
     size_t text_bytes;
-    cosrel_status status = ort_check(api->GetStringTensorDataLength(set->values[i], &text_bytes), "strings", err);
+    cosrel_status status = ort_check(api->GetStringTensorDataLength(set->values[i], &text_bytes),
+                                     "strings", err);
     if (status != COSREL_OK)
         return status;
     size_t *offsets = calloc(count + 1, sizeof *offsets);
@@ -113,7 +118,9 @@ static cosrel_status look_strings(output_set *set, size_t i, cosrel_tensor *view
         free(block);
         block = NULL;
     } else {
-        status = ort_check(api->GetStringTensorContent(set->values[i], text, text_bytes, offsets, count), "strings", err);
+        status = ort_check(
+            api->GetStringTensorContent(set->values[i], text, text_bytes, offsets, count),
+            "strings", err);
     }
     if (status == COSREL_OK) {
         offsets[count] = text_bytes;
@@ -137,19 +144,21 @@ static cosrel_status look_strings(output_set *set, size_t i, cosrel_tensor *view
 }
 
 /* Each request's rows of output i. */
-static cosrel_status attach_output(const cosrel_model *m, output_set *set, size_t i, slot *const *slots, int32_t n,
-                                   int64_t rows, size_t *dims_used, cosrel_error *err)
+static cosrel_status attach_output(const cosrel_model *m, output_set *set, size_t i,
+                                   slot *const *slots, int32_t n, int64_t rows, size_t *dims_used,
+                                   cosrel_error *err)
 {
     cosrel_tensor whole;
     int64_t shape[64];
-    cosrel_status status = ort_value_look(set->values[i], &whole, shape, sizeof shape / sizeof shape[0], err);
+    cosrel_status status = ort_value_look(set->values[i], &whole, shape,
+                                          sizeof shape / sizeof shape[0], err);
     if (status == COSREL_OK && whole.type == COSREL_STRING)
         status = look_strings(set, i, &whole, err);
     if (status != COSREL_OK)
         return status;
     if (n > 1 && (whole.rank == 0 || shape[0] != rows || whole.bytes % (size_t)rows != 0))
-        return error_set(err, COSREL_UNSUPPORTED, "%s: output '%s' does not follow the batch", m->info.name,
-                         m->io.output_names[i]);
+        return error_set(err, COSREL_UNSUPPORTED, "%s: output '%s' does not follow the batch",
+                         m->info.name, m->io.output_names[i]);
     size_t offset = 0;
     for (int32_t k = 0; k < n; k++) {
         slot *s = slots[k];
@@ -172,8 +181,8 @@ static cosrel_status attach_output(const cosrel_model *m, output_set *set, size_
     return COSREL_OK;
 }
 
-static cosrel_status attach_outputs(worker *w, const cosrel_model *m, slot *const *slots, int32_t n, int64_t rows,
-                                    cosrel_error *err)
+static cosrel_status attach_outputs(worker *w, const cosrel_model *m, slot *const *slots, int32_t n,
+                                    int64_t rows, cosrel_error *err)
 {
     size_t dims_used[SCHED_BATCH_MAX] = {0};
     cosrel_status status = COSREL_OK;
@@ -197,8 +206,8 @@ static cosrel_status attach_outputs(worker *w, const cosrel_model *m, slot *cons
     return COSREL_OK;
 }
 
-static cosrel_status run_values(worker *w, cosrel_model *m, const OrtValue *const *inputs, int32_t batch,
-                                cosrel_error *err)
+static cosrel_status run_values(worker *w, cosrel_model *m, const OrtValue *const *inputs,
+                                int32_t batch, cosrel_error *err)
 {
     backend_session *session = m->sessions[w->index];
     if (!w->set)
@@ -221,7 +230,8 @@ static bool claim(worker *w)
     return ours;
 }
 
-cosrel_status run_batch(worker *w, cosrel_model *m, slot *const *slots, int32_t n, cosrel_error *err)
+cosrel_status run_batch(worker *w, cosrel_model *m, slot *const *slots, int32_t n,
+                        cosrel_error *err)
 {
     const backend_session *session = m->sessions[w->index];
     int64_t rows = 0;

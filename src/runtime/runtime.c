@@ -53,7 +53,8 @@ static int compare_workers(const void *a, const void *b)
     return strcmp(((const worker *)a)->name, ((const worker *)b)->name);
 }
 
-/* A worker for every processor, and a background twin for every single core: sorted by name, as the core wants them. */
+/* A worker for every processor, and a background twin for every single core: sorted by name, as the
+ * core wants them. */
 static void make_workers(cosrel_runtime *rt)
 {
     const int count = rt->devices->count;
@@ -84,8 +85,9 @@ static cosrel_status make_core(cosrel_runtime *rt, cosrel_error *err)
     sched_processor processors[RUNTIME_WORKERS_MAX];
     for (int i = 0; i < rt->worker_count; i++) {
         const worker *w = &rt->workers[i];
-        processors[i] = (sched_processor){
-            .name = w->name, .units = rt->devices->specs[w->device].units, .level = w->background ? 1 : 0};
+        processors[i] = (sched_processor){.name = w->name,
+                                          .units = rt->devices->specs[w->device].units,
+                                          .level = w->background ? 1 : 0};
     }
     const sched_setup setup = {.processors = processors,
                                .processor_count = rt->worker_count,
@@ -94,8 +96,8 @@ static cosrel_status make_core(cosrel_runtime *rt, cosrel_error *err)
                                .queue_len_max = rt->settings.queue_len_max,
                                .policy = rt->settings.policy,
                                .drop_late = rt->settings.drop_late};
-    if (cost_init(&rt->costs, RUNTIME_MODELS_MAX, rt->worker_count, batches, sizeof batches / sizeof batches[0]) !=
-        COSREL_OK)
+    if (cost_init(&rt->costs, RUNTIME_MODELS_MAX, rt->worker_count, batches,
+                  sizeof batches / sizeof batches[0]) != COSREL_OK)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a runtime");
     return sched_core_create(&setup, &rt->costs, &rt->core, err);
 }
@@ -105,7 +107,8 @@ static cosrel_status start(cosrel_runtime *rt, const cosrel_options *options, co
     cosrel_status status = settings_make(options, &rt->settings, err);
     if (status != COSREL_OK)
         return status;
-    logger_init(&rt->log, COSREL_LOG_INFO, options ? options->log : NULL, options ? options->log_user : NULL);
+    logger_init(&rt->log, COSREL_LOG_INFO, options ? options->log : NULL,
+                options ? options->log_user : NULL);
     if (!options || !options->log)
         rt->log.level = COSREL_LOG_WARNING;
     rt->progress = options ? options->progress : NULL;
@@ -118,7 +121,8 @@ static cosrel_status start(cosrel_runtime *rt, const cosrel_options *options, co
     make_workers(rt);
     status = make_core(rt, err);
     if (status == COSREL_OK && slots_init(rt, rt->settings.requests_max) != COSREL_OK)
-        status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for %u requests", rt->settings.requests_max);
+        status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for %u requests",
+                           rt->settings.requests_max);
     for (int i = 0; i < rt->worker_count && status == COSREL_OK; i++)
         status = worker_start(&rt->workers[i], err);
     if (status == COSREL_OK)
@@ -153,7 +157,8 @@ static void free_all(cosrel_runtime *rt)
     free(rt);
 }
 
-cosrel_status cosrel_runtime_open(const cosrel_options *options, cosrel_runtime **out, cosrel_error *err)
+cosrel_status cosrel_runtime_open(const cosrel_options *options, cosrel_runtime **out,
+                                  cosrel_error *err)
 {
     *out = NULL;
     cosrel_runtime *rt = calloc(1, sizeof *rt);
@@ -222,7 +227,9 @@ void cosrel_runtime_processor(cosrel_runtime *rt, size_t index, cosrel_processor
     const device_spec *spec = &rt->devices->specs[index];
     info->name = spec->name;
     info->kind = device_kind_name(spec->kind);
-    info->provider = spec->kind == DEVICE_EMULATED ? "emulated" : spec->provider[0] ? spec->provider : "CPU";
+    info->provider = spec->kind == DEVICE_EMULATED ? "emulated"
+                     : spec->provider[0]           ? spec->provider
+                                                   : "CPU";
     info->description = spec->description;
     info->cores = spec->cores;
     info->core_count = (size_t)spec->core_count;
@@ -269,15 +276,17 @@ const cosrel_model_info *cosrel_model_describe(const cosrel_model *model)
     return &model->info;
 }
 
-int64_t cosrel_model_cost_ns(cosrel_runtime *rt, const cosrel_model *model, size_t processor, int32_t batch)
+int64_t cosrel_model_cost_ns(cosrel_runtime *rt, const cosrel_model *model, size_t processor,
+                             int32_t batch)
 {
     const worker *w = worker_of_device(rt, processor);
     if (!w || batch < 1)
         return 0;
     pthread_mutex_lock(&rt->lock);
     const int b = cost_batch_index(&rt->costs, batch);
-    const int64_t cost_ns =
-        rt->costs.batches[b] == batch ? cost_at(&rt->costs, model->index, w->index, b)->service_ns : 0;
+    const int64_t cost_ns = rt->costs.batches[b] == batch
+                                ? cost_at(&rt->costs, model->index, w->index, b)->service_ns
+                                : 0;
     pthread_mutex_unlock(&rt->lock);
     return cost_ns;
 }

@@ -32,15 +32,17 @@ void service_take_out(worker *w, cosrel_model *suspect, const char *why, int64_t
     } else if (!w->down) {
         w->down = true;
         sched_core_processor_down(rt->core, now_ns, w->index);
-        log_warning(&rt->log, "%s: taken out: %s; tried again in %.1f s", w->name, why, (double)w->backoff_ns / 1e9);
+        log_warning(&rt->log, "%s: taken out: %s; tried again in %.1f s", w->name, why,
+                    (double)w->backoff_ns / 1e9);
     }
     ort_api()->ReleaseStatus(ort_api()->RunOptionsUnsetTerminate(w->run.options));
     atomic_store(&w->run.terminate, false);
     service_poke(rt);
 }
 
-/* A run is past its limit: it is told to stop. Where its inputs are ours, its requests go to others at once; a
- * CPU run reads its callers' memory, so they must wait until it has ended, which it does between two nodes. */
+/* A run is past its limit: it is told to stop. Where its inputs are ours, its requests go to others
+ * at once; a CPU run reads its callers' memory, so they must wait until it has ended, which it does
+ * between two nodes. */
 static void give_up(worker *w, int64_t now_ns)
 {
     cosrel_runtime *rt = w->rt;
@@ -55,7 +57,8 @@ static void give_up(worker *w, int64_t now_ns)
     w->suspect = w->model;
     sched_core_processor_down(rt->core, now_ns, w->index);
     worker_requeued(w, now_ns);
-    log_warning(&rt->log, "%s: taken out: a run of %s takes too long", w->name, w->model->info.name);
+    log_warning(&rt->log, "%s: taken out: a run of %s takes too long", w->name,
+                w->model->info.name);
 }
 
 static void start_probe(worker *w, int64_t now_ns, wake_list *wakes)

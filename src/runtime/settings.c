@@ -58,23 +58,31 @@ struct settings_file {
 
 /* ---- The file's schema ---- */
 
-enum { OPTIONAL = CYAML_FLAG_OPTIONAL, TEXT = CYAML_FLAG_POINTER, OPTIONAL_TEXT = CYAML_FLAG_POINTER | OPTIONAL };
+enum {
+    OPTIONAL = CYAML_FLAG_OPTIONAL,
+    TEXT = CYAML_FLAG_POINTER,
+    OPTIONAL_TEXT = CYAML_FLAG_POINTER | OPTIONAL
+};
 
 static const cyaml_schema_value_t core_schema = {CYAML_VALUE_INT(CYAML_FLAG_DEFAULT, int)};
-static const cyaml_schema_value_t name_schema = {CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, DEVICE_NAME_MAX - 1)};
+static const cyaml_schema_value_t name_schema = {
+    CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 1, DEVICE_NAME_MAX - 1)};
 
 static const cyaml_schema_field_t option_fields[] = {
     CYAML_FIELD_STRING_PTR("key", TEXT, option_entry, key, 1, 63),
     CYAML_FIELD_STRING_PTR("value", TEXT, option_entry, value, 0, 191),
     CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t option_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, option_entry, option_fields)};
+static const cyaml_schema_value_t option_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, option_entry, option_fields)};
 
 static const cyaml_schema_field_t provider_fields[] = {
     CYAML_FIELD_STRING_PTR("name", TEXT, provider_entry, name, 1, DEVICE_NAME_MAX - 1),
     CYAML_FIELD_STRING_PTR("provider", TEXT, provider_entry, provider, 1, 47),
-    CYAML_FIELD_SEQUENCE("cores", OPTIONAL_TEXT, provider_entry, cores, &core_schema, 0, DEVICE_CORES_MAX),
-    CYAML_FIELD_SEQUENCE("options", OPTIONAL_TEXT, provider_entry, options, &option_schema, 0, DEVICE_OPTIONS_MAX),
+    CYAML_FIELD_SEQUENCE("cores", OPTIONAL_TEXT, provider_entry, cores, &core_schema, 0,
+                         DEVICE_CORES_MAX),
+    CYAML_FIELD_SEQUENCE("options", OPTIONAL_TEXT, provider_entry, options, &option_schema, 0,
+                         DEVICE_OPTIONS_MAX),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t provider_schema = {
@@ -83,8 +91,10 @@ static const cyaml_schema_value_t provider_schema = {
 static const cyaml_schema_field_t emulated_fields[] = {
     CYAML_FIELD_STRING_PTR("name", TEXT, emulated_entry, name, 1, DEVICE_NAME_MAX - 1),
     CYAML_FIELD_STRING_PTR("table", TEXT, emulated_entry, table, 1, 4095),
-    CYAML_FIELD_STRING_PTR("processor", OPTIONAL_TEXT, emulated_entry, processor, 1, DEVICE_NAME_MAX - 1),
-    CYAML_FIELD_SEQUENCE("cores", OPTIONAL_TEXT, emulated_entry, cores, &core_schema, 0, DEVICE_CORES_MAX),
+    CYAML_FIELD_STRING_PTR("processor", OPTIONAL_TEXT, emulated_entry, processor, 1,
+                           DEVICE_NAME_MAX - 1),
+    CYAML_FIELD_SEQUENCE("cores", OPTIONAL_TEXT, emulated_entry, cores, &core_schema, 0,
+                         DEVICE_CORES_MAX),
     CYAML_FIELD_INT("fail_every", OPTIONAL, emulated_entry, fail_every),
     CYAML_FIELD_INT("hang_every", OPTIONAL, emulated_entry, hang_every),
     CYAML_FIELD_END,
@@ -93,7 +103,8 @@ static const cyaml_schema_value_t emulated_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, emulated_entry, emulated_fields)};
 
 static const cyaml_schema_field_t file_fields[] = {
-    CYAML_FIELD_SEQUENCE("processors", OPTIONAL_TEXT, settings_file, processors, &name_schema, 1, DEVICE_MAX),
+    CYAML_FIELD_SEQUENCE("processors", OPTIONAL_TEXT, settings_file, processors, &name_schema, 1,
+                         DEVICE_MAX),
     CYAML_FIELD_STRING_PTR("policy", OPTIONAL_TEXT, settings_file, policy, 1, 127),
     CYAML_FIELD_STRING_PTR("profile", OPTIONAL_TEXT, settings_file, profile, 1, 4095),
     CYAML_FIELD_STRING_PTR("cache_folder", OPTIONAL_TEXT, settings_file, cache_folder, 0, 4095),
@@ -101,15 +112,20 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_UINT("queue_len_max", OPTIONAL, settings_file, queue_len_max),
     CYAML_FIELD_FLOAT("run_limit_ms", OPTIONAL, settings_file, run_limit_ms),
     CYAML_FIELD_FLOAT("retry_ms", OPTIONAL, settings_file, retry_ms),
-    CYAML_FIELD_ENUM("software_gpu", OPTIONAL | CYAML_FLAG_STRICT, settings_file, software_gpu, yaml_bool, YAML_BOOL_COUNT),
-    CYAML_FIELD_ENUM("drop_late", OPTIONAL | CYAML_FLAG_STRICT, settings_file, drop_late, yaml_bool, YAML_BOOL_COUNT),
-    CYAML_FIELD_ENUM("measure_energy", OPTIONAL | CYAML_FLAG_STRICT, settings_file, measure_energy, yaml_bool,
+    CYAML_FIELD_ENUM("software_gpu", OPTIONAL | CYAML_FLAG_STRICT, settings_file, software_gpu,
+                     yaml_bool, YAML_BOOL_COUNT),
+    CYAML_FIELD_ENUM("drop_late", OPTIONAL | CYAML_FLAG_STRICT, settings_file, drop_late, yaml_bool,
                      YAML_BOOL_COUNT),
-    CYAML_FIELD_SEQUENCE("emulated", OPTIONAL_TEXT, settings_file, emulated, &emulated_schema, 0, DEVICE_MAX),
-    CYAML_FIELD_SEQUENCE("providers", OPTIONAL_TEXT, settings_file, providers, &provider_schema, 0, DEVICE_MAX),
+    CYAML_FIELD_ENUM("measure_energy", OPTIONAL | CYAML_FLAG_STRICT, settings_file, measure_energy,
+                     yaml_bool, YAML_BOOL_COUNT),
+    CYAML_FIELD_SEQUENCE("emulated", OPTIONAL_TEXT, settings_file, emulated, &emulated_schema, 0,
+                         DEVICE_MAX),
+    CYAML_FIELD_SEQUENCE("providers", OPTIONAL_TEXT, settings_file, providers, &provider_schema, 0,
+                         DEVICE_MAX),
     CYAML_FIELD_END,
 };
-static const cyaml_schema_value_t file_schema = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, settings_file, file_fields)};
+static const cyaml_schema_value_t file_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, settings_file, file_fields)};
 
 /* ---- Putting it together ---- */
 
@@ -156,7 +172,8 @@ static cosrel_status take_texts(settings *s, const settings_file *f, const cosre
 {
     bool ok = true;
     if (o->processors || f->processors_count) {
-        s->processors = o->processors ? strdup(o->processors) : join(f->processors, f->processors_count);
+        s->processors = o->processors ? strdup(o->processors)
+                                      : join(f->processors, f->processors_count);
         ok = s->processors != NULL;
     }
     if (o->profile || f->profile) {
@@ -173,15 +190,16 @@ static cosrel_status take_texts(settings *s, const settings_file *f, const cosre
     return ok && s->policy && s->cache_folder ? COSREL_OK : COSREL_OUT_OF_MEMORY;
 }
 
-/* Milliseconds of the file or nanoseconds of the options; `fallback_ns` where neither says anything. */
-static cosrel_status take_time(const settings *s, const char *key, int64_t option_ns, double file_ms, int64_t fallback_ns,
-                               int64_t *out, cosrel_error *err)
+/* Milliseconds of the file or nanoseconds of the options; `fallback_ns` where neither says
+ * anything. */
+static cosrel_status take_time(const settings *s, const char *key, int64_t option_ns,
+                               double file_ms, int64_t fallback_ns, int64_t *out, cosrel_error *err)
 {
     if (option_ns < 0)
         return error_set(err, COSREL_INVALID_ARGUMENT, "options: %s must not be negative", key);
     if (!(file_ms >= 0 && file_ms <= 1e9))
-        return error_set(err, COSREL_INVALID_FILE, "%s: key '%s_ms': %g is not between 0 and 1e9 ms", s->path, key,
-                         file_ms);
+        return error_set(err, COSREL_INVALID_FILE,
+                         "%s: key '%s_ms': %g is not between 0 and 1e9 ms", s->path, key, file_ms);
     *out = option_ns ? option_ns : file_ms > 0 ? (int64_t)(file_ms * 1e6) : fallback_ns;
     return COSREL_OK;
 }
@@ -192,19 +210,22 @@ static cosrel_status take_all(settings *s, const cosrel_options *o, cosrel_error
     const settings_file *f = s->file ? s->file : &nothing;
     if (take_texts(s, f, o) != COSREL_OK)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the settings");
-    s->requests_max = o->requests_max ? o->requests_max : f->requests_max ? f->requests_max : REQUESTS_DEFAULT;
+    s->requests_max = o->requests_max   ? o->requests_max
+                      : f->requests_max ? f->requests_max
+                                        : REQUESTS_DEFAULT;
     if (s->requests_max > REQUESTS_MAX)
         return error_set(err, o->requests_max ? COSREL_INVALID_ARGUMENT : COSREL_INVALID_FILE,
-                         "%s: requests_max: %u is more than %d", o->requests_max ? "options" : s->path, s->requests_max,
-                         REQUESTS_MAX);
+                         "%s: requests_max: %u is more than %d",
+                         o->requests_max ? "options" : s->path, s->requests_max, REQUESTS_MAX);
     s->queue_len_max = o->queue_len_max ? o->queue_len_max : f->queue_len_max;
     s->software_gpu = o->software_gpu || f->software_gpu;
     s->drop_late = o->drop_late || f->drop_late;
     s->measure_energy = o->measure_energy || f->measure_energy;
-    cosrel_status status = take_time(s, "run_limit", o->run_limit_ns, f->run_limit_ms, RUN_LIMIT_DEFAULT_NS,
-                                     &s->run_limit_ns, err);
+    cosrel_status status = take_time(s, "run_limit", o->run_limit_ns, f->run_limit_ms,
+                                     RUN_LIMIT_DEFAULT_NS, &s->run_limit_ns, err);
     if (status == COSREL_OK)
-        status = take_time(s, "retry", o->retry_ns, f->retry_ms, RETRY_DEFAULT_NS, &s->retry_ns, err);
+        status = take_time(s, "retry", o->retry_ns, f->retry_ms, RETRY_DEFAULT_NS, &s->retry_ns,
+                           err);
     return status;
 }
 
@@ -214,8 +235,10 @@ cosrel_status settings_make(const cosrel_options *options, settings *out, cosrel
     cosrel_options_init(&o);
     memset(out, 0, sizeof *out);
     if (options) {
-        if (options->struct_bytes < offsetof(cosrel_options, settings_file) + sizeof o.settings_file)
-            return error_set(err, COSREL_INVALID_ARGUMENT, "options: fill them with cosrel_options_init first");
+        if (options->struct_bytes <
+            offsetof(cosrel_options, settings_file) + sizeof o.settings_file)
+            return error_set(err, COSREL_INVALID_ARGUMENT,
+                             "options: fill them with cosrel_options_init first");
         /* A caller compiled against an older or newer header: what both know counts. */
         memcpy(&o, options, options->struct_bytes < sizeof o ? options->struct_bytes : sizeof o);
     }
@@ -223,7 +246,8 @@ cosrel_status settings_make(const cosrel_options *options, settings *out, cosrel
         out->path = strdup(o.settings_file);
         if (!out->path)
             return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the settings");
-        const cosrel_status status = yaml_load(o.settings_file, &file_schema, (void **)&out->file, err);
+        const cosrel_status status = yaml_load(o.settings_file, &file_schema, (void **)&out->file,
+                                               err);
         if (status != COSREL_OK)
             return status;
     }
@@ -238,7 +262,8 @@ cosrel_status settings_parse(const char *text, size_t bytes, settings *out, cosr
     out->path = strdup("settings.yaml");
     if (!out->path)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the settings");
-    const cosrel_status status = yaml_parse(out->path, text, bytes, &file_schema, (void **)&out->file, err);
+    const cosrel_status status = yaml_parse(out->path, text, bytes, &file_schema,
+                                            (void **)&out->file, err);
     return status == COSREL_OK ? take_all(out, &o, err) : status;
 }
 
@@ -255,19 +280,21 @@ void settings_deinit(settings *s)
 
 /* ---- Processors ---- */
 
-static cosrel_status take_cores(const settings *s, const char *name, const int *cores, unsigned count,
-                                device_spec *spec, cosrel_error *err)
+static cosrel_status take_cores(const settings *s, const char *name, const int *cores,
+                                unsigned count, device_spec *spec, cosrel_error *err)
 {
     for (unsigned i = 0; i < count; i++) {
         if (cores[i] < 0 || cores[i] > 4095)
-            return error_set(err, COSREL_INVALID_FILE, "%s: processor '%s': key 'cores': %d is no logical CPU", s->path,
-                             name, cores[i]);
+            return error_set(err, COSREL_INVALID_FILE,
+                             "%s: processor '%s': key 'cores': %d is no logical CPU", s->path, name,
+                             cores[i]);
         spec->cores[spec->core_count++] = cores[i];
     }
     return COSREL_OK;
 }
 
-static cosrel_status add(const settings *s, device_list *list, const device_spec *spec, cosrel_error *err)
+static cosrel_status add(const settings *s, device_list *list, const device_spec *spec,
+                         cosrel_error *err)
 {
     cosrel_error why;
     const cosrel_status status = device_add(list, spec, &why);
@@ -276,7 +303,8 @@ static cosrel_status add(const settings *s, device_list *list, const device_spec
     return error_set(err, COSREL_INVALID_FILE, "%s: %s", s->path, why.text);
 }
 
-static cosrel_status add_provider(const settings *s, device_list *list, const provider_entry *entry, cosrel_error *err)
+static cosrel_status add_provider(const settings *s, device_list *list, const provider_entry *entry,
+                                  cosrel_error *err)
 {
     device_spec spec = {.kind = DEVICE_PROVIDER};
     snprintf(spec.name, sizeof spec.name, "%s", entry->name);
@@ -287,22 +315,27 @@ static cosrel_status add_provider(const settings *s, device_list *list, const pr
         snprintf(option->key, sizeof option->key, "%s", entry->options[i].key);
         snprintf(option->value, sizeof option->value, "%s", entry->options[i].value);
     }
-    const cosrel_status status = take_cores(s, entry->name, entry->cores, entry->cores_count, &spec, err);
+    const cosrel_status status = take_cores(s, entry->name, entry->cores, entry->cores_count, &spec,
+                                            err);
     return status == COSREL_OK ? add(s, list, &spec, err) : status;
 }
 
 static cosrel_status add_emulated(const settings *s, device_list *list, const emulated_entry *entry,
                                   device_table **table, cosrel_error *err)
 {
-    device_spec spec = {.kind = DEVICE_EMULATED, .fail_every = entry->fail_every, .hang_every = entry->hang_every};
+    device_spec spec = {
+        .kind = DEVICE_EMULATED, .fail_every = entry->fail_every, .hang_every = entry->hang_every};
     const char *processor = entry->processor ? entry->processor : entry->name;
     if (entry->fail_every < 0 || entry->hang_every < 0)
-        return error_set(err, COSREL_INVALID_FILE, "%s: processor '%s': fail_every and hang_every count runs from 1; 0: never",
-                         s->path, entry->name);
+        return error_set(
+            err, COSREL_INVALID_FILE,
+            "%s: processor '%s': fail_every and hang_every count runs from 1; 0: never", s->path,
+            entry->name);
     char *path = beside(s, entry->table);
     if (!path || strlen(path) >= sizeof spec.table_path) {
         free(path);
-        return error_set(err, COSREL_INVALID_FILE, "%s: processor '%s': key 'table': the path is too long", s->path,
+        return error_set(err, COSREL_INVALID_FILE,
+                         "%s: processor '%s': key 'table': the path is too long", s->path,
                          entry->name);
     }
     snprintf(spec.table_path, sizeof spec.table_path, "%s", path);
@@ -314,13 +347,14 @@ static cosrel_status add_emulated(const settings *s, device_list *list, const em
     snprintf(spec.name, sizeof spec.name, "%s", entry->name);
     snprintf(spec.table_processor, sizeof spec.table_processor, "%s", processor);
     const char *base = strrchr(spec.table_path, '/');
-    snprintf(spec.description, sizeof spec.description, "emulated: times of '%.40s' in %.80s", processor,
-             base ? base + 1 : spec.table_path);
+    snprintf(spec.description, sizeof spec.description, "emulated: times of '%.40s' in %.80s",
+             processor, base ? base + 1 : spec.table_path);
     status = take_cores(s, entry->name, entry->cores, entry->cores_count, &spec, err);
     return status == COSREL_OK ? add(s, list, &spec, err) : status;
 }
 
-cosrel_status settings_add_devices(const settings *s, device_list *list, device_table **tables, cosrel_error *err)
+cosrel_status settings_add_devices(const settings *s, device_list *list, device_table **tables,
+                                   cosrel_error *err)
 {
     cosrel_status status = COSREL_OK;
     if (!s->file)

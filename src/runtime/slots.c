@@ -1,5 +1,5 @@
-/* Requests in flight, in a pool that is sized once. The slot used last is used next: it is warm, and what it has grown to
- * serves again, so that nothing is allocated in the long run. */
+/* Requests in flight, in a pool that is sized once. The slot used last is used next: it is warm,
+ * and what it has grown to serves again, so that nothing is allocated in the long run. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,7 +129,8 @@ static cosrel_status grow(void **array, size_t *capacity, size_t count, size_t e
 
 cosrel_status slot_reserve_inputs(slot *s, size_t count, size_t dims)
 {
-    const cosrel_status status = grow((void **)&s->inputs, &s->input_capacity, count, sizeof *s->inputs);
+    const cosrel_status status = grow((void **)&s->inputs, &s->input_capacity, count,
+                                      sizeof *s->inputs);
     if (status != COSREL_OK)
         return status;
     return grow((void **)&s->input_dims, &s->input_dims_capacity, dims, sizeof *s->input_dims);
@@ -137,7 +138,8 @@ cosrel_status slot_reserve_inputs(slot *s, size_t count, size_t dims)
 
 cosrel_status slot_reserve_views(slot *s, size_t count, size_t dims)
 {
-    const cosrel_status status = grow((void **)&s->views, &s->view_capacity, count, sizeof *s->views);
+    const cosrel_status status = grow((void **)&s->views, &s->view_capacity, count,
+                                      sizeof *s->views);
     if (status != COSREL_OK)
         return status;
     return grow((void **)&s->view_dims, &s->view_dims_capacity, dims, sizeof *s->view_dims);

@@ -2,13 +2,14 @@
  *
  * Roles (threads):
  *   callers    any thread of the user's: submit, wait, cancel, load.
- *   workers    one per processor and one per background twin, pinned: they run batches and answer requests.
- *   service    one: watches for hung runs, tries processors that were taken out again, answers drops and cancellations, and
- *              ends the jobs of background workers: those run only when nobody else wants their core, so they must
- *              never hold a lock that others wait for.
+ *   workers    one per processor and one per background twin, pinned: they run batches and answer
+ * requests. service    one: watches for hung runs, tries processors that were taken out again,
+ * answers drops and cancellations, and ends the jobs of background workers: those run only when
+ * nobody else wants their core, so they must never hold a lock that others wait for.
  *
- * There is no scheduler thread: whoever brings an event (a submit, a finished run) takes `lock`, tells the core, and carries
- * its actions out. A decision takes microseconds, a hop to another thread costs more than that.
+ * There is no scheduler thread: whoever brings an event (a submit, a finished run) takes `lock`,
+ * tells the core, and carries its actions out. A decision takes microseconds, a hop to another
+ * thread costs more than that.
  *
  * Locks, in the order in which they may be taken: load_lock, lock, slots.lock. */
 #ifndef RUNTIME_STATE_H
@@ -34,44 +35,45 @@ enum { RUNTIME_MODELS_MAX = 256, RUNTIME_WORKERS_MAX = SCHED_PROCESSORS_MAX };
 typedef struct slot slot;
 typedef struct worker worker;
 
-/* The outputs of one run, shared by the requests of its batch. Freed to its pool by the last one that lets go. */
+/* The outputs of one run, shared by the requests of its batch. Freed to its pool by the last one
+ * that lets go. */
 typedef struct output_set {
     _Atomic uint32_t users;
     OrtValue **values;
     size_t count;
     size_t capacity;
-    char **strings;            /* per output: the text and pointers of a string tensor, or NULL */
-    struct output_set *next;   /* in the pool */
+    char **strings;          /* per output: the text and pointers of a string tensor, or NULL */
+    struct output_set *next; /* in the pool */
 } output_set;
 
 typedef enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_RUNNING, SLOT_ANSWERED } slot_state;
 
 /* One request in flight. */
 struct slot {
-    cosrel_result result;      /* first: cosrel_result_release finds the slot by it */
+    cosrel_result result; /* first: cosrel_result_release finds the slot by it */
     cosrel_runtime *rt;
     _Atomic uint32_t generation;
     _Atomic uint32_t answered; /* futex word: 0, then 1 when `result` may be read by the waiter */
     _Atomic uint32_t sleeping; /* the waiter sleeps on `answered` */
     uint32_t index;
-    _Atomic slot_state state;  /* changed under rt->lock, but for SLOT_FREE */
-    bool cancelled;            /* guarded by rt->lock */
+    _Atomic slot_state state; /* changed under rt->lock, but for SLOT_FREE */
+    bool cancelled;           /* guarded by rt->lock */
     cosrel_model *model;
     sched_id id;
     cosrel_done_fn done;
-    int64_t deadline_ns;       /* absolute; SCHED_NEVER: none */
-    int64_t rows;              /* along the batch axis; 1 for a model without */
-    cosrel_tensor *inputs;     /* in the model's order; shapes in input_dims */
+    int64_t deadline_ns;   /* absolute; SCHED_NEVER: none */
+    int64_t rows;          /* along the batch axis; 1 for a model without */
+    cosrel_tensor *inputs; /* in the model's order; shapes in input_dims */
     int64_t *input_dims;
     size_t input_capacity;
     size_t input_dims_capacity;
     output_set *outputs;
-    cosrel_tensor *views;      /* result.outputs; shapes in view_dims */
+    cosrel_tensor *views; /* result.outputs; shapes in view_dims */
     int64_t *view_dims;
     size_t view_capacity;
     size_t view_dims_capacity;
     char message[256];
-    slot *next;                /* free list, or a list of answers to deliver */
+    slot *next; /* free list, or a list of answers to deliver */
 };
 
 typedef struct slot_pool {
@@ -84,18 +86,19 @@ typedef struct slot_pool {
 
 struct cosrel_model {
     cosrel_runtime *rt;
-    int index;                           /* in the core and the cost table */
+    int index; /* in the core and the cost table */
     cosrel_model_info info;
     model_source source;
     model_io io;
     char *name;
     char *path;
     backend_session *sessions[RUNTIME_WORKERS_MAX]; /* per worker; NULL: cannot run there */
-    tensor_buffer *sample_tensors;       /* the memory behind `samples` */
-    OrtValue **samples;                  /* a valid input of batch 1, per input; for warming up and probing */
+    tensor_buffer *sample_tensors;                  /* the memory behind `samples` */
+    OrtValue **samples; /* a valid input of batch 1, per input; for warming up and probing */
     bool samples_run[RUNTIME_WORKERS_MAX]; /* per worker: they are known to run there */
-    _Atomic int64_t fastest_ns;          /* the least of its estimates; for waiters, who spin if it is small */
-    _Atomic bool batchable;              /* cleared if the outputs turn out not to follow the batch */
+    _Atomic int64_t
+        fastest_ns;         /* the least of its estimates; for waiters, who spin if it is small */
+    _Atomic bool batchable; /* cleared if the outputs turn out not to follow the batch */
     /* Statistics, guarded by rt->lock. */
     hist latency;
     uint64_t completed, failed, cancelled, dropped, late, with_deadline, runs;
@@ -104,28 +107,28 @@ struct cosrel_model {
 /* What became of a job. */
 typedef struct job_outcome {
     bool processor_ok;
-    bool batch_ok;             /* ran as one batch, so its time says something about the cost */
-    bool again;                /* the requests go back to the queue: another attempt, perhaps elsewhere */
-    bool unbatchable;          /* the outputs do not follow the batch: never again */
+    bool batch_ok;    /* ran as one batch, so its time says something about the cost */
+    bool again;       /* the requests go back to the queue: another attempt, perhaps elsewhere */
+    bool unbatchable; /* the outputs do not follow the batch: never again */
     int64_t started_ns;
-    int64_t cost_ns;           /* what the run took; background: of CPU time */
-    int64_t cpu_ns;            /* of the worker's thread */
+    int64_t cost_ns; /* what the run took; background: of CPU time */
+    int64_t cpu_ns;  /* of the worker's thread */
     cosrel_status statuses[SCHED_BATCH_MAX];
 } job_outcome;
 
 struct worker {
     cosrel_runtime *rt;
-    int index;                           /* the processor in the core */
-    int device;                          /* in rt->devices */
+    int index;  /* the processor in the core */
+    int device; /* in rt->devices */
     bool background;
     char name[DEVICE_NAME_MAX + 8];
     pthread_t thread;
     bool started;
 
-    _Atomic uint32_t wake;               /* futex word: changes with every job and at the end */
+    _Atomic uint32_t wake; /* futex word: changes with every job and at the end */
     _Atomic uint32_t sleeping;
-    _Atomic bool has_job;                /* set under rt->lock, cleared by the worker */
-    _Atomic bool finished;               /* background: the job is over, the service thread ends it */
+    _Atomic bool has_job;  /* set under rt->lock, cleared by the worker */
+    _Atomic bool finished; /* background: the job is over, the service thread ends it */
 
     /* The job: written under rt->lock before has_job is set, read by the worker after. */
     cosrel_model *model;
@@ -135,16 +138,16 @@ struct worker {
 
     /* Guarded by rt->lock. */
     bool running;
-    bool hung;                           /* past its limit: told to stop */
-    bool detached;                       /* its requests were given to others: the run's outcome does not count */
-    bool claimed;                        /* the run is over and its outcome counts: it cannot be detached any more */
+    bool hung;     /* past its limit: told to stop */
+    bool detached; /* its requests were given to others: the run's outcome does not count */
+    bool claimed;  /* the run is over and its outcome counts: it cannot be detached any more */
     bool down;
     int64_t started_ns;
-    int64_t limit_ns;                    /* absolute */
-    int64_t retry_ns;                    /* absolute; SCHED_NEVER: none planned */
+    int64_t limit_ns; /* absolute */
+    int64_t retry_ns; /* absolute; SCHED_NEVER: none planned */
     int64_t backoff_ns;
-    bool probe;                          /* the job is to try the processor with a sample of `suspect` */
-    cosrel_model *suspect;               /* the model whose run failed */
+    bool probe;            /* the job is to try the processor with a sample of `suspect` */
+    cosrel_model *suspect; /* the model whose run failed */
     uint64_t runs, failures;
     int64_t busy_ns, cpu_ns;
 
@@ -152,11 +155,12 @@ struct worker {
     backend_run run;
     OrtValue **inputs;
     size_t input_capacity;
-    output_set *set;                     /* of the run under way; background: given with the job */
-    void **buffers;                      /* gathered inputs, one per input, grown as needed */
+    output_set *set; /* of the run under way; background: given with the job */
+    void **buffers;  /* gathered inputs, one per input, grown as needed */
     size_t *buffer_bytes;
-    job_outcome outcome;                 /* of the last job; background: handed to the service thread by `finished` */
-    int64_t gap_ns;                      /* moving mean of the time between a job's end and the next */
+    job_outcome
+        outcome;    /* of the last job; background: handed to the service thread by `finished` */
+    int64_t gap_ns; /* moving mean of the time between a job's end and the next */
 };
 
 struct cosrel_runtime {
@@ -165,8 +169,8 @@ struct cosrel_runtime {
     logger log;
     OrtEnv *env;
     device_list *devices;
-    device_table *profile;               /* from settings.profile, or NULL */
-    device_table *tables[DEVICE_MAX];    /* of emulated processors */
+    device_table *profile;            /* from settings.profile, or NULL */
+    device_table *tables[DEVICE_MAX]; /* of emulated processors */
 
     pthread_mutex_t lock;
     sched_core *core;
@@ -175,13 +179,13 @@ struct cosrel_runtime {
     int worker_count;
     cosrel_model *models[RUNTIME_MODELS_MAX];
     int model_count;
-    int running;                         /* workers with a run under way */
-    int outstanding;                     /* accepted requests that are not answered and delivered */
-    int paused;                          /* > 0: nothing is started */
+    int running;     /* workers with a run under way */
+    int outstanding; /* accepted requests that are not answered and delivered */
+    int paused;      /* > 0: nothing is started */
     bool closing;
     _Atomic bool stop;
-    pthread_cond_t changed;              /* running or outstanding fell */
-    slot *to_deliver;                    /* answers with a callback for the service thread */
+    pthread_cond_t changed; /* running or outstanding fell */
+    slot *to_deliver;       /* answers with a callback for the service thread */
     cosrel_run_event_fn on_run;
     void *on_run_user;
 
@@ -189,11 +193,12 @@ struct cosrel_runtime {
     slot_pool pool;
     pthread_t service;
     bool service_started;
-    _Atomic uint32_t service_word;       /* futex word: changes with everything that the service thread must see */
+    _Atomic uint32_t
+        service_word; /* futex word: changes with everything that the service thread must see */
     _Atomic bool service_sleeping;
-    int64_t service_next_ns;             /* when it looks around by itself; guarded by lock */
+    int64_t service_next_ns; /* when it looks around by itself; guarded by lock */
     _Atomic uint64_t bytes_copied;
-    uint64_t decisions_before;           /* at the last reset of the statistics */
+    uint64_t decisions_before; /* at the last reset of the statistics */
     cosrel_progress_fn progress;
     void *progress_user;
 };

@@ -54,7 +54,8 @@ void cosrel_runtime_reset_stats(cosrel_runtime *rt)
     pthread_mutex_lock(&rt->lock);
     for (int i = 0; i < rt->model_count; i++) {
         cosrel_model *m = rt->models[i];
-        m->completed = m->failed = m->cancelled = m->dropped = m->late = m->with_deadline = m->runs = 0;
+        m->completed = m->failed = m->cancelled = m->dropped = m->late = m->with_deadline =
+            m->runs = 0;
         hist_reset(&m->latency);
     }
     for (int i = 0; i < rt->worker_count; i++) {

@@ -9,16 +9,17 @@
 #include "runtime/futex.h"
 #include "runtime/parts.h"
 
-/* A waiter spins instead of sleeping only where the answer is due sooner than going to sleep and being woken takes
- * (about 10 to 50 us on a virtual machine, bench/bench_overhead). */
+/* A waiter spins instead of sleeping only where the answer is due sooner than going to sleep and
+ * being woken takes (about 10 to 50 us on a virtual machine, bench/bench_overhead). */
 enum { SPIN_ESTIMATE_NS = 50000, SPIN_LIMIT_NS = 150000 };
 
 /* Copies the descriptions (not the data) of the inputs in the model's order. */
-static cosrel_status take_inputs(slot *s, const cosrel_model *m, const cosrel_request *request, cosrel_error *err)
+static cosrel_status take_inputs(slot *s, const cosrel_model *m, const cosrel_request *request,
+                                 cosrel_error *err)
 {
     size_t order[VALUE_CHECK_MAX];
-    cosrel_status status = value_check(m->info.name, m->io.inputs, m->io.input_count, request->inputs,
-                                       request->input_count, order, &s->rows, err);
+    cosrel_status status = value_check(m->info.name, m->io.inputs, m->io.input_count,
+                                       request->inputs, request->input_count, order, &s->rows, err);
     if (status != COSREL_OK)
         return status;
     size_t dims = 0;
@@ -39,7 +40,8 @@ static cosrel_status take_inputs(slot *s, const cosrel_model *m, const cosrel_re
     return COSREL_OK;
 }
 
-static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *request, cosrel_error *err)
+static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *request,
+                           cosrel_error *err)
 {
     wake_list wakes = {.count = 0};
     const cosrel_model *m = s->model;
@@ -49,8 +51,10 @@ static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *re
     s->deadline_ns = request->deadline_ns > 0 ? now_ns + request->deadline_ns : SCHED_NEVER;
     s->result.submitted_ns = now_ns;
     s->state = SLOT_WAITING;
-    const sched_arrival arrival = {
-        .model = m->index, .priority = request->priority, .deadline_ns = s->deadline_ns, .tag = s->index};
+    const sched_arrival arrival = {.model = m->index,
+                                   .priority = request->priority,
+                                   .deadline_ns = s->deadline_ns,
+                                   .tag = s->index};
     if (status == COSREL_OK)
         status = sched_core_arrive(rt->core, now_ns, &arrival, &s->id);
     if (status == COSREL_OK) {
@@ -68,17 +72,21 @@ cosrel_status cosrel_submit(cosrel_runtime *rt, cosrel_model *model, const cosre
                             cosrel_ticket *ticket, cosrel_error *err)
 {
     if (!rt || !model || !request || model->rt != rt)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "submit: runtime, model and request must belong together");
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "submit: runtime, model and request must belong together");
     if (!request->done && !ticket)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "submit: a request without callback needs a ticket");
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "submit: a request without callback needs a ticket");
     slot *s = slot_take(rt);
     if (!s)
-        return error_set(err, COSREL_QUEUE_FULL, "%u requests are in flight; no more are accepted", rt->pool.count);
+        return error_set(err, COSREL_QUEUE_FULL, "%u requests are in flight; no more are accepted",
+                         rt->pool.count);
     s->model = model;
     s->done = request->done;
     s->result.user = request->user;
     cosrel_status status = take_inputs(s, model, request, err);
-    /* Read before the request is handed in: with a callback the slot may be free again a moment later. */
+    /* Read before the request is handed in: with a callback the slot may be free again a moment
+     * later. */
     const cosrel_ticket own = slot_ticket(s);
     if (status == COSREL_OK)
         status = enter(rt, s, request, err);
@@ -106,13 +114,15 @@ static bool spin_for(slot *s, int64_t estimate_ns)
     return true;
 }
 
-cosrel_status cosrel_wait(cosrel_runtime *rt, cosrel_ticket ticket, int64_t timeout_ns, const cosrel_result **result)
+cosrel_status cosrel_wait(cosrel_runtime *rt, cosrel_ticket ticket, int64_t timeout_ns,
+                          const cosrel_result **result)
 {
     slot *s = slot_of_ticket(rt, ticket);
     if (!s || s->done)
         return COSREL_NOT_FOUND;
     const int64_t end_ns = timeout_ns > 0 ? clock_now_ns() + timeout_ns : 0;
-    if (timeout_ns == 0 ? atomic_load(&s->answered) == 0 : !spin_for(s, atomic_load(&s->model->fastest_ns))) {
+    if (timeout_ns == 0 ? atomic_load(&s->answered) == 0
+                        : !spin_for(s, atomic_load(&s->model->fastest_ns))) {
         atomic_store(&s->sleeping, 1);
         while (atomic_load(&s->answered) == 0) {
             const int64_t left_ns = timeout_ns < 0 ? -1 : end_ns - clock_now_ns();
@@ -144,7 +154,8 @@ cosrel_status cosrel_cancel(cosrel_runtime *rt, cosrel_ticket ticket)
     wake_list wakes = {.count = 0};
     pthread_mutex_lock(&rt->lock);
     const int64_t now_ns = clock_now_ns();
-    /* Looked up once more: it may have been answered and its slot given to another request meanwhile. */
+    /* Looked up once more: it may have been answered and its slot given to another request
+     * meanwhile. */
     const bool same = slot_of_ticket(rt, ticket) == s;
     if (same && s->state == SLOT_WAITING && sched_core_cancel(rt->core, now_ns, s->id)) {
         if (dispatch_answer(s, COSREL_CANCELLED, "cancelled", now_ns))
@@ -160,8 +171,8 @@ cosrel_status cosrel_cancel(cosrel_runtime *rt, cosrel_ticket ticket)
     return status;
 }
 
-cosrel_status cosrel_run(cosrel_runtime *rt, cosrel_model *model, const cosrel_tensor *inputs, size_t input_count,
-                         const cosrel_result **result, cosrel_error *err)
+cosrel_status cosrel_run(cosrel_runtime *rt, cosrel_model *model, const cosrel_tensor *inputs,
+                         size_t input_count, const cosrel_result **result, cosrel_error *err)
 {
     const cosrel_request request = {.inputs = inputs, .input_count = input_count};
     cosrel_ticket ticket;

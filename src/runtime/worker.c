@@ -10,16 +10,18 @@
 #include "runtime/futex.h"
 #include "runtime/parts.h"
 
-/* While jobs follow each other faster than a sleeping thread can be woken, the worker spins for the next one (yielding
- * its core to whoever wants it); else it sleeps at once. */
+/* While jobs follow each other faster than a sleeping thread can be woken, the worker spins for the
+ * next one (yielding its core to whoever wants it); else it sleeps at once. */
 enum { SPIN_GAP_NS = 30000, SPIN_LIMIT_NS = 60000, GAP_WEIGHT = 8 };
 
 void worker_pin_self(const device_spec *spec, const logger *log)
 {
-    /* The session's other threads are pinned to the other cores, one each; this one computes on the first. */
+    /* The session's other threads are pinned to the other cores, one each; this one computes on the
+     * first. */
     cpu_list cpus = {.count = 0};
     cosrel_error err;
-    if (spec->core_count > 0 && cpu_list_add(&cpus, spec->cores[0]) && cpu_pin_self(&cpus, &err) != COSREL_OK)
+    if (spec->core_count > 0 && cpu_list_add(&cpus, spec->cores[0]) &&
+        cpu_pin_self(&cpus, &err) != COSREL_OK)
         log_warning(log, "%s: its thread could not be pinned: %s", spec->name, err.text);
 }
 
@@ -76,7 +78,8 @@ static void run_singly(worker *w, job_outcome *out)
     }
 }
 
-/* Does the processor still run what it has run before? Without a sample it gets the benefit of the doubt. */
+/* Does the processor still run what it has run before? Without a sample it gets the benefit of the
+ * doubt. */
 static bool processor_is_well(worker *w, cosrel_model *m)
 {
     cosrel_error ignored;
@@ -103,12 +106,12 @@ static void run_job(worker *w, job_outcome *out)
         out->statuses[k] = COSREL_RUN_FAILED;
     if (hung || !processor_is_well(w, w->model)) {
         out->processor_ok = false;
-        log_warning(&w->rt->log, "%s: a run of %s %s: %s", w->name, w->model->info.name, hung ? "hung" : "failed",
-                    err.text);
+        log_warning(&w->rt->log, "%s: a run of %s %s: %s", w->name, w->model->info.name,
+                    hung ? "hung" : "failed", err.text);
         return;
     }
-    /* The processor is well: a passing fault, or a request that cannot be run. One by itself gets another attempt, which
-     * the core counts; those of a batch are told apart. */
+    /* The processor is well: a passing fault, or a request that cannot be run. One by itself gets
+     * another attempt, which the core counts; those of a batch are told apart. */
     if (w->batch > 1) {
         out->unbatchable = status == COSREL_UNSUPPORTED;
         run_singly(w, out);
@@ -140,11 +143,14 @@ static void forbid_batches(cosrel_runtime *rt, cosrel_model *m, int64_t now_ns)
             cost_at(&rt->costs, m->index, p, b)->service_ns = 0;
     }
     sched_core_model_changed(rt->core, now_ns, m->index);
-    log_warning(&rt->log, "%s: its outputs do not follow the batch axis; it runs one request at a time", m->info.name);
+    log_warning(&rt->log,
+                "%s: its outputs do not follow the batch axis; it runs one request at a time",
+                m->info.name);
 }
 
 /* Answers all requests of the job; those with a callback go to *deliver. Locked. */
-static void answer_all(worker *w, const job_outcome *out, int64_t started_ns, int64_t now_ns, slot **deliver)
+static void answer_all(worker *w, const job_outcome *out, int64_t started_ns, int64_t now_ns,
+                       slot **deliver)
 {
     const device_spec *spec = &w->rt->devices->specs[w->device];
     for (int32_t k = 0; k < w->batch; k++) {
@@ -154,7 +160,9 @@ static void answer_all(worker *w, const job_outcome *out, int64_t started_ns, in
         s->result.batch = w->batch;
         s->result.started_ns = started_ns;
         const cosrel_status status = s->cancelled ? COSREL_CANCELLED : out->statuses[k];
-        const char *message = status == COSREL_OK ? "" : status == COSREL_CANCELLED ? "cancelled" : s->message;
+        const char *message = status == COSREL_OK          ? ""
+                              : status == COSREL_CANCELLED ? "cancelled"
+                                                           : s->message;
         if (dispatch_answer(s, status, message, now_ns)) {
             s->next = *deliver;
             *deliver = s;
@@ -267,7 +275,8 @@ static void do_job(worker *w)
     run_job(w, &w->outcome);
     w->outcome.started_ns = started_ns;
     w->outcome.cpu_ns = clock_thread_cpu_ns() - cpu_start_ns;
-    /* A background run's wall-clock time holds the pauses that others imposed; its CPU time does not. */
+    /* A background run's wall-clock time holds the pauses that others imposed; its CPU time does
+     * not. */
     w->outcome.cost_ns = w->background ? w->outcome.cpu_ns : clock_now_ns() - started_ns;
     atomic_store(&w->has_job, false);
     if (!w->background) {

@@ -147,8 +147,8 @@ graph_value graph_weight(graph *g, const char *part, size_t rank, const int64_t 
         return 0;
     }
     memcpy(kind.dims, dims, rank * sizeof *dims);
-    const graph_value v =
-        add_tensor(g, part, kind, (graph_tensor){.mean = mean, .deviation = deviation});
+    const graph_value v = add_tensor(g, part, kind,
+                                     (graph_tensor){.mean = mean, .deviation = deviation});
     if (v)
         g->params += element_count(&kind);
     return v;

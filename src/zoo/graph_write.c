@@ -109,8 +109,8 @@ static void store_float(uint8_t *out, float number)
 static double draw_noise(rng *r)
 {
     const uint64_t x = rng_u64(r);
-    const int64_t sum =
-        (int64_t)((x & 0xffff) + (x >> 16 & 0xffff) + (x >> 32 & 0xffff) + (x >> 48));
+    const int64_t sum = (int64_t)((x & 0xffff) + (x >> 16 & 0xffff) + (x >> 32 & 0xffff) +
+                                  (x >> 48));
     const double deviation = 37837.2267; /* sqrt(4 * (2^32 - 1) / 12) */
     return (double)(sum - 2 * 65535) * (1.0 / deviation);
 }

@@ -63,8 +63,8 @@ static graph_value add_block_c(graph *g, graph_value x, int64_t narrow)
 static graph_value add_reduction_d(graph *g, graph_value x)
 {
     const graph_value three = halve(g, same(g, x, 192, 1, 1), 320);
-    const graph_value seven =
-        halve(g, same(g, same(g, same(g, x, 192, 1, 1), 192, 1, 7), 192, 7, 1), 192);
+    const graph_value seven = halve(
+        g, same(g, same(g, same(g, x, 192, 1, 1), 192, 1, 7), 192, 7, 1), 192);
     const graph_value branches[] = {three, seven, layer_max_pool(g, x, 3, 2, 0, false)};
     return layer_concat(g, branches, 3, 1);
 }

@@ -8,11 +8,15 @@
 static double activated_mean_square(layer_activation activation, double mean_square)
 {
     switch (activation) {
-    case LAYER_LINEAR: return mean_square;
+    case LAYER_LINEAR:
+        return mean_square;
     case LAYER_RELU:
-    case LAYER_RELU6: return mean_square / 2;
-    case LAYER_HARD_SWISH: return mean_square / 3;
-    case LAYER_HARD_SIGMOID: return 1.0 / 4 + mean_square / 36;
+    case LAYER_RELU6:
+        return mean_square / 2;
+    case LAYER_HARD_SWISH:
+        return mean_square / 3;
+    case LAYER_HARD_SIGMOID:
+        return 1.0 / 4 + mean_square / 36;
     }
     return mean_square;
 }
@@ -176,14 +180,18 @@ graph_value layer_activate(graph *g, graph_value x, layer_activation activation)
     graph_kind kind = graph_kind_of(g, x);
     kind.mean_square = activated_mean_square(activation, kind.mean_square);
     switch (activation) {
-    case LAYER_LINEAR: return x;
-    case LAYER_RELU: return graph_node(g, "Relu", &x, 1, kind);
+    case LAYER_LINEAR:
+        return x;
+    case LAYER_RELU:
+        return graph_node(g, "Relu", &x, 1, kind);
     case LAYER_RELU6: {
         const graph_value inputs[] = {x, graph_number(g, 0), graph_number(g, 6)};
         return graph_node(g, "Clip", inputs, 3, kind);
     }
-    case LAYER_HARD_SWISH: return graph_node(g, "HardSwish", &x, 1, kind);
-    case LAYER_HARD_SIGMOID: break;
+    case LAYER_HARD_SWISH:
+        return graph_node(g, "HardSwish", &x, 1, kind);
+    case LAYER_HARD_SIGMOID:
+        break;
     }
     const graph_value y = graph_node(g, "HardSigmoid", &x, 1, kind);
     graph_attribute_float(g, "alpha", 1.0f / 6); /* max(0, min(1, x / 6 + 1 / 2)): MobileNetV3's */
@@ -284,8 +292,8 @@ graph_value layer_max_pool(graph *g, graph_value x, int64_t kernel, int64_t stri
 
 graph_value layer_average_pool(graph *g, graph_value x, int64_t kernel, int64_t stride, int64_t pad)
 {
-    const graph_value y =
-        pool(g, "AveragePool", x, (int64_t[]){kernel, stride, pad}, false, mean_growth);
+    const graph_value y = pool(g, "AveragePool", x, (int64_t[]){kernel, stride, pad}, false,
+                               mean_growth);
     graph_attribute_int(g, "count_include_pad", 1);
     return y;
 }

@@ -26,7 +26,7 @@ typedef enum layer_padding {
 
 /* Batch normalization's epsilon, as the frameworks' reference models have it. */
 #define LAYER_EPSILON_TORCH 1e-5f
-#define LAYER_EPSILON_SLIM 1e-3f /* TensorFlow-Slim and Keras, and what was ported from there */
+#define LAYER_EPSILON_SLIM  1e-3f /* TensorFlow-Slim and Keras, and what was ported from there */
 
 enum { LAYER_DEPTHWISE = -1 }; /* as `groups`: one group per channel */
 

@@ -79,8 +79,8 @@ static graph_value add_embeddings(graph *g, graph_value ids, graph_value segment
         .type = COSREL_FLOAT32, .rank = 2, .dims = {LENGTH, HIDDEN}, .mean_square = 1};
     const graph_value starts = graph_ints(g, (int64_t[]){0}, 1);
     const graph_value ends = graph_ints(g, (int64_t[]){LENGTH}, 1);
-    const graph_value positions =
-        graph_node(g, "Slice", (graph_value[]){table, starts, ends}, 3, kind);
+    const graph_value positions = graph_node(g, "Slice", (graph_value[]){table, starts, ends}, 3,
+                                             kind);
     x = layer_add(g, x, positions);
     return add_affine(g, layer_add(g, x, look_up(g, segments, SEGMENTS, HIDDEN)));
 }
@@ -97,16 +97,16 @@ static graph_value add_mask(graph *g, graph_value mask)
     kind.type = COSREL_FLOAT32;
     const graph_value number = graph_node(g, "Cast", &spread, 1, kind);
     graph_attribute_int(g, "to", COSREL_FLOAT32);
-    const graph_value hidden =
-        graph_node(g, "Sub", (graph_value[]){graph_number(g, 1), number}, 2, kind);
+    const graph_value hidden = graph_node(g, "Sub", (graph_value[]){graph_number(g, 1), number}, 2,
+                                          kind);
     return graph_node(g, "Mul", (graph_value[]){hidden, graph_number(g, masked)}, 2, kind);
 }
 
 /* order {0, 2, 1, 3}: [batch, heads, length, size]; {0, 2, 3, 1}: each head transposed. */
 static graph_value split_heads(graph *g, graph_value x, const int64_t *order)
 {
-    const graph_value heads =
-        layer_reshape(g, x, 4, (int64_t[]){GRAPH_BATCH, LENGTH, HEADS, INNER / HEADS});
+    const graph_value heads = layer_reshape(g, x, 4,
+                                            (int64_t[]){GRAPH_BATCH, LENGTH, HEADS, INNER / HEADS});
     return layer_transpose(g, heads, order);
 }
 
@@ -159,8 +159,8 @@ void build_mobilebert(graph *g)
     const graph_kind kind = {
         .type = COSREL_FLOAT32, .rank = 2, .dims = {GRAPH_BATCH, HIDDEN}, .mean_square = 1};
     graph_scope(g, "pooler");
-    const graph_value first =
-        graph_node(g, "Gather", (graph_value[]){x, graph_index(g, 0)}, 2, kind);
+    const graph_value first = graph_node(g, "Gather", (graph_value[]){x, graph_index(g, 0)}, 2,
+                                         kind);
     graph_attribute_int(g, "axis", 1);
     graph_output(g, "pooler_output", first);
 }

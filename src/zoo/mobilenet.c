@@ -142,8 +142,8 @@ void build_mobilenet_v3_large(graph *g)
                                     .expanded = rows[i].expanded,
                                     .channels = rows[i].channels,
                                     .squeezed = rows[i].squeezed,
-                                    .activation =
-                                        rows[i].activation == HS ? LAYER_HARD_SWISH : LAYER_RELU,
+                                    .activation = rows[i].activation == HS ? LAYER_HARD_SWISH
+                                                                           : LAYER_RELU,
                                     .padding = LAYER_PAD_HALF,
                                     .epsilon = LAYER_EPSILON_SLIM};
         graph_scope(g, "block%zu", i + 1);

@@ -1,9 +1,9 @@
 /* Which processors a machine has, from copies of the kernel's files. */
+#include <cmocka.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +36,8 @@ static void make_machine(char *root, int cpus, const char *const *siblings, cons
     put(root, "sys/devices/system/cpu/online", text);
     put(root, "proc/cpuinfo", "processor\t: 0\nmodel name\t: Test CPU 3000");
     for (int i = 0; i < cpus; i++) {
-        snprintf(file, sizeof file, "sys/devices/system/cpu/cpu%d/topology/thread_siblings_list", i);
+        snprintf(file, sizeof file, "sys/devices/system/cpu/cpu%d/topology/thread_siblings_list",
+                 i);
         put(root, file, siblings ? siblings[i] : (snprintf(text, sizeof text, "%d", i), text));
         if (!capacities || capacities[i] == 0)
             continue;
@@ -58,7 +59,8 @@ static void names_of(const device_list *list, char *text, size_t text_bytes)
     size_t used = 0;
     text[0] = '\0';
     for (int i = 0; i < list->count; i++)
-        used += (size_t)snprintf(text + used, text_bytes - used, "%s%s", i ? " " : "", list->specs[i].name);
+        used += (size_t)snprintf(text + used, text_bytes - used, "%s%s", i ? " " : "",
+                                 list->specs[i].name);
 }
 
 static const device_spec *named(const device_list *list, const char *name)
@@ -89,7 +91,8 @@ static void test_two_cores(void **state)
     device_list *list = discover(root);
     names_of(list, names, sizeof names);
     assert_string_equal(names, "cpu0 cpu0-1 cpu1");
-    assert_int_equal(named(list, "cpu0-1")->units, named(list, "cpu0")->units | named(list, "cpu1")->units);
+    assert_int_equal(named(list, "cpu0-1")->units,
+                     named(list, "cpu0")->units | named(list, "cpu1")->units);
     assert_int_equal(named(list, "cpu0")->units & named(list, "cpu1")->units, 0);
     assert_true(named(list, "cpu0")->background);
     assert_false(named(list, "cpu0-1")->background);
@@ -107,7 +110,8 @@ static void test_big_little(void **state)
     make_machine(root, 8, NULL, capacities);
     device_list *list = discover(root);
     names_of(list, names, sizeof names);
-    assert_string_equal(names, "cpu0 cpu0-3 cpu0-7 cpu1 cpu2 cpu3 cpu4 cpu4-5 cpu5 cpu6 cpu6-7 cpu7");
+    assert_string_equal(names,
+                        "cpu0 cpu0-3 cpu0-7 cpu1 cpu2 cpu3 cpu4 cpu4-5 cpu5 cpu6 cpu6-7 cpu7");
     assert_int_equal(named(list, "cpu0-3")->core_count, 4);
     free(list);
     remove_machine(root);

@@ -1,10 +1,10 @@
 /* Sessions compute what a plain ONNX Runtime session of the same threads computes, bit for bit. */
+#include <cmocka.h>
+#include <dirent.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <cmocka.h>
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,10 @@ static OrtValue *make_input(const cosrel_value_info *info, float *data)
     assert_true(elements <= ELEMENTS_MAX);
     for (uint64_t i = 0; i < elements; i++)
         data[i] = (float)rng_normal(&random);
-    const cosrel_tensor t = {.type = COSREL_FLOAT32, .rank = info->rank, .shape = shape, .data = data,
+    const cosrel_tensor t = {.type = COSREL_FLOAT32,
+                             .rank = info->rank,
+                             .shape = shape,
+                             .data = data,
                              .bytes = (size_t)elements * sizeof *data};
     OrtValue *value;
     cosrel_error err;
@@ -85,7 +88,8 @@ static void drop(outputs *out)
         free(out->data[i]);
 }
 
-static void run_plain(const char *path, int threads, const model_io *io, const OrtValue *const *inputs, outputs *out)
+static void run_plain(const char *path, int threads, const model_io *io,
+                      const OrtValue *const *inputs, outputs *out)
 {
     const OrtApi *api = ort_api();
     OrtEnv *env;
@@ -97,7 +101,8 @@ static void run_plain(const char *path, int threads, const model_io *io, const O
     must(api->CreateSessionOptions(&options));
     must(api->SetIntraOpNumThreads(options, threads));
     must(api->CreateSession(env, path, options, &session));
-    must(api->Run(session, NULL, io->input_names, inputs, io->input_count, io->output_names, io->output_count, values));
+    must(api->Run(session, NULL, io->input_names, inputs, io->input_count, io->output_names,
+                  io->output_count, values));
     keep(out, values, io->output_count);
     api->ReleaseSession(session);
     api->ReleaseSessionOptions(options);
@@ -153,9 +158,9 @@ static void test_bits_equal(void **state)
     const long cores = sysconf(_SC_NPROCESSORS_ONLN);
     for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
         for (int threads = 1; threads <= 2 && threads <= cores; threads++) {
-            compare(models[i], threads, cache, true);  /* writes the copy the first time */
-            compare(models[i], threads, cache, true);  /* finds it */
-            compare(models[i], threads, "", false);    /* no cache */
+            compare(models[i], threads, cache, true); /* writes the copy the first time */
+            compare(models[i], threads, cache, true); /* finds it */
+            compare(models[i], threads, "", false);   /* no cache */
         }
     }
 }

@@ -85,11 +85,15 @@ cosrel_tensor fixture_floats(const int64_t *shape, size_t rank, float *data)
     uint64_t elements = 1;
     for (size_t d = 0; d < rank; d++)
         elements *= (uint64_t)shape[d];
-    return (cosrel_tensor){
-        .type = COSREL_FLOAT32, .rank = rank, .shape = shape, .data = data, .bytes = (size_t)elements * sizeof *data};
+    return (cosrel_tensor){.type = COSREL_FLOAT32,
+                           .rank = rank,
+                           .shape = shape,
+                           .data = data,
+                           .bytes = (size_t)elements * sizeof *data};
 }
 
-cosrel_ticket fixture_submit(cosrel_runtime *rt, cosrel_model *m, const cosrel_tensor *inputs, size_t count)
+cosrel_ticket fixture_submit(cosrel_runtime *rt, cosrel_model *m, const cosrel_tensor *inputs,
+                             size_t count)
 {
     const cosrel_request request = {.inputs = inputs, .input_count = count};
     cosrel_ticket ticket = 0;

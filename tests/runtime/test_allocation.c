@@ -1,5 +1,6 @@
-/* After warm-up the library allocates nothing of its own on a request's way. malloc and its kin stand here, in front of the C
- * library's; a call counts if its caller is code of this program, into which Cosrel is linked, and not of ONNX Runtime. */
+/* After warm-up the library allocates nothing of its own on a request's way. malloc and its kin
+ * stand here, in front of the C library's; a call counts if its caller is code of this program,
+ * into which Cosrel is linked, and not of ONNX Runtime. */
 #include "fixture.h"
 
 #include <dlfcn.h>
@@ -23,7 +24,8 @@ static atomic_long own_allocations;
 
 static void count(const void *caller)
 {
-    if (atomic_load(&counting) && (const char *)caller >= __executable_start && (const char *)caller < etext)
+    if (atomic_load(&counting) && (const char *)caller >= __executable_start &&
+        (const char *)caller < etext)
         atomic_fetch_add(&own_allocations, 1);
 }
 

@@ -5,13 +5,15 @@
 
 #include "tiny_onnx.h"
 
-/* A profile that makes batches look very good, and slow enough runs that requests pile up while one is under way. */
-static const char profile[] = "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
-                              "b,cpu0,multi,,,1,5,,,t\n"
-                              "b,cpu0,multi,,,2,5.1,,,t\n"
-                              "b,cpu0,multi,,,4,5.2,,,t\n"
-                              "b,cpu0,multi,,,8,5.3,,,t\n"
-                              "b,cpu0,slow,,,1,100,,,t\n";
+/* A profile that makes batches look very good, and slow enough runs that requests pile up while one
+ * is under way. */
+static const char profile[] =
+    "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
+    "b,cpu0,multi,,,1,5,,,t\n"
+    "b,cpu0,multi,,,2,5.1,,,t\n"
+    "b,cpu0,multi,,,4,5.2,,,t\n"
+    "b,cpu0,multi,,,8,5.3,,,t\n"
+    "b,cpu0,slow,,,1,100,,,t\n";
 
 enum { REQUESTS = 40 };
 
@@ -35,8 +37,11 @@ static void fill(request_data *d, int i, int64_t rows)
     d->shape[1] = 2;
     d->inputs[0] = fixture_floats(d->shape, 2, d->a);
     d->inputs[1] = fixture_floats(d->shape, 2, d->b);
-    d->inputs[2] = (cosrel_tensor){
-        .type = COSREL_INT64, .rank = 1, .shape = d->count, .data = d->n, .bytes = (size_t)rows * sizeof d->n[0]};
+    d->inputs[2] = (cosrel_tensor){.type = COSREL_INT64,
+                                   .rank = 1,
+                                   .shape = d->count,
+                                   .data = d->n,
+                                   .bytes = (size_t)rows * sizeof d->n[0]};
 }
 
 static void check(const request_data *d, const cosrel_result *r)

@@ -13,9 +13,11 @@ static cosrel_runtime *open_with(const char *settings_text, const char *policy, 
 {
     static char settings[512];
     char path[512];
-    fixture_write("npu.csv", "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
-                             "b,good,add,,,1,1,,,t\n"
-                             "b,bad,add,,,1,0.2,,,t\n");
+    fixture_write(
+        "npu.csv",
+        "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
+        "b,good,add,,,1,1,,,t\n"
+        "b,bad,add,,,1,0.2,,,t\n");
     fixture_write("settings.yaml", settings_text);
     fixture_path("settings.yaml", settings);
     fixture_path("models/add.onnx", path);
@@ -86,10 +88,11 @@ static void test_fails_now_and_then(void **state)
 static void test_hangs(void **state)
 {
     (void)state;
-    cosrel_runtime *rt = open_with("processors: [bad, good]\nrun_limit_ms: 60\nretry_ms: 20\nemulated:\n"
-                                   "  - {name: good, table: npu.csv}\n"
-                                   "  - {name: bad, table: npu.csv, hang_every: 5}\n",
-                                   "shortest-latency", "models");
+    cosrel_runtime *rt = open_with(
+        "processors: [bad, good]\nrun_limit_ms: 60\nretry_ms: 20\nemulated:\n"
+        "  - {name: good, table: npu.csv}\n"
+        "  - {name: bad, table: npu.csv, hang_every: 5}\n",
+        "shortest-latency", "models");
     send_all(rt, 100);
     assert_true(failures_of(rt, "bad") > 0);
     bool back = false;
@@ -121,7 +124,8 @@ static void test_nothing_left(void **state)
     cosrel_runtime_close(rt);
 }
 
-/* A run on the CPU past its limit is stopped between two nodes, and the processor is tried again later. */
+/* A run on the CPU past its limit is stopped between two nodes, and the processor is tried again
+ * later. */
 static void test_cpu_run_too_long(void **state)
 {
     (void)state;
@@ -129,8 +133,10 @@ static void test_cpu_run_too_long(void **state)
     static char profile[512];
     fixture_path("long/slow.onnx", path);
     assert_true(tiny_slow(path, 2000));
-    fixture_write("lies.csv", "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
-                              "b,cpu0,slow,,,1,0.01,,,t\n");
+    fixture_write(
+        "lies.csv",
+        "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
+        "b,cpu0,slow,,,1,0.01,,,t\n");
     fixture_path("lies.csv", profile);
     cosrel_options options = fixture_options();
     options.profile = profile;
@@ -182,7 +188,8 @@ static void test_late_requests_are_dropped_only_when_asked(void **state)
     cosrel_error err;
     cosrel_model_stats stats;
     cosrel_runtime *rt = open_with(text, "least-slack", "models");
-    assert_int_equal(cosrel_submit(rt, fixture_model(rt, "add"), &request, &ticket, &err), COSREL_OK);
+    assert_int_equal(cosrel_submit(rt, fixture_model(rt, "add"), &request, &ticket, &err),
+                     COSREL_OK);
     assert_int_equal(fixture_answer(rt, ticket), COSREL_OK);
     cosrel_model_get_stats(rt, fixture_model(rt, "add"), &stats);
     assert_int_equal(stats.late, 1);
@@ -191,7 +198,8 @@ static void test_late_requests_are_dropped_only_when_asked(void **state)
     char dropping[256];
     snprintf(dropping, sizeof dropping, "drop_late: true\n%s", text);
     rt = open_with(dropping, "least-slack", "models");
-    assert_int_equal(cosrel_submit(rt, fixture_model(rt, "add"), &request, &ticket, &err), COSREL_OK);
+    assert_int_equal(cosrel_submit(rt, fixture_model(rt, "add"), &request, &ticket, &err),
+                     COSREL_OK);
     assert_int_equal(fixture_answer(rt, ticket), COSREL_DEADLINE_EXCEEDED);
     cosrel_model_get_stats(rt, fixture_model(rt, "add"), &stats);
     assert_int_equal(stats.dropped, 1);
@@ -201,9 +209,12 @@ static void test_late_requests_are_dropped_only_when_asked(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_always_fails),     cmocka_unit_test(test_fails_now_and_then),
-        cmocka_unit_test(test_hangs),            cmocka_unit_test(test_nothing_left),
-        cmocka_unit_test(test_cpu_run_too_long), cmocka_unit_test(test_request_at_fault),
+        cmocka_unit_test(test_always_fails),
+        cmocka_unit_test(test_fails_now_and_then),
+        cmocka_unit_test(test_hangs),
+        cmocka_unit_test(test_nothing_left),
+        cmocka_unit_test(test_cpu_run_too_long),
+        cmocka_unit_test(test_request_at_fault),
         cmocka_unit_test(test_late_requests_are_dropped_only_when_asked),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

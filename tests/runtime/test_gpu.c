@@ -1,4 +1,5 @@
-/* The WebGPU path, on a real GPU or on a Vulkan software renderer. Skipped (77) where there is neither. */
+/* The WebGPU path, on a real GPU or on a Vulkan software renderer. Skipped (77) where there is
+ * neither. */
 #include "fixture.h"
 
 #include <onnxruntime_c_api.h>
@@ -62,7 +63,8 @@ static void run_plain(const char *path, const char *preference, const cosrel_ten
                                                   ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &input));
     const char *const input_names[] = {"x"};
     const char *const output_names[] = {"y"};
-    must(api, api->Run(session, NULL, input_names, (const OrtValue *const *)&input, 1, output_names, 1, &output));
+    must(api, api->Run(session, NULL, input_names, (const OrtValue *const *)&input, 1, output_names,
+                       1, &output));
     must(api, api->GetTensorMutableData(output, &data));
     memcpy(out, data, COLUMNS * sizeof *out);
     api->ReleaseValue(output);
@@ -104,7 +106,8 @@ static void test_gpu_runs_models(void **state)
     cosrel_processor_info info;
     cosrel_runtime_processor(rt, gpu, &info);
     assert_string_equal(info.provider, "WebGPU");
-    const char *preference = strstr(info.description, "software") ? "low-power" : "high-performance";
+    const char *preference = strstr(info.description, "software") ? "low-power"
+                                                                  : "high-performance";
     run_plain(path, preference, &t, expected);
     for (int k = 0; k < 3; k++)
         assert_memory_equal(got[k], expected, sizeof expected);
@@ -134,7 +137,8 @@ int main(void)
         cmocka_unit_test(test_gpu_runs_models),
     };
     if (!gpu_is_there()) {
-        fprintf(stderr, "skipped: no GPU and no Vulkan software renderer (set up by tools/setup test)\n");
+        fprintf(stderr,
+                "skipped: no GPU and no Vulkan software renderer (set up by tools/setup test)\n");
         return SKIPPED;
     }
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

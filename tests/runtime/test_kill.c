@@ -21,7 +21,8 @@ static void work_for_ever(const char *models, const char *saved, const char *cac
     for (;;) {
         cosrel_runtime *rt;
         cosrel_error err;
-        if (cosrel_runtime_open(&options, &rt, &err) != COSREL_OK || cosrel_runtime_load(rt, models, &err) != COSREL_OK)
+        if (cosrel_runtime_open(&options, &rt, &err) != COSREL_OK ||
+            cosrel_runtime_load(rt, models, &err) != COSREL_OK)
             _exit(1);
         for (int i = 0; i < 50; i++) {
             if (cosrel_runtime_save_profile(rt, saved, &err) != COSREL_OK)
@@ -55,7 +56,8 @@ static void test_killed(void **state)
         assert_true(child >= 0);
         if (child == 0) {
             /* A program of its own: threads and ONNX Runtime do not survive a bare fork. */
-            execl("/proc/self/exe", "child", models, saved, fixture_options().cache_folder, (char *)NULL);
+            execl("/proc/self/exe", "child", models, saved, fixture_options().cache_folder,
+                  (char *)NULL);
             _exit(127);
         }
         usleep((useconds_t)(20000 + rng_below(&random, 300000)));

@@ -1,4 +1,5 @@
-/* Models on disk, good and bad: each bad one gets a sentence that names it, the others are loaded. */
+/* Models on disk, good and bad: each bad one gets a sentence that names it, the others are loaded.
+ */
 #include "fixture.h"
 
 #include <stdio.h>
@@ -63,8 +64,9 @@ static void test_bad_among_good(void **state)
     cosrel_runtime *rt = fixture_open(&options, "mixed");
     assert_int_equal(cosrel_runtime_model_count(rt), 1);
     assert_int_equal(h.count, 7);
-    static const char *const named[] = {"cut.onnx",  "text.onnx",   "empty.onnx",   "operator.onnx", "Frobnicate",
-                                        "huge.onnx", "outside.onnx", "missing.onnx", "nowhere.bin",   "../secret.bin"};
+    static const char *const named[] = {
+        "cut.onnx",  "text.onnx",    "empty.onnx",   "operator.onnx", "Frobnicate",
+        "huge.onnx", "outside.onnx", "missing.onnx", "nowhere.bin",   "../secret.bin"};
     for (size_t i = 0; i < sizeof named / sizeof named[0]; i++) {
         if (!strstr(h.all, named[i]))
             fail_msg("no word of '%s' in:\n%s", named[i], h.all);
@@ -72,7 +74,8 @@ static void test_bad_among_good(void **state)
     const int64_t shape[] = {1, 4};
     float x[4] = {0};
     const cosrel_tensor t = fixture_floats(shape, 2, x);
-    assert_int_equal(fixture_answer(rt, fixture_submit(rt, fixture_model(rt, "good"), &t, 1)), COSREL_OK);
+    assert_int_equal(fixture_answer(rt, fixture_submit(rt, fixture_model(rt, "good"), &t, 1)),
+                     COSREL_OK);
     cosrel_runtime_close(rt);
 }
 
@@ -188,7 +191,8 @@ static void test_profile_and_save(void **state)
     options.progress = watch;
     options.progress_user = &w;
     cosrel_runtime *rt = fixture_open(&options, "profiled");
-    const cosrel_profile_options quick = {.struct_bytes = sizeof quick, .cell_ns = 1000000, .batch_max = 4};
+    const cosrel_profile_options quick = {
+        .struct_bytes = sizeof quick, .cell_ns = 1000000, .batch_max = 4};
     cosrel_error err;
     w.last = 0;
     assert_int_equal(cosrel_runtime_profile(rt, &quick, &err), COSREL_OK);
@@ -217,20 +221,22 @@ static void test_profile_stopped(void **state)
     options.progress = watch;
     options.progress_user = &w;
     cosrel_runtime *rt = fixture_open(&options, "profiled");
-    const cosrel_profile_options quick = {.struct_bytes = sizeof quick, .cell_ns = 1000000, .batch_max = 4};
+    const cosrel_profile_options quick = {
+        .struct_bytes = sizeof quick, .cell_ns = 1000000, .batch_max = 4};
     cosrel_error err = {.text = ""};
     w = (watched){.stop_after = 2};
     assert_int_equal(cosrel_runtime_profile(rt, &quick, &err), COSREL_CANCELLED);
-    assert_true(cosrel_model_cost_ns(rt, fixture_model(rt, "add"), fixture_processor(rt, "cpu0"), 1) > 0);
+    assert_true(
+        cosrel_model_cost_ns(rt, fixture_model(rt, "add"), fixture_processor(rt, "cpu0"), 1) > 0);
     cosrel_runtime_close(rt);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad_among_good),   cmocka_unit_test(test_one_bad_file),
-        cmocka_unit_test(test_versions),         cmocka_unit_test(test_external_data),
-        cmocka_unit_test(test_load_more),        cmocka_unit_test(test_profile_and_save),
+        cmocka_unit_test(test_bad_among_good),  cmocka_unit_test(test_one_bad_file),
+        cmocka_unit_test(test_versions),        cmocka_unit_test(test_external_data),
+        cmocka_unit_test(test_load_more),       cmocka_unit_test(test_profile_and_save),
         cmocka_unit_test(test_profile_stopped),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);

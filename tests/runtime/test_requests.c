@@ -1,4 +1,5 @@
-/* Requests as a program sees them: what it may ask, what it gets, what it is told when it asks wrongly. */
+/* Requests as a program sees them: what it may ask, what it gets, what it is told when it asks
+ * wrongly. */
 #include "fixture.h"
 
 #include <stdatomic.h>
@@ -30,7 +31,8 @@ static void test_one_request(void **state)
     float x[] = {1, 2, 3, 4};
     int user;
     const cosrel_tensor input = fixture_floats(one_row, 2, x);
-    const cosrel_request request = {.inputs = &input, .input_count = 1, .deadline_ns = 1000000000, .user = &user};
+    const cosrel_request request = {
+        .inputs = &input, .input_count = 1, .deadline_ns = 1000000000, .user = &user};
     cosrel_ticket ticket;
     const cosrel_result *r;
     cosrel_error err;
@@ -93,8 +95,13 @@ static void test_inputs_by_name(void **state)
     float a[] = {1, 2, 3, 4};
     float b[] = {10, 20, 30, 40};
     int64_t n[] = {5, 6};
-    cosrel_tensor inputs[] = {fixture_floats(shape, 2, b), {.name = "n", .type = COSREL_INT64, .rank = 1, .shape = count,
-                                                           .data = n, .bytes = sizeof n},
+    cosrel_tensor inputs[] = {fixture_floats(shape, 2, b),
+                              {.name = "n",
+                               .type = COSREL_INT64,
+                               .rank = 1,
+                               .shape = count,
+                               .data = n,
+                               .bytes = sizeof n},
                               fixture_floats(shape, 2, a)};
     inputs[0].name = "b";
     inputs[2].name = "a";
@@ -112,7 +119,8 @@ static void test_inputs_by_name(void **state)
     cosrel_runtime_close(rt);
 }
 
-static void refuse(cosrel_runtime *rt, cosrel_model *m, const cosrel_tensor *inputs, size_t count, const char *named)
+static void refuse(cosrel_runtime *rt, cosrel_model *m, const cosrel_tensor *inputs, size_t count,
+                   const char *named)
 {
     const cosrel_request request = {.inputs = inputs, .input_count = count};
     cosrel_ticket ticket;
@@ -153,7 +161,8 @@ static void test_wrong_inputs(void **state)
     const cosrel_tensor two[] = {fixture_floats(one_row, 2, x), fixture_floats(one_row, 2, x)};
     refuse(rt, m, two, 2, "2");
     t = fixture_floats(one_row, 2, x);
-    assert_int_equal(fixture_answer(rt, fixture_submit(rt, m, &t, 1)), COSREL_OK); /* nothing else is disturbed */
+    assert_int_equal(fixture_answer(rt, fixture_submit(rt, m, &t, 1)),
+                     COSREL_OK); /* nothing else is disturbed */
     cosrel_runtime_close(rt);
 }
 
@@ -161,9 +170,10 @@ static void test_wrong_inputs(void **state)
 static void test_element_types(void **state)
 {
     (void)state;
-    static const cosrel_dtype types[] = {COSREL_FLOAT32, COSREL_UINT8,   COSREL_INT8,   COSREL_UINT16,   COSREL_INT16,
-                                         COSREL_INT32,   COSREL_INT64,   COSREL_BOOL,   COSREL_FLOAT16,  COSREL_FLOAT64,
-                                         COSREL_UINT32,  COSREL_UINT64,  COSREL_BFLOAT16};
+    static const cosrel_dtype types[] = {
+        COSREL_FLOAT32, COSREL_UINT8,  COSREL_INT8,    COSREL_UINT16,  COSREL_INT16,
+        COSREL_INT32,   COSREL_INT64,  COSREL_BOOL,    COSREL_FLOAT16, COSREL_FLOAT64,
+        COSREL_UINT32,  COSREL_UINT64, COSREL_BFLOAT16};
     const size_t count = sizeof types / sizeof types[0];
     const int64_t shape[] = {2, 3};
     char path[512];
@@ -180,11 +190,15 @@ static void test_element_types(void **state)
         unsigned char data[48];
         for (size_t k = 0; k < sizeof data; k++)
             data[k] = types[i] == COSREL_BOOL ? k % 2 : (unsigned char)(k * 37 + i);
-        const cosrel_tensor t = {.type = types[i], .rank = 2, .shape = shape, .data = data,
+        const cosrel_tensor t = {.type = types[i],
+                                 .rank = 2,
+                                 .shape = shape,
+                                 .data = data,
                                  .bytes = cosrel_dtype_bytes(types[i], 6)};
         const cosrel_result *r;
         cosrel_error err;
-        if (cosrel_run(rt, fixture_model(rt, cosrel_dtype_name(types[i])), &t, 1, &r, &err) != COSREL_OK)
+        if (cosrel_run(rt, fixture_model(rt, cosrel_dtype_name(types[i])), &t, 1, &r, &err) !=
+            COSREL_OK)
             fail_msg("%s", err.text);
         assert_int_equal(r->outputs[0].type, types[i]);
         assert_int_equal(r->outputs[0].bytes, t.bytes);
@@ -199,12 +213,14 @@ static void test_strings(void **state)
     (void)state;
     char path[512];
     const int64_t shape[] = {2, 3};
-    const char *texts[] = {"one", "", "drei", "four", "a longer text than fits into a small string object", "6"};
+    const char *texts[] = {
+        "one", "", "drei", "four", "a longer text than fits into a small string object", "6"};
     fixture_path("strings/text.onnx", path);
     assert_true(tiny_identity(path, COSREL_STRING));
     const cosrel_options options = fixture_options();
     cosrel_runtime *rt = fixture_open(&options, "strings");
-    const cosrel_tensor t = {.type = COSREL_STRING, .rank = 2, .shape = shape, .data = texts, .bytes = sizeof texts};
+    const cosrel_tensor t = {
+        .type = COSREL_STRING, .rank = 2, .shape = shape, .data = texts, .bytes = sizeof texts};
     const cosrel_result *r;
     cosrel_error err;
     if (cosrel_run(rt, fixture_model(rt, "text"), &t, 1, &r, &err) != COSREL_OK)
@@ -234,7 +250,8 @@ static void next_in_chain(const cosrel_result *r)
     if (r->status != COSREL_OK || memcmp(r->outputs[0].data, expected, sizeof expected) != 0)
         atomic_fetch_add(&c->wrong, 1);
     if (atomic_fetch_sub(&c->left, 1) > 0) {
-        const cosrel_request request = {.inputs = &c->input, .input_count = 1, .done = next_in_chain, .user = c};
+        const cosrel_request request = {
+            .inputs = &c->input, .input_count = 1, .done = next_in_chain, .user = c};
         if (cosrel_submit(c->rt, c->model, &request, NULL, NULL) != COSREL_OK)
             atomic_fetch_add(&c->wrong, 1);
     }
@@ -248,9 +265,13 @@ static void test_callbacks_and_close(void **state)
     enum { START = 20, MORE = 200 };
     cosrel_runtime *rt = open_tiny();
     float x[] = {1, 1, 1, 1};
-    chain c = {.rt = rt, .model = fixture_model(rt, "add"), .input = fixture_floats(one_row, 2, x), .left = MORE};
+    chain c = {.rt = rt,
+               .model = fixture_model(rt, "add"),
+               .input = fixture_floats(one_row, 2, x),
+               .left = MORE};
     for (int i = 0; i < START; i++) {
-        const cosrel_request request = {.inputs = &c.input, .input_count = 1, .done = next_in_chain, .user = &c};
+        const cosrel_request request = {
+            .inputs = &c.input, .input_count = 1, .done = next_in_chain, .user = &c};
         cosrel_error err;
         assert_int_equal(cosrel_submit(rt, c.model, &request, NULL, &err), COSREL_OK);
     }
@@ -274,10 +295,14 @@ static void test_close_drains(void **state)
     const cosrel_tensor t = fixture_floats(one_row, 2, x);
     _Atomic int answered = 0;
     for (int i = 0; i < 300; i++) {
-        const cosrel_request request = {.inputs = &t, .input_count = 1, .done = count_answer, .user = &answered,
+        const cosrel_request request = {.inputs = &t,
+                                        .input_count = 1,
+                                        .done = count_answer,
+                                        .user = &answered,
                                         .priority = i % 3 - 1};
         cosrel_error err;
-        assert_int_equal(cosrel_submit(rt, fixture_model(rt, "add"), &request, NULL, &err), COSREL_OK);
+        assert_int_equal(cosrel_submit(rt, fixture_model(rt, "add"), &request, NULL, &err),
+                         COSREL_OK);
     }
     cosrel_runtime_close(rt);
     assert_int_equal(answered, 300);
@@ -466,13 +491,20 @@ static void test_policies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_request),       cmocka_unit_test(test_what_a_model_takes),
-        cmocka_unit_test(test_inputs_by_name),    cmocka_unit_test(test_wrong_inputs),
-        cmocka_unit_test(test_element_types),     cmocka_unit_test(test_strings),
-        cmocka_unit_test(test_callbacks_and_close), cmocka_unit_test(test_close_drains),
-        cmocka_unit_test(test_cancel),            cmocka_unit_test(test_queue_full),
-        cmocka_unit_test(test_emulated_is_labelled), cmocka_unit_test(test_high_before_normal),
-        cmocka_unit_test(test_statistics),        cmocka_unit_test(test_policies),
+        cmocka_unit_test(test_one_request),
+        cmocka_unit_test(test_what_a_model_takes),
+        cmocka_unit_test(test_inputs_by_name),
+        cmocka_unit_test(test_wrong_inputs),
+        cmocka_unit_test(test_element_types),
+        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_callbacks_and_close),
+        cmocka_unit_test(test_close_drains),
+        cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_queue_full),
+        cmocka_unit_test(test_emulated_is_labelled),
+        cmocka_unit_test(test_high_before_normal),
+        cmocka_unit_test(test_statistics),
+        cmocka_unit_test(test_policies),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

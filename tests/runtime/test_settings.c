@@ -1,14 +1,17 @@
-/* Settings: what is wrong is named with file, line and key, and defaults are what the documentation says. */
+/* Settings: what is wrong is named with file, line and key, and defaults are what the documentation
+ * says. */
 #include "fixture.h"
 
 #include <string.h>
 
 #include "tiny_onnx.h"
 
-static const char table[] = "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
-                            "b,npu,add,,,1,1,,,t\n";
+static const char table[] =
+    "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
+    "b,npu,add,,,1,1,,,t\n";
 
-/* Opening with this settings file must fail with a sentence that holds all of `named` (words separated by '|'). */
+/* Opening with this settings file must fail with a sentence that holds all of `named` (words
+ * separated by '|'). */
 static void refuse(const char *text, cosrel_status expected, const char *named)
 {
     char path[512];
@@ -51,9 +54,11 @@ static void test_nonsense(void **state)
     refuse("profile: missing.csv\n", COSREL_NOT_FOUND, "missing.csv");
     refuse("emulated:\n  - {name: npu}\n", COSREL_INVALID_FILE, "bad.yaml:2|table");
     refuse("emulated:\n  - {name: npu, table: none.csv}\n", COSREL_NOT_FOUND, "none.csv");
-    refuse("emulated:\n  - {name: cpu0, table: npu.csv}\n", COSREL_INVALID_FILE, "bad.yaml|cpu0|twice");
+    refuse("emulated:\n  - {name: cpu0, table: npu.csv}\n", COSREL_INVALID_FILE,
+           "bad.yaml|cpu0|twice");
     refuse("emulated:\n  - {name: 'a b', table: npu.csv}\n", COSREL_INVALID_FILE, "bad.yaml|a b");
-    refuse("emulated:\n  - {name: npu, table: npu.csv, fail_every: -1}\n", COSREL_INVALID_FILE, "bad.yaml|npu|fail_every");
+    refuse("emulated:\n  - {name: npu, table: npu.csv, fail_every: -1}\n", COSREL_INVALID_FILE,
+           "bad.yaml|npu|fail_every");
     refuse("emulated:\n  - name: npu\n    table: npu.csv\n    fail_evry: 1\n", COSREL_INVALID_FILE,
            "bad.yaml:4|fail_evry|fail_every");
 }
@@ -114,9 +119,10 @@ static void test_provider_that_is_not_there(void **state)
     cosrel_options options = fixture_options();
     fixture_path("models/add.onnx", path);
     assert_true(tiny_add(path));
-    fixture_write("provider.yaml", "processors: [cpu0, rare]\n"
-                                   "providers:\n"
-                                   "  - {name: rare, provider: RareProvider, options: [{key: a, value: b}]}\n");
+    fixture_write("provider.yaml",
+                  "processors: [cpu0, rare]\n"
+                  "providers:\n"
+                  "  - {name: rare, provider: RareProvider, options: [{key: a, value: b}]}\n");
     fixture_path("provider.yaml", path);
     options.settings_file = path;
     cosrel_runtime *rt = fixture_open(&options, "models");
@@ -126,7 +132,8 @@ static void test_provider_that_is_not_there(void **state)
     assert_string_equal(info.kind, "provider");
     assert_string_equal(info.provider, "RareProvider");
     assert_int_equal(cosrel_model_cost_ns(rt, fixture_model(rt, "add"), rare, 1), 0);
-    assert_true(cosrel_model_cost_ns(rt, fixture_model(rt, "add"), fixture_processor(rt, "cpu0"), 1) > 0);
+    assert_true(
+        cosrel_model_cost_ns(rt, fixture_model(rt, "add"), fixture_processor(rt, "cpu0"), 1) > 0);
     cosrel_runtime_close(rt);
 }
 
@@ -144,9 +151,12 @@ static void test_old_callers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nonsense),    cmocka_unit_test(test_missing_file),
-        cmocka_unit_test(test_options_win), cmocka_unit_test(test_empty_file),
-        cmocka_unit_test(test_provider_that_is_not_there), cmocka_unit_test(test_old_callers),
+        cmocka_unit_test(test_nonsense),
+        cmocka_unit_test(test_missing_file),
+        cmocka_unit_test(test_options_win),
+        cmocka_unit_test(test_empty_file),
+        cmocka_unit_test(test_provider_that_is_not_there),
+        cmocka_unit_test(test_old_callers),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -31,7 +31,8 @@ static void collect(cosrel_ticket ticket, const cosrel_model *m, const float *x)
         return;
     }
     const float added = strcmp(cosrel_model_describe(m)->name, "slow") == 0 ? 1.0f / 256 : 1;
-    if (r->status == COSREL_OK && !r->emulated && ((const float *)r->outputs[0].data)[0] != x[0] + added)
+    if (r->status == COSREL_OK && !r->emulated &&
+        ((const float *)r->outputs[0].data)[0] != x[0] + added)
         atomic_fetch_add(&wrong, 1);
     if (r->status != COSREL_OK && r->status != COSREL_CANCELLED)
         atomic_fetch_add(&wrong, 1);
@@ -43,8 +44,9 @@ static void *client(void *arg)
 {
     static const int64_t shape[] = {1, 4};
     static float shared[4] = {7, 7, 7, 7};
-    static const char *const policies[] = {"min-min",    "heft",        "least-slack", "max-weight",
-                                           "round-robin", "static-best", "shortest-latency", "single:cpu0"};
+    static const char *const policies[] = {"min-min",          "heft",        "least-slack",
+                                           "max-weight",       "round-robin", "static-best",
+                                           "shortest-latency", "single:cpu0"};
     rng random;
     cosrel_ticket held[HELD] = {0};
     const cosrel_model *models[HELD] = {NULL};
@@ -52,7 +54,8 @@ static void *client(void *arg)
     rng_init(&random, (uint64_t)(uintptr_t)arg);
     for (int step = 0; step < STEPS; step++) {
         const size_t k = rng_below(&random, HELD);
-        cosrel_model *m = cosrel_runtime_model(rt, rng_below(&random, cosrel_runtime_model_count(rt)));
+        cosrel_model *m = cosrel_runtime_model(rt,
+                                               rng_below(&random, cosrel_runtime_model_count(rt)));
         cosrel_model_stats stats;
         if (held[k]) {
             if (rng_below(&random, 4) == 0 && cosrel_cancel(rt, held[k]) == COSREL_INTERNAL)
@@ -63,13 +66,16 @@ static void *client(void *arg)
         x[k][0] = (float)step;
         models[k] = m;
         cosrel_tensor t = fixture_floats(shape, 2, x[k]);
-        cosrel_request request = {.inputs = &t, .input_count = 1, .priority = (int)rng_below(&random, 3) - 1,
+        cosrel_request request = {.inputs = &t,
+                                  .input_count = 1,
+                                  .priority = (int)rng_below(&random, 3) - 1,
                                   .deadline_ns = (int64_t)rng_below(&random, 2) * 5000000};
         if (rng_below(&random, 4) == 0) {
             t.data = shared;
             request.done = on_done;
         }
-        const cosrel_status status = cosrel_submit(rt, m, &request, request.done ? NULL : &held[k], NULL);
+        const cosrel_status status = cosrel_submit(rt, m, &request, request.done ? NULL : &held[k],
+                                                   NULL);
         if (status == COSREL_OK)
             atomic_fetch_add(&accepted, 1);
         else if (status != COSREL_QUEUE_FULL)
@@ -105,10 +111,13 @@ static void test_everything_at_once(void **state)
     assert_true(tiny_slow(path, 1));
     fixture_path("extra/third.onnx", path);
     assert_true(tiny_add(path));
-    fixture_write("npu.csv", "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
-                             "b,npu,add,,,1,0.3,,,t\nb,npu,add,,,4,0.5,,,t\nb,npu,third,,,1,0.4,,,t\n");
-    fixture_write("settings.yaml", "retry_ms: 5\nqueue_len_max: 20\nrun_limit_ms: 200\nemulated:\n"
-                                   "  - {name: npu, table: npu.csv, fail_every: 7, hang_every: 101}\n");
+    fixture_write(
+        "npu.csv",
+        "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
+        "b,npu,add,,,1,0.3,,,t\nb,npu,add,,,4,0.5,,,t\nb,npu,third,,,1,0.4,,,t\n");
+    fixture_write("settings.yaml",
+                  "retry_ms: 5\nqueue_len_max: 20\nrun_limit_ms: 200\nemulated:\n"
+                  "  - {name: npu, table: npu.csv, fail_every: 7, hang_every: 101}\n");
     fixture_path("settings.yaml", settings);
     cosrel_options options = fixture_options();
     options.settings_file = settings;
