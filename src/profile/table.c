@@ -225,7 +225,7 @@ static cosrel_status add_row(device_table *t, const table_row *row, int64_t line
 
 static cosrel_status read_rows(device_table *t, reader *r, cosrel_error *err)
 {
-    size_t place[COLUMN_COUNT];
+    size_t place[COLUMN_COUNT] = {0};
     cosrel_status status = read_header(r, place, err);
     if (status != COSREL_OK)
         return status;
@@ -246,8 +246,6 @@ static cosrel_status read_rows(device_table *t, reader *r, cosrel_error *err)
         if (status != COSREL_OK)
             return status;
     }
-    if (status == COSREL_OK && t->count == 0)
-        return wrong(r, err, "the table has no rows; expected at least one below the header");
     return status;
 }
 
@@ -287,6 +285,10 @@ static size_t unique_names(const char **names, size_t count)
 
 static cosrel_status build_index(device_table *t, cosrel_error *err)
 {
+    if (t->count == 0)
+        return error_set(err, COSREL_INVALID_FILE,
+                         "%s: the table has no rows; expected at least one below the header",
+                         t->name);
     t->sorted = malloc(t->count * sizeof *t->sorted);
     t->processors = malloc(t->count * sizeof *t->processors);
     t->models = malloc(t->count * sizeof *t->models);

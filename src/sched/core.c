@@ -93,12 +93,12 @@ static cosrel_status copy_processors(sched_core *core, const sched_setup *setup,
                              from->name);
         }
         core->processors[p] = *from;
-        core->processors[p].name = strdup(from->name);
+        core->processor_names[p] = strdup(from->name);
+        core->processors[p].name = core->processor_names[p];
         core->processor_count = p + 1;
-        if (!core->processors[p].name)
+        if (!core->processor_names[p])
             return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the scheduler");
         core->up |= VIEW_BIT(p);
-        core->levels[from->level] |= VIEW_BIT(p);
     }
     for (int p = 0; p < core->processor_count; p++) {
         for (int q = 0; q < core->processor_count; q++) {
@@ -196,7 +196,7 @@ void sched_core_free(sched_core *core)
     free_policy(core->policy, core->policy_state);
     free(core->policy_spec);
     for (int p = 0; p < core->processor_count; p++)
-        free((char *)(uintptr_t)core->processors[p].name);
+        free(core->processor_names[p]);
     for (int m = 0; m < core->model_count; m++)
         free(core->model_names[m]);
     free(core->model_names);

@@ -25,10 +25,10 @@ struct sched_core {
     uint32_t queue_len_max;
     bool drop_late;
     sched_processor processors[SCHED_PROCESSORS_MAX];
+    char *processor_names[SCHED_PROCESSORS_MAX]; /* what those point to */
     uint64_t conflicts[SCHED_PROCESSORS_MAX]; /* processors of the level that share a unit, itself
                                                  included */
     uint64_t families[SCHED_PROCESSORS_MAX];  /* units of those */
-    uint64_t levels[2];                       /* processors of each level */
 
     /* Processors and models. */
     processor_state states[SCHED_PROCESSORS_MAX];

@@ -33,8 +33,8 @@ void lanes_destroy(void *state)
 void lanes_arrive(void *state, const sched_view *view, uint32_t request)
 {
     lanes *l = state;
-    l->lane[request] = (int8_t)l->choose(l, view, request,
-                                         view_usable(view, view->requests[request].model));
+    l->lane[request] = (int16_t)l->choose(l, view, request,
+                                          view_usable(view, view->requests[request].model));
 }
 
 bool lanes_decide(void *state, const sched_view *view, sched_decision *out)

@@ -18,8 +18,8 @@ typedef int (*lanes_choose_fn)(struct lanes *lanes, const sched_view *view, uint
 
 typedef struct lanes {
     lanes_choose_fn choose;
-    int8_t *lane; /* per request; -1: not yet given */
-    int home;     /* `single`: its processor; `round-robin`: the next one */
+    int16_t *lane; /* per request; -1: not yet given */
+    int home;      /* `single`: its processor; `round-robin`: the next one */
 } lanes;
 
 COSREL_CHECKED cosrel_status lanes_create(const sched_view *view, lanes_choose_fn choose,

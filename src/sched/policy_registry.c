@@ -10,7 +10,7 @@ static const sched_policy *const policies[] = {
 
 int policy_count(void)
 {
-    return (int)(sizeof policies / sizeof *policies);
+    return (int)(sizeof policies / sizeof policies[0]);
 }
 
 const sched_policy *policy_at(int index)
