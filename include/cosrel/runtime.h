@@ -39,25 +39,22 @@ typedef void (*cosrel_log_fn)(void *user, cosrel_log_level level, const char *me
  * COSREL_CANCELLED. */
 typedef bool (*cosrel_progress_fn)(void *user, const char *what, double fraction, int64_t left_ns);
 
+/* Zero and NULL mean the default everywhere. */
 typedef struct cosrel_options {
     size_t struct_bytes;       /* set by cosrel_options_init */
-    const char *settings_file; /* YAML (docs/settings.md); NULL: none. What is set below wins over
-                                  the file. */
+    const char *settings_file; /* YAML (docs/settings.md); what is set below wins over it */
     const char *processors;    /* "cpu0,cpu1,cpu0-1"; NULL: every useful one that is found */
-    const char *policy;        /* NULL: the default, "min-min" */
-    const char
-        *profile; /* device table (CSV) with costs to start from; NULL: what loading measures */
-    const char *cache_folder; /* optimised models; NULL: $XDG_CACHE_HOME/cosrel or ~/.cache/cosrel;
-                                 "": no cache */
-    uint32_t requests_max;    /* waiting and running together, over all models; 0: 1024 */
-    uint32_t queue_len_max;   /* waiting per model; 0: no limit of its own */
-    int64_t run_limit_ns; /* a run that takes longer hangs: 0: 20 times the estimate and at least 10
-                             s */
-    int64_t retry_ns;     /* a processor taken out is tried again after this; 0: 5 s */
+    const char *policy;        /* NULL: "min-min" */
+    const char *profile;       /* device table (CSV) to start from; NULL: what loading measures */
+    const char *cache_folder;  /* of optimised models; NULL: ~/.cache/cosrel; "": no cache */
+    uint32_t requests_max;     /* in flight over all models; 0: 1024 */
+    uint32_t queue_len_max;    /* waiting per model; 0: no limit of its own */
+    int64_t run_limit_ns; /* a longer run hangs; 0: 10 s. 20 times the estimate is always allowed */
+    int64_t retry_ns;     /* until a processor that was taken out is tried again; 0: 5 s */
     bool software_gpu;    /* offer a Vulkan software renderer as a GPU */
-    bool drop_late; /* answer DEADLINE_EXCEEDED instead of running a request that is too late */
-    bool measure_energy; /* read energy sensors */
-    cosrel_log_fn log;   /* NULL: warnings and errors to standard error */
+    bool drop_late;       /* answer DEADLINE_EXCEEDED instead of running what is too late */
+    bool measure_energy;  /* read energy sensors */
+    cosrel_log_fn log;    /* NULL: warnings and errors to standard error */
     void *log_user;
     cosrel_progress_fn progress; /* NULL: none; called by load and profile on the calling thread */
     void *progress_user;
