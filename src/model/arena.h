@@ -1,5 +1,5 @@
-/* Many small pieces that live and die together: names and shapes of one model. Bounded, so that a hostile file cannot
- * ask for all memory. Zeroed: empty. */
+/* Many small pieces that live and die together: names and shapes of one model. Bounded, so that a
+ * hostile file cannot ask for all memory. Zeroed: empty. */
 #ifndef MODEL_ARENA_H
 #define MODEL_ARENA_H
 

@@ -8,30 +8,30 @@ typedef struct dtype_row {
     unsigned bits; /* of one element as it lies in memory */
 } dtype_row;
 
-/* The public names are lower case; the table's are macros' names, so the pairs stand here once more. A type that is
- * added to COSREL_DTYPE_TABLE without a name here fails to compile. */
-#define NAME_FLOAT32 "float32"
-#define NAME_UINT8 "uint8"
-#define NAME_INT8 "int8"
-#define NAME_UINT16 "uint16"
-#define NAME_INT16 "int16"
-#define NAME_INT32 "int32"
-#define NAME_INT64 "int64"
-#define NAME_STRING "string"
-#define NAME_BOOL "bool"
-#define NAME_FLOAT16 "float16"
-#define NAME_FLOAT64 "float64"
-#define NAME_UINT32 "uint32"
-#define NAME_UINT64 "uint64"
-#define NAME_COMPLEX64 "complex64"
-#define NAME_COMPLEX128 "complex128"
-#define NAME_BFLOAT16 "bfloat16"
-#define NAME_FLOAT8E4M3FN "float8e4m3fn"
+/* The public names are lower case; the table's are macros' names, so the pairs stand here once
+ * more. A type that is added to COSREL_DTYPE_TABLE without a name here fails to compile. */
+#define NAME_FLOAT32        "float32"
+#define NAME_UINT8          "uint8"
+#define NAME_INT8           "int8"
+#define NAME_UINT16         "uint16"
+#define NAME_INT16          "int16"
+#define NAME_INT32          "int32"
+#define NAME_INT64          "int64"
+#define NAME_STRING         "string"
+#define NAME_BOOL           "bool"
+#define NAME_FLOAT16        "float16"
+#define NAME_FLOAT64        "float64"
+#define NAME_UINT32         "uint32"
+#define NAME_UINT64         "uint64"
+#define NAME_COMPLEX64      "complex64"
+#define NAME_COMPLEX128     "complex128"
+#define NAME_BFLOAT16       "bfloat16"
+#define NAME_FLOAT8E4M3FN   "float8e4m3fn"
 #define NAME_FLOAT8E4M3FNUZ "float8e4m3fnuz"
-#define NAME_FLOAT8E5M2 "float8e5m2"
+#define NAME_FLOAT8E5M2     "float8e5m2"
 #define NAME_FLOAT8E5M2FNUZ "float8e5m2fnuz"
-#define NAME_UINT4 "uint4"
-#define NAME_INT4 "int4"
+#define NAME_UINT4          "uint4"
+#define NAME_INT4           "int4"
 
 static const dtype_row rows[] = {
 #define DTYPE_ROW(name, value, bits) [value] = {NAME_##name, (bits) ? (bits) : 8 * sizeof(char *)},

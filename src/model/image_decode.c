@@ -13,8 +13,8 @@
 #include "base/error.h"
 #include "model/tensor_image.h"
 
-/* Chosen: real progressive files have about ten scans; a hostile one makes each cost a pass over all pixels
- * (libjpeg-turbo, "Two Issues with the JPEG Standard", 2015). */
+/* Chosen: real progressive files have about ten scans; a hostile one makes each cost a pass over
+ * all pixels (libjpeg-turbo, "Two Issues with the JPEG Standard", 2015). */
 enum { JPEG_SCANS_MAX = 100 };
 
 typedef struct jpeg_job {
@@ -34,15 +34,17 @@ static cosrel_status check_size(const char *path, size_t width, size_t height, c
 {
     if (width == 0 || height == 0)
         return error_set(err, COSREL_INVALID_FILE, "%s: the picture has no pixels", path);
-    if (width > TENSOR_IMAGE_SIDE_MAX || height > TENSOR_IMAGE_SIDE_MAX || width * height > TENSOR_IMAGE_PIXELS_MAX)
-        return error_set(err, COSREL_INVALID_FILE, "%s: the picture has %zu x %zu pixels; at most %d a side and %d "
-                         "million in all are allowed", path, width, height, TENSOR_IMAGE_SIDE_MAX,
-                         TENSOR_IMAGE_PIXELS_MAX >> 20);
+    if (width > TENSOR_IMAGE_SIDE_MAX || height > TENSOR_IMAGE_SIDE_MAX ||
+        width * height > TENSOR_IMAGE_PIXELS_MAX)
+        return error_set(err, COSREL_INVALID_FILE,
+                         "%s: the picture has %zu x %zu pixels; at most %d a side and %d "
+                         "million in all are allowed",
+                         path, width, height, TENSOR_IMAGE_SIDE_MAX, TENSOR_IMAGE_PIXELS_MAX >> 20);
     return COSREL_OK;
 }
 
-static cosrel_status make_room(const char *path, size_t width, size_t height, size_t channels, image *out,
-                               cosrel_error *err)
+static cosrel_status make_room(const char *path, size_t width, size_t height, size_t channels,
+                               image *out, cosrel_error *err)
 {
     const cosrel_status status = check_size(path, width, height, err);
     if (status != COSREL_OK)
@@ -52,7 +54,8 @@ static cosrel_status make_room(const char *path, size_t width, size_t height, si
     out->channels = channels;
     out->pixels = malloc(width * height * channels);
     if (!out->pixels)
-        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory for %zu x %zu pixels", path, width, height);
+        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory for %zu x %zu pixels", path,
+                         width, height);
     return COSREL_OK;
 }
 
@@ -63,8 +66,8 @@ static void jpeg_fail(j_common_ptr common)
     longjmp(job->escape, 1);
 }
 
-/* level < 0: the data are damaged but libjpeg would go on, with grey where there is nothing. A file that ends too early is
- * refused; other oddities (stray bytes from some cameras) are not. */
+/* level < 0: the data are damaged but libjpeg would go on, with grey where there is nothing. A file
+ * that ends too early is refused; other oddities (stray bytes from some cameras) are not. */
 static void jpeg_message(j_common_ptr common, int level)
 {
     const int code = common->err->msg_code;
@@ -104,9 +107,11 @@ static void jpeg_begin(jpeg_job *job, size_t channels)
     jpeg_read_header(jpeg, TRUE);
     const bool cmyk = jpeg->jpeg_color_space == JCS_CMYK || jpeg->jpeg_color_space == JCS_YCCK;
     jpeg->out_color_space = cmyk ? JCS_CMYK : channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
-    job->status = make_room(job->path, jpeg->image_width, jpeg->image_height, channels, job->out, job->err);
+    job->status = make_room(job->path, jpeg->image_width, jpeg->image_height, channels, job->out,
+                            job->err);
     if (job->status == COSREL_OK && cmyk && !(job->row = malloc(4 * (size_t)jpeg->image_width)))
-        job->status = error_set(job->err, COSREL_OUT_OF_MEMORY, "%s: no memory for a row of pixels", job->path);
+        job->status = error_set(job->err, COSREL_OUT_OF_MEMORY, "%s: no memory for a row of pixels",
+                                job->path);
 }
 
 static void jpeg_rows(jpeg_job *job)
@@ -131,8 +136,9 @@ static cosrel_status jpeg_decode(const uint8_t *data, size_t bytes, size_t chann
     job->manager.error_exit = jpeg_fail;
     job->manager.emit_message = jpeg_message;
     if (setjmp(job->escape)) {
-        job->status = error_set(job->err, COSREL_INVALID_FILE, "%s: the JPEG picture is damaged or cut off: %s",
-                                job->path, job->message);
+        job->status = error_set(job->err, COSREL_INVALID_FILE,
+                                "%s: the JPEG picture is damaged or cut off: %s", job->path,
+                                job->message);
     } else {
         jpeg_create_decompress(&job->jpeg);
         job->progress.progress_monitor = jpeg_watch;
@@ -147,8 +153,8 @@ static cosrel_status jpeg_decode(const uint8_t *data, size_t bytes, size_t chann
     return job->status;
 }
 
-static cosrel_status decode_jpeg(const char *path, const uint8_t *data, size_t bytes, size_t channels, image *out,
-                                 cosrel_error *err)
+static cosrel_status decode_jpeg(const char *path, const uint8_t *data, size_t bytes,
+                                 size_t channels, image *out, cosrel_error *err)
 {
     jpeg_job *job = calloc(1, sizeof *job);
     if (!job)
@@ -161,8 +167,8 @@ static cosrel_status decode_jpeg(const char *path, const uint8_t *data, size_t b
     return status;
 }
 
-static cosrel_status decode_png(const char *path, const uint8_t *data, size_t bytes, size_t channels, image *out,
-                                cosrel_error *err)
+static cosrel_status decode_png(const char *path, const uint8_t *data, size_t bytes,
+                                size_t channels, image *out, cosrel_error *err)
 {
     static const png_color white = {255, 255, 255};
     png_image png;
@@ -170,21 +176,22 @@ static cosrel_status decode_png(const char *path, const uint8_t *data, size_t by
     png.version = PNG_IMAGE_VERSION;
     cosrel_status status = COSREL_OK;
     if (!png_image_begin_read_from_memory(&png, data, bytes))
-        status = error_set(err, COSREL_INVALID_FILE, "%s: the PNG picture is damaged: %s", path, png.message);
+        status = error_set(err, COSREL_INVALID_FILE, "%s: the PNG picture is damaged: %s", path,
+                           png.message);
     if (status == COSREL_OK)
         status = make_room(path, png.width, png.height, channels, out, err);
     if (status == COSREL_OK) {
         png.format = channels == 1 ? PNG_FORMAT_GRAY : PNG_FORMAT_RGB;
         if (!png_image_finish_read(&png, &white, out->pixels, 0, NULL))
-            status = error_set(err, COSREL_INVALID_FILE, "%s: the PNG picture is damaged or cut off: %s", path,
-                               png.message);
+            status = error_set(err, COSREL_INVALID_FILE,
+                               "%s: the PNG picture is damaged or cut off: %s", path, png.message);
     }
     png_image_free(&png);
     return status;
 }
 
-cosrel_status image_decode(const char *path, const uint8_t *data, size_t bytes, size_t channels, image *out,
-                           cosrel_error *err)
+cosrel_status image_decode(const char *path, const uint8_t *data, size_t bytes, size_t channels,
+                           image *out, cosrel_error *err)
 {
     static const uint8_t jpeg_mark[] = {0xff, 0xd8, 0xff};
     static const uint8_t png_mark[] = {0x89, 'P', 'N', 'G'};
@@ -195,7 +202,8 @@ cosrel_status image_decode(const char *path, const uint8_t *data, size_t bytes, 
     else if (bytes >= sizeof png_mark && memcmp(data, png_mark, sizeof png_mark) == 0)
         status = decode_png(path, data, bytes, channels, out, err);
     else
-        status = error_set(err, COSREL_INVALID_FILE, "%s: is neither a JPEG nor a PNG picture", path);
+        status = error_set(err, COSREL_INVALID_FILE, "%s: is neither a JPEG nor a PNG picture",
+                           path);
     if (status != COSREL_OK) {
         free(out->pixels);
         memset(out, 0, sizeof *out);

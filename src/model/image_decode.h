@@ -15,9 +15,9 @@ typedef struct image {
     size_t channels;
 } image;
 
-/* channels: 1 (grey) or 3 (RGB), whatever the file has. The limits are those of tensor_image.h, checked before pixels
- * are given memory. INVALID_FILE, OUT_OF_MEMORY. */
-COSREL_CHECKED cosrel_status image_decode(const char *path, const uint8_t *data, size_t bytes, size_t channels,
-                                          image *out, cosrel_error *err);
+/* channels: 1 (grey) or 3 (RGB), whatever the file has. The limits are those of tensor_image.h,
+ * checked before pixels are given memory. INVALID_FILE, OUT_OF_MEMORY. */
+COSREL_CHECKED cosrel_status image_decode(const char *path, const uint8_t *data, size_t bytes,
+                                          size_t channels, image *out, cosrel_error *err);
 
 #endif

@@ -8,9 +8,10 @@ typedef struct type_row {
 } type_row;
 
 static const type_row rows[] = {
-    {COSREL_BOOL, "|b1"},      {COSREL_INT8, "|i1"},    {COSREL_UINT8, "|u1"},   {COSREL_INT16, "<i2"},
-    {COSREL_UINT16, "<u2"},    {COSREL_INT32, "<i4"},   {COSREL_UINT32, "<u4"},  {COSREL_INT64, "<i8"},
-    {COSREL_UINT64, "<u8"},    {COSREL_FLOAT16, "<f2"}, {COSREL_FLOAT32, "<f4"}, {COSREL_FLOAT64, "<f8"},
+    {COSREL_BOOL, "|b1"},      {COSREL_INT8, "|i1"},        {COSREL_UINT8, "|u1"},
+    {COSREL_INT16, "<i2"},     {COSREL_UINT16, "<u2"},      {COSREL_INT32, "<i4"},
+    {COSREL_UINT32, "<u4"},    {COSREL_INT64, "<i8"},       {COSREL_UINT64, "<u8"},
+    {COSREL_FLOAT16, "<f2"},   {COSREL_FLOAT32, "<f4"},     {COSREL_FLOAT64, "<f8"},
     {COSREL_COMPLEX64, "<c8"}, {COSREL_COMPLEX128, "<c16"},
 };
 
@@ -40,11 +41,16 @@ static bool read_number(const char *text, size_t length, size_t *out)
     return true;
 }
 
+static bool is_byte_order(char c)
+{
+    return c == '<' || c == '>' || c == '|' || c == '=';
+}
+
 bool npy_descr_read(const char *text, size_t length, npy_descr *out)
 {
     size_t number;
     memset(out, 0, sizeof *out);
-    if (length < 3 || !memchr("<>|=", text[0], 4) || !read_number(text + 2, length - 2, &number))
+    if (length < 3 || !is_byte_order(text[0]) || !read_number(text + 2, length - 2, &number))
         return false;
     out->big_endian = text[0] == '>';
     out->kind = text[1];
@@ -55,8 +61,7 @@ bool npy_descr_read(const char *text, size_t length, npy_descr *out)
         return number > 0 && number <= TEXT_CHARACTERS_MAX;
     }
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const char *descr = rows[i].descr;
-        if (strlen(descr) != length || memcmp(descr + 1, text + 1, length - 1) != 0)
+        if (rows[i].descr[1] != out->kind || cosrel_dtype_bytes(rows[i].type, 1) != number)
             continue;
         out->type = rows[i].type;
         out->item_bytes = number;

@@ -38,11 +38,13 @@ cosrel_status onnx_no_memory(const onnx_parse *p)
 {
     const arena *memory = &p->file->memory;
     if (memory->refused)
-        return onnx_fail(p, "its names and shapes take more than %zu bytes of memory", memory->bytes_max);
+        return onnx_fail(p, "its names and shapes take more than %zu bytes of memory",
+                         memory->bytes_max);
     return error_set(p->err, COSREL_OUT_OF_MEMORY, "%s: no memory to read it", p->path);
 }
 
-cosrel_status onnx_next(const onnx_parse *p, wire *w, wire_field *field, const char *what, bool *more)
+cosrel_status onnx_next(const onnx_parse *p, wire *w, wire_field *field, const char *what,
+                        bool *more)
 {
     *more = false;
     switch (wire_next(w, field)) {
@@ -52,8 +54,8 @@ cosrel_status onnx_next(const onnx_parse *p, wire *w, wire_field *field, const c
     case WIRE_END:
         return COSREL_OK;
     case WIRE_CUT:
-        return onnx_fail(p, "%s is damaged: the field at byte %zu runs past its end at byte %zu", what, field->start,
-                         w->end);
+        return onnx_fail(p, "%s is damaged: the field at byte %zu runs past its end at byte %zu",
+                         what, field->start, w->end);
     default:
         return onnx_fail(p, "%s is damaged at byte %zu", what, field->start);
     }
@@ -95,7 +97,8 @@ static const char *foreign_format(const uint8_t *data, size_t bytes)
         const char *mark;
         const char *name;
     } formats[] = {
-        {0, "version https://git-lfs", "a Git LFS pointer, not the file itself; run 'git lfs pull'"},
+        {0, "version https://git-lfs",
+         "a Git LFS pointer, not the file itself; run 'git lfs pull'"},
         {0, "PK\x03\x04", "a zip archive (a PyTorch file?); export the model to ONNX"},
         {0, "\x80\x02", "a Python pickle (a PyTorch file?); export the model to ONNX"},
         {4, "TFL3", "a TensorFlow Lite model; convert it to ONNX"},
@@ -107,7 +110,8 @@ static const char *foreign_format(const uint8_t *data, size_t bytes)
     };
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         const size_t length = strlen(formats[i].mark);
-        if (bytes >= formats[i].at + length && memcmp(data + formats[i].at, formats[i].mark, length) == 0)
+        if (bytes >= formats[i].at + length &&
+            memcmp(data + formats[i].at, formats[i].mark, length) == 0)
             return formats[i].name;
     }
     return NULL;
@@ -151,7 +155,8 @@ static cosrel_status read_opset(onnx_parse *p, wire w)
     return opset->domain ? COSREL_OK : onnx_no_memory(p);
 }
 
-/* A field of the wrong kind here means that the file is something else that happens to look like protobuf. */
+/* A field of the wrong kind here means that the file is something else that happens to look like
+ * protobuf. */
 static bool fits_schema(const wire_field *field)
 {
     switch (field->number) {
@@ -199,12 +204,19 @@ static cosrel_status read_fields(onnx_parse *p, size_t bytes)
         case WIRE_END:
             return COSREL_OK;
         case WIRE_CUT:
-            if (field.number == MODEL_GRAPH && field.type == WIRE_BYTES && field.bytes > 0 && p->file->ir_version > 0)
-                return onnx_fail(p, "is cut off: its graph has %zu bytes, but the file ends after %zu of them; copy or "
-                                 "download it again", field.bytes, bytes - field.at);
+            if (field.number == MODEL_GRAPH && field.type == WIRE_BYTES && field.bytes > 0 &&
+                p->file->ir_version > 0)
+                return onnx_fail(p,
+                                 "is cut off: its graph has %zu bytes, but the file ends after %zu "
+                                 "of them; copy or "
+                                 "download it again",
+                                 field.bytes, bytes - field.at);
             if (p->file->ir_version > 0)
-                return onnx_fail(p, "is cut off at byte %zu, inside the field that begins at byte %zu; copy or download "
-                                 "it again", bytes, field.start);
+                return onnx_fail(p,
+                                 "is cut off at byte %zu, inside the field that begins at byte "
+                                 "%zu; copy or download "
+                                 "it again",
+                                 bytes, field.start);
             return not_onnx(p, bytes, "a field runs past the end", field.start);
         case WIRE_MALFORMED:
             return not_onnx(p, bytes, "no ONNX field begins", field.start);
@@ -227,13 +239,15 @@ static cosrel_status check_whole(onnx_parse *p, size_t bytes)
     if (!p->graph_seen)
         return onnx_fail(p, "has no graph; the file is cut off or not a whole model");
     if (p->opsets.count == 0)
-        return onnx_fail(p, "names no operator set (opset_import); the file is cut off or not a whole model");
+        return onnx_fail(
+            p, "names no operator set (opset_import); the file is cut off or not a whole model");
     if (p->outputs.count == 0)
         return onnx_fail(p, "its graph has no output");
     return onnx_settle_inputs(p);
 }
 
-static bool move_list(arena *memory, onnx_list *list, size_t item_bytes, const void *out, size_t *count)
+static bool move_list(arena *memory, onnx_list *list, size_t item_bytes, const void *out,
+                      size_t *count)
 {
     void *items = arena_take(memory, list->count * item_bytes);
     if (list->count > 0 && !items)
@@ -249,13 +263,15 @@ static cosrel_status move_lists(onnx_parse *p)
 {
     onnx_file *f = p->file;
     arena *m = &f->memory;
-    /* The lists are bounded by their own limits, the names by this one: together they need not meet it. */
+    /* The lists are bounded by their own limits, the names by this one: together they need not meet
+     * it. */
     m->bytes_max = 0;
     const bool ok =
         move_list(m, &p->opsets, sizeof(onnx_opset), &f->opsets, &f->opset_count) &&
         move_list(m, &p->inputs, sizeof(cosrel_value_info), &f->inputs, &f->input_count) &&
         move_list(m, &p->outputs, sizeof(cosrel_value_info), &f->outputs, &f->output_count) &&
-        move_list(m, &p->initializers, sizeof(onnx_initializer), &f->initializers, &f->initializer_count) &&
+        move_list(m, &p->initializers, sizeof(onnx_initializer), &f->initializers,
+                  &f->initializer_count) &&
         move_list(m, &p->externals, sizeof(onnx_external), &f->externals, &f->external_count) &&
         move_list(m, &p->op_types, sizeof(onnx_op_type), &f->op_types, &f->op_type_count);
     f->path = arena_copy(m, p->path, strlen(p->path));
@@ -277,12 +293,14 @@ static void parse_deinit(onnx_parse *p)
     free(p->folder);
 }
 
-cosrel_status onnx_file_parse(const char *path, const uint8_t *data, size_t bytes, onnx_file *out, cosrel_error *err)
+cosrel_status onnx_file_parse(const char *path, const uint8_t *data, size_t bytes, onnx_file *out,
+                              cosrel_error *err)
 {
     memset(out, 0, sizeof *out);
     out->memory.bytes_max = ONNX_NAMES_BYTES_MAX;
     onnx_parse p = {.path = path, .data = data, .err = err, .file = out};
-    cosrel_status status = bytes > 0 ? read_fields(&p, bytes) : onnx_fail(&p, "is empty, not an ONNX model");
+    cosrel_status status = bytes > 0 ? read_fields(&p, bytes)
+                                     : onnx_fail(&p, "is empty, not an ONNX model");
     if (status == COSREL_OK)
         status = check_whole(&p, bytes);
     if (status == COSREL_OK)
@@ -326,16 +344,17 @@ static bool hash_add(XXH3_state_t *state, const uint8_t *data, size_t bytes)
            (bytes == 0 || XXH3_128bits_update(state, data, bytes) == XXH_OK);
 }
 
-static cosrel_status hash_external(XXH3_state_t *state, const onnx_file *file, const onnx_external *external,
-                                   cosrel_error *err)
+static cosrel_status hash_external(XXH3_state_t *state, const onnx_file *file,
+                                   const onnx_external *external, cosrel_error *err)
 {
     file_map map;
     cosrel_status status = file_map_open(external->path, &map, err);
     if (status != COSREL_OK)
         return status;
     if (map.bytes != external->bytes)
-        status = error_set(err, COSREL_INVALID_MODEL, "%s: its external data file '%s' changed while it was read",
-                           file->path, external->location);
+        status = error_set(err, COSREL_INVALID_MODEL,
+                           "%s: its external data file '%s' changed while it was read", file->path,
+                           external->location);
     else if (!hash_add(state, map.data, map.bytes))
         status = error_set(err, COSREL_INTERNAL, "%s: hashing failed", file->path);
     file_map_close(&map);
@@ -345,7 +364,8 @@ static cosrel_status hash_external(XXH3_state_t *state, const onnx_file *file, c
 cosrel_status onnx_file_hash(const onnx_file *file, onnx_hash *out, cosrel_error *err)
 {
     if (!file->map.data)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "%s: was not opened as a file; there is nothing to hash",
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "%s: was not opened as a file; there is nothing to hash",
                          file->path ? file->path : "a model");
     XXH3_state_t *state = XXH3_createState();
     if (!state)

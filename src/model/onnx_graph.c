@@ -39,7 +39,8 @@ static int compare_bytes(const char *text, const uint8_t *data, const wire_field
     return length < field->bytes ? -1 : length > field->bytes;
 }
 
-static int compare_op(const onnx_op_type *op, const onnx_parse *p, const wire_field *domain, const wire_field *name)
+static int compare_op(const onnx_op_type *op, const onnx_parse *p, const wire_field *domain,
+                      const wire_field *name)
 {
     const int order = compare_bytes(op->domain, p->data, domain);
     return order ? order : compare_bytes(op->name, p->data, name);
@@ -149,7 +150,8 @@ static cosrel_status read_initializer(onnx_parse *p, wire w, bool sparse, bool i
     return sparse ? onnx_check_sparse(p, w, out) : onnx_check_tensor(p, w, out);
 }
 
-static cosrel_status take_graph_field(onnx_parse *p, wire inside, uint32_t number, unsigned depth, bool is_main)
+static cosrel_status take_graph_field(onnx_parse *p, wire inside, uint32_t number, unsigned depth,
+                                      bool is_main)
 {
     switch (number) {
     case GRAPH_NODE:
@@ -172,7 +174,8 @@ cosrel_status onnx_read_graph(onnx_parse *p, wire w, unsigned depth, bool is_mai
     wire_field field;
     bool more;
     if (depth > ONNX_GRAPH_DEPTH_MAX)
-        return onnx_fail(p, "its graphs are nested more than %d deep (byte %zu)", ONNX_GRAPH_DEPTH_MAX, w.at);
+        return onnx_fail(p, "its graphs are nested more than %d deep (byte %zu)",
+                         ONNX_GRAPH_DEPTH_MAX, w.at);
     for (;;) {
         cosrel_status status = onnx_next(p, &w, &field, "the graph", &more);
         if (status != COSREL_OK || !more)

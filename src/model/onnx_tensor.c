@@ -20,8 +20,8 @@ enum {
     T_LOCATION = 14,
 };
 
-/* TensorProto.DataType goes on beyond our table (float4e2m1, float8e8m0, uint2, int2); sizes of those are not known
- * here and not checked. */
+/* TensorProto.DataType goes on beyond our table (float4e2m1, float8e8m0, uint2, int2); sizes of
+ * those are not known here and not checked. */
 enum { TYPE_MAX = 64 };
 
 typedef struct tensor_seen {
@@ -37,7 +37,7 @@ typedef struct tensor_seen {
     uint64_t strings;
     uint64_t string_bytes;
     bool is_external;
-    wire_field location;     /* start == 0 and bytes == 0: none */
+    wire_field location; /* start == 0 and bytes == 0: none */
     bool has_location;
     bool has_offset;
     bool has_length;
@@ -48,13 +48,14 @@ typedef struct tensor_seen {
 static cosrel_status add_dim(const onnx_parse *p, tensor_seen *t, uint64_t value)
 {
     if (t->rank == ONNX_RANK_MAX)
-        return onnx_fail(p, "tensor '%s' (byte %zu) has more than %d dimensions", t->name.text, t->start,
-                         ONNX_RANK_MAX);
+        return onnx_fail(p, "tensor '%s' (byte %zu) has more than %d dimensions", t->name.text,
+                         t->start, ONNX_RANK_MAX);
     t->dims[t->rank++] = (int64_t)value;
     return COSREL_OK;
 }
 
-static cosrel_status add_dims(const onnx_parse *p, tensor_seen *t, const wire *w, const wire_field *field)
+static cosrel_status add_dims(const onnx_parse *p, tensor_seen *t, const wire *w,
+                              const wire_field *field)
 {
     if (field->type == WIRE_VARINT)
         return add_dim(p, t, field->value);
@@ -62,8 +63,8 @@ static cosrel_status add_dims(const onnx_parse *p, tensor_seen *t, const wire *w
     while (inside.at < inside.end) {
         uint64_t value;
         if (!wire_varint(&inside, &value))
-            return onnx_fail(p, "tensor '%s' (byte %zu): its dimensions are damaged at byte %zu", t->name.text,
-                             t->start, inside.at);
+            return onnx_fail(p, "tensor '%s' (byte %zu): its dimensions are damaged at byte %zu",
+                             t->name.text, t->start, inside.at);
         const cosrel_status status = add_dim(p, t, value);
         if (status != COSREL_OK)
             return status;
@@ -86,14 +87,15 @@ static bool read_number(const uint8_t *at, size_t bytes, uint64_t *out)
     return true;
 }
 
-static cosrel_status take_entry(const onnx_parse *p, tensor_seen *t, const wire_field *key, const wire_field *value)
+static cosrel_status take_entry(const onnx_parse *p, tensor_seen *t, const wire_field *key,
+                                const wire_field *value)
 {
     const wire w = {p->data, 0, 0};
     if (wire_equals(&w, key, "location")) {
         /* Two of them: readers differ in which they take, and only one could be checked. */
         if (t->has_location)
-            return onnx_fail(p, "tensor '%s' (byte %zu) names the file of its external data twice", t->name.text,
-                             t->start);
+            return onnx_fail(p, "tensor '%s' (byte %zu) names the file of its external data twice",
+                             t->name.text, t->start);
         t->has_location = true;
         t->location = *value;
         return COSREL_OK;
@@ -105,8 +107,9 @@ static cosrel_status take_entry(const onnx_parse *p, tensor_seen *t, const wire_
     uint64_t number;
     if (*has || !read_number(p->data + value->at, value->bytes, &number)) {
         const onnx_shown shown = onnx_show(p->data, value->at, value->bytes);
-        return onnx_fail(p, "tensor '%s' (byte %zu): the %s '%s' of its external data is %s", t->name.text, t->start,
-                         is_offset ? "offset" : "length", shown.text, *has ? "given twice" : "not a number of bytes");
+        return onnx_fail(p, "tensor '%s' (byte %zu): the %s '%s' of its external data is %s",
+                         t->name.text, t->start, is_offset ? "offset" : "length", shown.text,
+                         *has ? "given twice" : "not a number of bytes");
     }
     *has = true;
     *(is_offset ? &t->offset : &t->length) = number;
@@ -131,8 +134,8 @@ static cosrel_status add_external_entry(const onnx_parse *p, tensor_seen *t, wir
 }
 
 /* Counts the elements of a typed field, which may be packed or one by one. */
-static cosrel_status count_typed(const onnx_parse *p, const tensor_seen *t, const wire *w, const wire_field *field,
-                                 wire_type single, uint64_t *count)
+static cosrel_status count_typed(const onnx_parse *p, const tensor_seen *t, const wire *w,
+                                 const wire_field *field, wire_type single, uint64_t *count)
 {
     if (field->type == single) {
         (*count)++;
@@ -143,15 +146,18 @@ static cosrel_status count_typed(const onnx_parse *p, const tensor_seen *t, cons
     uint64_t packed = 0;
     const size_t size = single == WIRE_FIXED32 ? 4 : 8;
     const wire inside = wire_inside(w, field);
-    const bool ok = single == WIRE_VARINT ? wire_count_varints(&inside, &packed) : field->bytes % size == 0;
+    const bool ok = single == WIRE_VARINT ? wire_count_varints(&inside, &packed)
+                                          : field->bytes % size == 0;
     if (!ok)
-        return onnx_fail(p, "tensor '%s' (byte %zu): its data are damaged between bytes %zu and %zu", t->name.text,
-                         t->start, field->at, field->at + field->bytes);
+        return onnx_fail(p,
+                         "tensor '%s' (byte %zu): its data are damaged between bytes %zu and %zu",
+                         t->name.text, t->start, field->at, field->at + field->bytes);
     *count += single == WIRE_VARINT ? packed : field->bytes / size;
     return COSREL_OK;
 }
 
-static cosrel_status take_field(const onnx_parse *p, tensor_seen *t, const wire *w, const wire_field *field)
+static cosrel_status take_field(const onnx_parse *p, tensor_seen *t, const wire *w,
+                                const wire_field *field)
 {
     const bool bytes = field->type == WIRE_BYTES;
     switch (field->number) {
@@ -214,21 +220,25 @@ static cosrel_status count_elements(const onnx_parse *p, const tensor_seen *t, u
     bool overflow = false;
     for (size_t i = 0; i < t->rank; i++) {
         if (t->dims[i] < 0)
-            return onnx_fail(p, "tensor '%s' (byte %zu): dimension %zu is %lld; it must not be negative", t->name.text,
-                             t->start, i, (long long)t->dims[i]);
+            return onnx_fail(
+                p, "tensor '%s' (byte %zu): dimension %zu is %lld; it must not be negative",
+                t->name.text, t->start, i, (long long)t->dims[i]);
         zero = zero || t->dims[i] == 0;
         overflow = overflow || __builtin_mul_overflow(product, (uint64_t)t->dims[i], &product);
     }
     /* 2^56 elements are beyond any address space in use. */
     if (!zero && (overflow || product >> 56))
-        return onnx_fail(p, "tensor '%s' (byte %zu): its dimensions multiply to more elements than any memory holds",
+        return onnx_fail(p,
+                         "tensor '%s' (byte %zu): its dimensions multiply to more elements than "
+                         "any memory holds",
                          t->name.text, t->start);
     *out = zero ? 0 : product;
     return COSREL_OK;
 }
 
 /* How many typed elements a tensor of this type has, and in which field. */
-static uint64_t typed_count(const tensor_seen *t, uint64_t elements, uint64_t *wanted, const char **field)
+static uint64_t typed_count(const tensor_seen *t, uint64_t elements, uint64_t *wanted,
+                            const char **field)
 {
     *wanted = elements;
     switch (t->type) {
@@ -273,17 +283,24 @@ static cosrel_status check_inline(const onnx_parse *p, const tensor_seen *t, onn
     const size_t wanted_bytes = cosrel_dtype_bytes(type, out->elements);
     const bool known = cosrel_dtype_bytes(type, 1) > 0;
     out->bytes = wanted_bytes;
-    if (known && out->elements > 0 && type != COSREL_STRING && (wanted_bytes == 0 || wanted_bytes > INT32_MAX))
-        return onnx_fail(p, "tensor '%s' (byte %zu) is said to have %llu elements, 2 GiB or more, which a model file "
-                         "cannot hold; save it as external data", t->name.text, t->start,
-                         (unsigned long long)out->elements);
+    if (known && out->elements > 0 && type != COSREL_STRING &&
+        (wanted_bytes == 0 || wanted_bytes > INT32_MAX))
+        return onnx_fail(p,
+                         "tensor '%s' (byte %zu) is said to have %llu elements, 2 GiB or more, "
+                         "which a model file "
+                         "cannot hold; save it as external data",
+                         t->name.text, t->start, (unsigned long long)out->elements);
     if (t->has_raw && t->raw.bytes > 0) {
         if (type == COSREL_STRING)
-            return onnx_fail(p, "tensor '%s' (byte %zu): strings must stand in string_data, not in raw_data",
-                             t->name.text, t->start);
+            return onnx_fail(
+                p, "tensor '%s' (byte %zu): strings must stand in string_data, not in raw_data",
+                t->name.text, t->start);
         if (known && t->raw.bytes != wanted_bytes)
-            return onnx_fail(p, "tensor '%s' (byte %zu): its raw data have %zu bytes; its shape and type (%s) need %zu",
-                             t->name.text, t->start, t->raw.bytes, cosrel_dtype_name(type), wanted_bytes);
+            return onnx_fail(p,
+                             "tensor '%s' (byte %zu): its raw data have %zu bytes; its shape and "
+                             "type (%s) need %zu",
+                             t->name.text, t->start, t->raw.bytes, cosrel_dtype_name(type),
+                             wanted_bytes);
         out->where = ONNX_DATA_RAW;
         out->offset = t->raw.at;
         out->bytes = t->raw.bytes;
@@ -293,9 +310,11 @@ static cosrel_status check_inline(const onnx_parse *p, const tensor_seen *t, onn
     const char *field;
     const uint64_t found = typed_count(t, out->elements, &wanted, &field);
     if (known && found != wanted)
-        return onnx_fail(p, "tensor '%s' (byte %zu): its %s have %llu numbers; its shape and type (%s) need %llu",
-                         t->name.text, t->start, field, (unsigned long long)found, cosrel_dtype_name(type),
-                         (unsigned long long)wanted);
+        return onnx_fail(
+            p,
+            "tensor '%s' (byte %zu): its %s have %llu numbers; its shape and type (%s) need %llu",
+            t->name.text, t->start, field, (unsigned long long)found, cosrel_dtype_name(type),
+            (unsigned long long)wanted);
     out->where = out->elements > 0 ? ONNX_DATA_TYPED : ONNX_DATA_NONE;
     if (type == COSREL_STRING)
         out->bytes = t->string_bytes;
@@ -308,20 +327,27 @@ static cosrel_status check_external(onnx_parse *p, const tensor_seen *t, onnx_in
     const size_t wanted = cosrel_dtype_bytes(type, out->elements);
     const bool known = cosrel_dtype_bytes(type, 1) > 0;
     if (type == COSREL_STRING)
-        return onnx_fail(p, "tensor '%s' (byte %zu): strings cannot be external data", t->name.text, t->start);
+        return onnx_fail(p, "tensor '%s' (byte %zu): strings cannot be external data", t->name.text,
+                         t->start);
     const cosrel_status status = onnx_find_external(p, &t->location, t->name.text, &out->external);
     if (status != COSREL_OK)
         return status;
     const onnx_external *from = (const onnx_external *)p->externals.items + out->external;
     const onnx_shown shown = onnx_show((const uint8_t *)from->location, 0, strlen(from->location));
     if (known && ((wanted == 0 && out->elements > 0) || (t->has_length && t->length != wanted)))
-        return onnx_fail(p, "tensor '%s' (byte %zu): its external data have %llu bytes; its shape and type (%s) need "
-                         "%zu", t->name.text, t->start, (unsigned long long)t->length, cosrel_dtype_name(type),
-                         wanted);
+        return onnx_fail(p,
+                         "tensor '%s' (byte %zu): its external data have %llu bytes; its shape and "
+                         "type (%s) need "
+                         "%zu",
+                         t->name.text, t->start, (unsigned long long)t->length,
+                         cosrel_dtype_name(type), wanted);
     const uint64_t bytes = known ? wanted : t->length;
     if (t->offset > from->bytes || bytes > from->bytes - t->offset)
-        return onnx_fail(p, "tensor '%s': its external data are bytes %llu to %llu of '%s', which has only %llu; the "
-                         "file is cut off or of another model", t->name.text, (unsigned long long)t->offset,
+        return onnx_fail(p,
+                         "tensor '%s': its external data are bytes %llu to %llu of '%s', which has "
+                         "only %llu; the "
+                         "file is cut off or of another model",
+                         t->name.text, (unsigned long long)t->offset,
                          (unsigned long long)t->offset + (unsigned long long)bytes, shown.text,
                          (unsigned long long)from->bytes);
     out->where = ONNX_DATA_EXTERNAL;
@@ -344,8 +370,9 @@ static cosrel_status keep(onnx_parse *p, const tensor_seen *t, onnx_initializer 
 static cosrel_status check_filled(onnx_parse *p, const tensor_seen *t, onnx_initializer *out)
 {
     if (t->type <= COSREL_DTYPE_UNDEFINED || t->type > TYPE_MAX)
-        return onnx_fail(p, "tensor '%s' (byte %zu) has element type %lld, which ONNX does not define", t->name.text,
-                         t->start, (long long)t->type);
+        return onnx_fail(p,
+                         "tensor '%s' (byte %zu) has element type %lld, which ONNX does not define",
+                         t->name.text, t->start, (long long)t->type);
     cosrel_status status = count_elements(p, t, &out->elements);
     if (status != COSREL_OK)
         return status;
@@ -405,9 +432,11 @@ cosrel_status onnx_check_sparse(onnx_parse *p, wire w, onnx_initializer *out)
         if (field.type != WIRE_BYTES || (field.number != S_VALUES && field.number != S_INDICES))
             continue;
         if (seen & 1u << field.number) /* protobuf would merge the two: nothing that was checked */
-            return onnx_fail(p, "the sparse tensor at byte %zu has its values or indices twice", start);
+            return onnx_fail(p, "the sparse tensor at byte %zu has its values or indices twice",
+                             start);
         seen |= 1u << field.number;
-        status = onnx_check_tensor(p, wire_inside(&w, &field), field.number == S_VALUES ? out : NULL);
+        status = onnx_check_tensor(p, wire_inside(&w, &field),
+                                   field.number == S_VALUES ? out : NULL);
         if (status != COSREL_OK)
             return status;
         if (out)

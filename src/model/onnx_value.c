@@ -23,7 +23,7 @@ enum {
 };
 
 typedef struct value_seen {
-    const char *what;    /* "input", "output" */
+    const char *what; /* "input", "output" */
     onnx_shown name;
     wire_field name_field;
     wire_field type_field;
@@ -36,7 +36,8 @@ typedef struct value_seen {
 static cosrel_status read_dim(onnx_parse *p, value_seen *v, wire w)
 {
     if (v->rank == ONNX_RANK_MAX)
-        return onnx_fail(p, "%s '%s' has more than %d dimensions", v->what, v->name.text, ONNX_RANK_MAX);
+        return onnx_fail(p, "%s '%s' has more than %d dimensions", v->what, v->name.text,
+                         ONNX_RANK_MAX);
     const size_t index = v->rank++;
     v->dims[index] = -1;
     memset(&v->params[index], 0, sizeof v->params[index]);
@@ -93,12 +94,18 @@ static cosrel_status read_tensor_type(onnx_parse *p, value_seen *v, wire w)
 static const char *kind_name(uint32_t number)
 {
     switch (number) {
-    case TYPE_SEQUENCE: return "a sequence";
-    case TYPE_MAP: return "a map";
-    case TYPE_OPAQUE: return "opaque";
-    case TYPE_SPARSE: return "a sparse tensor";
-    case TYPE_OPTIONAL: return "an optional value";
-    default: return NULL;
+    case TYPE_SEQUENCE:
+        return "a sequence";
+    case TYPE_MAP:
+        return "a map";
+    case TYPE_OPAQUE:
+        return "opaque";
+    case TYPE_SPARSE:
+        return "a sparse tensor";
+    case TYPE_OPTIONAL:
+        return "an optional value";
+    default:
+        return NULL;
     }
 }
 
@@ -115,8 +122,8 @@ static cosrel_status read_type(onnx_parse *p, value_seen *v, wire w)
         if (field.number == TYPE_TENSOR)
             status = read_tensor_type(p, v, wire_inside(&w, &field));
         else if (kind_name(field.number))
-            return onnx_fail(p, "%s '%s' is %s; only tensors go in and out of a request", v->what, v->name.text,
-                             kind_name(field.number));
+            return onnx_fail(p, "%s '%s' is %s; only tensors go in and out of a request", v->what,
+                             v->name.text, kind_name(field.number));
         if (status != COSREL_OK)
             return status;
     }
@@ -180,11 +187,13 @@ cosrel_status onnx_read_value(onnx_parse *p, wire w, const char *what, onnx_list
         status = read_type(p, &v, wire_inside(&whole, &v.type_field));
     if (status != COSREL_OK)
         return status;
-    /* ONNX Runtime works out the type of an output that says none; nothing can do so for an input. */
-    const bool known = v.type > 0 && v.type <= INT32_MAX && cosrel_dtype_bytes((cosrel_dtype)v.type, 1) > 0;
+    /* ONNX Runtime works out the type of an output that says none; nothing can do so for an input.
+     */
+    const bool known = v.type > 0 && v.type <= INT32_MAX &&
+                       cosrel_dtype_bytes((cosrel_dtype)v.type, 1) > 0;
     if (!known && (list == &p->inputs || v.type != 0))
-        return onnx_fail(p, "%s '%s' has element type %lld, which is not one of those supported", what, v.name.text,
-                         (long long)v.type);
+        return onnx_fail(p, "%s '%s' has element type %lld, which is not one of those supported",
+                         what, v.name.text, (long long)v.type);
     cosrel_value_info *out = onnx_list_add(list, sizeof *out);
     return out ? keep(p, &v, out) : onnx_no_memory(p);
 }
@@ -194,7 +203,8 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* Sorted names of `count` items of `item_bytes`, each of which begins with its name; NULL when out of memory. */
+/* Sorted names of `count` items of `item_bytes`, each of which begins with its name; NULL when out
+ * of memory. */
 static const char **sort_names(const void *items, size_t count, size_t item_bytes)
 {
     const char **names = malloc((count + 1) * sizeof *names);
@@ -206,7 +216,8 @@ static const char **sort_names(const void *items, size_t count, size_t item_byte
     return names;
 }
 
-_Static_assert(offsetof(cosrel_value_info, name) == 0 && offsetof(onnx_initializer, name) == 0, "see sort_names");
+_Static_assert(offsetof(cosrel_value_info, name) == 0 && offsetof(onnx_initializer, name) == 0,
+               "see sort_names");
 
 static cosrel_status refuse_twins(onnx_parse *p, const onnx_list *list, const char *what)
 {
@@ -230,13 +241,15 @@ cosrel_status onnx_settle_inputs(onnx_parse *p)
         status = refuse_twins(p, &p->outputs, "output");
     if (status != COSREL_OK)
         return status;
-    const char **weights = sort_names(p->initializers.items, p->initializers.count, sizeof(onnx_initializer));
+    const char **weights = sort_names(p->initializers.items, p->initializers.count,
+                                      sizeof(onnx_initializer));
     if (!weights)
         return onnx_no_memory(p);
     cosrel_value_info *inputs = p->inputs.items;
     size_t kept = 0;
     for (size_t i = 0; i < p->inputs.count; i++) {
-        if (!bsearch(&inputs[i].name, weights, p->initializers.count, sizeof *weights, compare_names))
+        if (!bsearch(&inputs[i].name, weights, p->initializers.count, sizeof *weights,
+                     compare_names))
             inputs[kept++] = inputs[i];
     }
     p->inputs.count = kept;

@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-#define MODEL_FILE "model.onnx"
+#define MODEL_FILE   "model.onnx"
 #define MODEL_SUFFIX ".onnx"
 
 typedef struct scan {
@@ -65,13 +65,16 @@ static bool is_usable_name(const char *name, size_t length)
 }
 
 /* Takes `path`, also on failure. */
-static cosrel_status add_model(scan *s, const char *name, size_t name_length, int64_t version, char *path)
+static cosrel_status add_model(scan *s, const char *name, size_t name_length, int64_t version,
+                               char *path)
 {
     repository *r = s->out;
     cosrel_status status = COSREL_OK;
     if (!is_usable_name(name, name_length)) {
-        status = add_problem(s, path, "a model's name must not be empty nor hold commas, quotes or control characters; "
-                             "rename it");
+        status = add_problem(
+            s, path,
+            "a model's name must not be empty nor hold commas, quotes or control characters; "
+            "rename it");
         free(path);
         return status;
     }
@@ -81,8 +84,10 @@ static cosrel_status add_model(scan *s, const char *name, size_t name_length, in
         r->models = models;
     if (!models || !copy || r->count == REPOSITORY_MODELS_MAX) {
         if (models && copy)
-            status = error_set(s->err, COSREL_INVALID_ARGUMENT, "%s: there are more than %d models; is this the right "
-                               "folder?", path, REPOSITORY_MODELS_MAX);
+            status = error_set(s->err, COSREL_INVALID_ARGUMENT,
+                               "%s: there are more than %d models; is this the right "
+                               "folder?",
+                               path, REPOSITORY_MODELS_MAX);
         else
             status = no_memory(s, path);
         free(copy);
@@ -94,7 +99,8 @@ static cosrel_status add_model(scan *s, const char *name, size_t name_length, in
     return COSREL_OK;
 }
 
-/* A version as Triton and the Open Inference Protocol's servers have it: decimal, from 1, no leading zero. */
+/* A version as Triton and the Open Inference Protocol's servers have it: decimal, from 1, no
+ * leading zero. */
 static bool read_version(const char *text, int64_t *version)
 {
     return text[0] >= '1' && text[0] <= '9' && text_to_int64(text, version);
@@ -127,13 +133,15 @@ static cosrel_status for_entries(scan *s, const char *folder, entry_fn each)
 {
     DIR *dir = opendir(folder);
     if (!dir)
-        return error_set(s->err, COSREL_IO, "%s: the folder cannot be read: %s", folder, strerror(errno));
+        return error_set(s->err, COSREL_IO, "%s: the folder cannot be read: %s", folder,
+                         strerror(errno));
     cosrel_status status = COSREL_OK;
     while (status == COSREL_OK) {
         errno = 0;
         const struct dirent *entry = readdir(dir);
         if (!entry && errno != 0)
-            status = error_set(s->err, COSREL_IO, "%s: the folder cannot be read: %s", folder, strerror(errno));
+            status = error_set(s->err, COSREL_IO, "%s: the folder cannot be read: %s", folder,
+                               strerror(errno));
         if (!entry)
             break;
         if (entry->d_name[0] == '.')
@@ -173,7 +181,9 @@ static size_t stem_length(const char *file)
 {
     const size_t length = strlen(file);
     const size_t suffix = sizeof MODEL_SUFFIX - 1;
-    return length > suffix && strcasecmp(file + length - suffix, MODEL_SUFFIX) == 0 ? length - suffix : 0;
+    return length > suffix && strcasecmp(file + length - suffix, MODEL_SUFFIX) == 0
+               ? length - suffix
+               : 0;
 }
 
 static cosrel_status visit_entry(scan *s, const char *folder, const char *entry, const char *path)
@@ -182,7 +192,8 @@ static cosrel_status visit_entry(scan *s, const char *folder, const char *entry,
     int64_t version;
     if (is_folder(path)) {
         if (read_version(entry, &version) && holds_model(path))
-            return add_problem(s, path, "is a version of a model; give the folder above the model's");
+            return add_problem(s, path,
+                               "is a version of a model; give the folder above the model's");
         const cosrel_status status = for_entries(s, path, visit_version);
         /* One folder that may not be read leaves the others usable. */
         return status == COSREL_IO ? add_problem(s, path, "the folder cannot be read") : status;
@@ -224,12 +235,13 @@ static cosrel_status drop_twins(scan *s)
         repository_model *before = kept > 0 ? &r->models[kept - 1] : NULL;
         if (before && strcmp(before->name, model->name) == 0 && before->version == model->version) {
             text_builder text = {0};
-            text_addf(&text, "passed over: version %lld of '%s' is already there as ", (long long)model->version,
-                      model->name);
+            text_addf(&text, "passed over: version %lld of '%s' is already there as ",
+                      (long long)model->version, model->name);
             text_add(&text, before->path);
             text_add(&text, "; remove or rename one of them");
             if (status == COSREL_OK)
-                status = text.failed ? no_memory(s, model->path) : add_problem(s, model->path, text.data);
+                status = text.failed ? no_memory(s, model->path)
+                                     : add_problem(s, model->path, text.data);
             text_deinit(&text);
             free(model->name);
             free(model->path);
@@ -252,19 +264,22 @@ static cosrel_status settle(scan *s, const char *path)
     if (status != COSREL_OK)
         return status;
     for (size_t i = 0; i < r->count; i++)
-        r->models[i].latest = i + 1 == r->count || strcmp(r->models[i].name, r->models[i + 1].name) != 0;
+        r->models[i].latest = i + 1 == r->count ||
+                              strcmp(r->models[i].name, r->models[i + 1].name) != 0;
     if (r->problem_count > 0)
         qsort(r->problems, r->problem_count, sizeof *r->problems, compare_texts);
     if (r->count > 0)
         return COSREL_OK;
     if (r->problem_count > 0)
         return error_set(s->err, COSREL_NOT_FOUND, "%s", r->problems[0]);
-    return error_set(s->err, COSREL_NOT_FOUND, "%s: has no models; NAME.onnx or NAME/VERSION/" MODEL_FILE
-                     " would be found", path);
+    return error_set(s->err, COSREL_NOT_FOUND,
+                     "%s: has no models; NAME.onnx or NAME/VERSION/" MODEL_FILE " would be found",
+                     path);
 }
 
 /* NAME/VERSION/model.onnx given by itself. */
-static bool split_versioned(const char *path, const char **name, size_t *name_length, int64_t *version)
+static bool split_versioned(const char *path, const char **name, size_t *name_length,
+                            int64_t *version)
 {
     const char *file = base_name(path);
     if (strcmp(file, MODEL_FILE) != 0 || file - path < 4)
@@ -286,7 +301,8 @@ static bool split_versioned(const char *path, const char **name, size_t *name_le
         start--;
     *name = start;
     *name_length = (size_t)(end - start);
-    const bool step = (*name_length == 1 && start[0] == '.') || (*name_length == 2 && start[0] == '.' && start[1] == '.');
+    const bool step = (*name_length == 1 && start[0] == '.') ||
+                      (*name_length == 2 && start[0] == '.' && start[1] == '.');
     return *name_length > 0 && !step && read_version(text, version);
 }
 
@@ -313,7 +329,8 @@ cosrel_status repository_scan(const char *path, repository *out, cosrel_error *e
     memset(out, 0, sizeof *out);
     if (stat(path, &info) != 0)
         return error_set(err, errno == ENOENT || errno == ENOTDIR ? COSREL_NOT_FOUND : COSREL_IO,
-                         "%s: no model file or folder can be opened there: %s", path, strerror(errno));
+                         "%s: no model file or folder can be opened there: %s", path,
+                         strerror(errno));
     cosrel_status status;
     if (S_ISDIR(info.st_mode))
         status = for_entries(&s, path, visit_entry);

@@ -20,7 +20,7 @@ typedef struct repository_model {
     char *name;
     int64_t version;
     char *path;
-    bool latest;       /* no higher version of this name */
+    bool latest; /* no higher version of this name */
 } repository_model;
 
 /* Zeroed: empty. */
@@ -28,15 +28,16 @@ typedef struct repository {
     repository_model *models; /* by name, then by version */
     size_t count;
     size_t capacity;
-    char **problems;          /* sentences about what was passed over, one per file or folder, by name */
+    char **problems; /* sentences about what was passed over, one per file or folder, by name */
     size_t problem_count;
     size_t problem_capacity;
 } repository;
 
-/* `path`: a folder as above, or one file. A file MODELS/NAME/VERSION/model.onnx by itself keeps its name and version.
- * What cannot be a model (two of one name and version, a version without model.onnx, a name that formats cannot carry)
- * becomes a problem; the others are found all the same.
- * NOT_FOUND: nothing there, or no model in it. IO: it cannot be read. On failure nothing is left to free. */
+/* `path`: a folder as above, or one file. A file MODELS/NAME/VERSION/model.onnx by itself keeps its
+ * name and version. What cannot be a model (two of one name and version, a version without
+ * model.onnx, a name that formats cannot carry) becomes a problem; the others are found all the
+ * same. NOT_FOUND: nothing there, or no model in it. IO: it cannot be read. On failure nothing is
+ * left to free. */
 COSREL_CHECKED cosrel_status repository_scan(const char *path, repository *out, cosrel_error *err);
 void repository_deinit(repository *r);
 

@@ -19,12 +19,9 @@ typedef struct format {
 } format;
 
 static const format formats[] = {
-    {COSREL_FLOAT16, 5, 10, 15, IEEE},
-    {COSREL_BFLOAT16, 8, 7, 127, IEEE},
-    {COSREL_FLOAT8E4M3FN, 4, 3, 7, ONE_NAN},
-    {COSREL_FLOAT8E4M3FNUZ, 4, 3, 8, UNSIGNED_NAN},
-    {COSREL_FLOAT8E5M2, 5, 2, 15, IEEE},
-    {COSREL_FLOAT8E5M2FNUZ, 5, 2, 16, UNSIGNED_NAN},
+    {COSREL_FLOAT16, 5, 10, 15, IEEE},       {COSREL_BFLOAT16, 8, 7, 127, IEEE},
+    {COSREL_FLOAT8E4M3FN, 4, 3, 7, ONE_NAN}, {COSREL_FLOAT8E4M3FNUZ, 4, 3, 8, UNSIGNED_NAN},
+    {COSREL_FLOAT8E5M2, 5, 2, 15, IEEE},     {COSREL_FLOAT8E5M2FNUZ, 5, 2, 16, UNSIGNED_NAN},
 };
 
 static const format *format_of(cosrel_dtype type)
@@ -56,7 +53,8 @@ float small_float_widen(cosrel_dtype type, uint16_t bits)
     else if (exponent == 0)
         value = ldexpf((float)fraction, 1 - f->bias - (int)f->fraction_bits);
     else
-        value = ldexpf((float)(fraction | 1u << f->fraction_bits), (int)exponent - f->bias - (int)f->fraction_bits);
+        value = ldexpf((float)(fraction | 1u << f->fraction_bits),
+                       (int)exponent - f->bias - (int)f->fraction_bits);
     return negative ? -value : value;
 }
 
@@ -67,7 +65,8 @@ uint16_t small_float_half(float value)
     if (!isfinite(value))
         return sign | (isnan(value) ? 0x7e00 : 0x7c00);
     const float fraction = frexpf(fabsf(value), &exponent); /* 0.5 <= fraction < 1, or 0 */
-    /* Below 2^-14 numbers are multiples of 2^-24; above, the fraction has 11 bits with its leading one. */
+    /* Below 2^-14 numbers are multiples of 2^-24; above, the fraction has 11 bits with its leading
+     * one. */
     const int unit = exponent - 11 > -24 ? exponent - 11 : -24;
     const long steps = lrintf(ldexpf(fraction, exponent - unit));
     if (exponent > 16 || (exponent == 16 && steps > 2047))

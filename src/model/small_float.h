@@ -7,8 +7,9 @@
 #include "cosrel/tensor.h"
 
 /* The value of a FLOAT16, BFLOAT16 or FLOAT8* number, exactly. Others: NaN.
- * Formats: IEEE 754 binary16; bfloat16; "FP8 Formats for Deep Learning" (Micikevicius et al. 2022) for E4M3FN and E5M2;
- * the FNUZ ones (no infinities, no negative zero: 0x80 is NaN, bias one higher) as in ONNX's "Float stored in 8 bits". */
+ * Formats: IEEE 754 binary16; bfloat16; "FP8 Formats for Deep Learning" (Micikevicius et al. 2022)
+ * for E4M3FN and E5M2; the FNUZ ones (no infinities, no negative zero: 0x80 is NaN, bias one
+ * higher) as in ONNX's "Float stored in 8 bits". */
 float small_float_widen(cosrel_dtype type, uint16_t bits);
 
 /* The FLOAT16 nearest to `value`, ties to even. Beyond the largest: infinity. */

@@ -22,27 +22,32 @@ bool tensor_count(const int64_t *shape, size_t rank, uint64_t *elements)
     return zero || !overflow;
 }
 
-static cosrel_status too_large(cosrel_dtype type, const int64_t *shape, size_t rank, const char *what,
-                               cosrel_error *err)
+static cosrel_status too_large(cosrel_dtype type, const int64_t *shape, size_t rank,
+                               const char *what, cosrel_error *err)
 {
     text_builder text = {0};
     value_info_add_shape(&text, shape, NULL, rank < 16 ? rank : 16);
-    const cosrel_status status =
-        error_set(err, COSREL_INVALID_ARGUMENT, "%s: a %s tensor of shape %.200s cannot be held here; at most %zu MiB "
-                  "are allowed", what, cosrel_dtype_name(type), text.data ? text.data : "?", TENSOR_BYTES_MAX >> 20);
+    const cosrel_status status = error_set(
+        err, COSREL_INVALID_ARGUMENT,
+        "%s: a %s tensor of shape %.200s cannot be held here; at most %zu MiB "
+        "are allowed",
+        what, cosrel_dtype_name(type), text.data ? text.data : "?", TENSOR_BYTES_MAX >> 20);
     text_deinit(&text);
     return status;
 }
 
-cosrel_status tensor_buffer_init(tensor_buffer *out, cosrel_dtype type, const int64_t *shape, size_t rank,
-                                 size_t text_bytes, const char *what, cosrel_error *err)
+cosrel_status tensor_buffer_init(tensor_buffer *out, cosrel_dtype type, const int64_t *shape,
+                                 size_t rank, size_t text_bytes, const char *what,
+                                 cosrel_error *err)
 {
     uint64_t elements;
     memset(out, 0, sizeof *out);
     if (cosrel_dtype_bytes(type, 1) == 0)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "%s: element type %d is not known", what, (int)type);
+        return error_set(err, COSREL_INVALID_ARGUMENT, "%s: element type %d is not known", what,
+                         (int)type);
     if (rank > TENSOR_RANK_MAX)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "%s: has %zu dimensions; at most %d are allowed", what, rank,
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "%s: has %zu dimensions; at most %d are allowed", what, rank,
                          TENSOR_RANK_MAX);
     if (!tensor_count(shape, rank, &elements))
         return too_large(type, shape, rank, what, err);
@@ -58,7 +63,8 @@ cosrel_status tensor_buffer_init(tensor_buffer *out, cosrel_dtype type, const in
     if (!out->data || (type == COSREL_STRING && !out->text)) {
         const size_t bytes = out->bytes;
         tensor_buffer_deinit(out);
-        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory for a tensor of %zu bytes", what, bytes);
+        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory for a tensor of %zu bytes", what,
+                         bytes);
     }
     return COSREL_OK;
 }

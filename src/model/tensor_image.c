@@ -21,7 +21,8 @@ typedef struct layout {
     size_t channels;
 } layout;
 
-/* One output position's share of the source: pixels first..first+count-1 with these weights, which sum to 1. */
+/* One output position's share of the source: pixels first..first+count-1 with these weights, which
+ * sum to 1. */
 typedef struct taps {
     size_t first;
     size_t count;
@@ -38,11 +39,13 @@ static bool is_channels(int64_t size)
     return size == 1 || size == 3;
 }
 
-static cosrel_status find_layout(const char *path, const cosrel_value_info *input, layout *out, cosrel_error *err)
+static cosrel_status find_layout(const char *path, const cosrel_value_info *input, layout *out,
+                                 cosrel_error *err)
 {
     const int rank = input->rank <= 4 ? (int)input->rank : 0;
     const int batch = rank == 4 ? 0 : -1;
-    const bool typed = input->type == COSREL_FLOAT32 || input->type == COSREL_UINT8 || input->type == COSREL_FLOAT16;
+    const bool typed = input->type == COSREL_FLOAT32 || input->type == COSREL_UINT8 ||
+                       input->type == COSREL_FLOAT16;
     const bool alone = batch < 0 || input->shape[0] < 0 || input->shape[0] == 1;
     if (typed && alone && rank == 2) {
         *out = (layout){-1, -1, 0, 1, 1};
@@ -59,9 +62,10 @@ static cosrel_status find_layout(const char *path, const cosrel_value_info *inpu
     text_builder shape = {0};
     value_info_add_shape(&shape, input->shape, input->symbols, input->rank < 16 ? input->rank : 16);
     const cosrel_status status = error_set(
-        err, COSREL_INVALID_ARGUMENT, "%s: a picture does not fit input '%.64s' (%s%.100s); float32, float16 or uint8 of "
-        "shape [1,C,H,W] or [1,H,W,C] with 1 or 3 channels would", path, input->name, cosrel_dtype_name(input->type),
-        shape.data ? shape.data : "");
+        err, COSREL_INVALID_ARGUMENT,
+        "%s: a picture does not fit input '%.64s' (%s%.100s); float32, float16 or uint8 of "
+        "shape [1,C,H,W] or [1,H,W,C] with 1 or 3 channels would",
+        path, input->name, cosrel_dtype_name(input->type), shape.data ? shape.data : "");
     text_deinit(&shape);
     return status;
 }
@@ -73,7 +77,8 @@ static void resampling_deinit(resampling *r)
     memset(r, 0, sizeof *r);
 }
 
-/* The triangle filter; its support is one source pixel, or one target pixel where those are wider. */
+/* The triangle filter; its support is one source pixel, or one target pixel where those are wider.
+ */
 static bool resampling_init(resampling *r, size_t from, size_t to)
 {
     const double scale = (double)from / (double)to;
@@ -96,7 +101,8 @@ static bool resampling_init(resampling *r, size_t from, size_t to)
         for (size_t k = first; k < end; k++)
             sum += fmax(0.0, 1.0 - fabs(((double)k + 0.5 - centre) / support));
         for (size_t k = first; k < end; k++)
-            weights[k - first] = (float)(fmax(0.0, 1.0 - fabs(((double)k + 0.5 - centre) / support)) / sum);
+            weights[k - first] =
+                (float)(fmax(0.0, 1.0 - fabs(((double)k + 0.5 - centre) / support)) / sum);
         r->taps[i] = (taps){first, end - first, weights};
     }
     return true;
@@ -132,7 +138,8 @@ static void put(cosrel_dtype type, void *data, size_t index, float value)
     }
 }
 
-static void put_row(const float *row, const resampling *across, const layout *l, size_t y, tensor_buffer *out)
+static void put_row(const float *row, const resampling *across, const layout *l, size_t y,
+                    tensor_buffer *out)
 {
     const size_t height = (size_t)out->shape[l->height];
     const size_t width = (size_t)out->shape[l->width];
@@ -143,15 +150,16 @@ static void put_row(const float *row, const resampling *across, const layout *l,
             float value = 0.0f;
             for (size_t k = 0; k < t->count; k++)
                 value += t->weights[k] * row[(t->first + k) * l->channels + c];
-            const size_t index = planes ? (c * height + y) * width + x : (y * width + x) * l->channels + c;
+            const size_t index = planes ? (c * height + y) * width + x
+                                        : (y * width + x) * l->channels + c;
             put(out->type, out->data, index, value);
         }
     }
 }
 
 /* Row by row, down first: beside the result this takes one row of floats. */
-static cosrel_status resize(const char *path, const image *from, const layout *l, tensor_buffer *out,
-                            cosrel_error *err)
+static cosrel_status resize(const char *path, const image *from, const layout *l,
+                            tensor_buffer *out, cosrel_error *err)
 {
     const size_t height = (size_t)out->shape[l->height];
     const size_t width = (size_t)out->shape[l->width];
@@ -167,22 +175,28 @@ static cosrel_status resize(const char *path, const image *from, const layout *l
     resampling_deinit(&down);
     resampling_deinit(&across);
     free(row);
-    return ok ? COSREL_OK : error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory to resize the picture", path);
+    return ok ? COSREL_OK
+              : error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory to resize the picture", path);
 }
 
-static cosrel_status check_target(const char *path, const cosrel_value_info *input, const layout *l, cosrel_error *err)
+static cosrel_status check_target(const char *path, const cosrel_value_info *input, const layout *l,
+                                  cosrel_error *err)
 {
     const int64_t height = input->shape[l->height];
     const int64_t width = input->shape[l->width];
-    if (height == 0 || width == 0 || height > TENSOR_IMAGE_SIDE_MAX || width > TENSOR_IMAGE_SIDE_MAX)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "%s: input '%.64s' takes pictures of %lld x %lld pixels; 1 to %d a "
-                         "side can be made", path, input->name, (long long)width, (long long)height,
+    if (height == 0 || width == 0 || height > TENSOR_IMAGE_SIDE_MAX ||
+        width > TENSOR_IMAGE_SIDE_MAX)
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "%s: input '%.64s' takes pictures of %lld x %lld pixels; 1 to %d a "
+                         "side can be made",
+                         path, input->name, (long long)width, (long long)height,
                          TENSOR_IMAGE_SIDE_MAX);
     return COSREL_OK;
 }
 
-cosrel_status tensor_image_parse(const char *path, const uint8_t *data, size_t bytes, const cosrel_value_info *input,
-                                 tensor_buffer *out, cosrel_error *err)
+cosrel_status tensor_image_parse(const char *path, const uint8_t *data, size_t bytes,
+                                 const cosrel_value_info *input, tensor_buffer *out,
+                                 cosrel_error *err)
 {
     layout l = {0};
     image picture = {0};
@@ -211,8 +225,8 @@ cosrel_status tensor_image_parse(const char *path, const uint8_t *data, size_t b
     return status;
 }
 
-cosrel_status tensor_image_read(const char *path, const cosrel_value_info *input, tensor_buffer *out,
-                                cosrel_error *err)
+cosrel_status tensor_image_read(const char *path, const cosrel_value_info *input,
+                                tensor_buffer *out, cosrel_error *err)
 {
     char *data;
     size_t bytes;

@@ -35,7 +35,8 @@ static cosrel_status fail(const char *path, cosrel_error *err, const char *what)
 
 static cosrel_status bad_header(const cursor *c, const char *wanted)
 {
-    return error_set(c->err, COSREL_INVALID_FILE, "%s: its .npy header is damaged: %s is expected", c->path, wanted);
+    return error_set(c->err, COSREL_INVALID_FILE, "%s: its .npy header is damaged: %s is expected",
+                     c->path, wanted);
 }
 
 static char peek(cursor *c)
@@ -84,7 +85,8 @@ static bool take_size(cursor *c, int64_t *out)
     int64_t value = 0;
     const char *start = (peek(c), c->at);
     while (c->at < c->end && *c->at >= '0' && *c->at <= '9') {
-        if (__builtin_mul_overflow(value, 10, &value) || __builtin_add_overflow(value, *c->at - '0', &value))
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, *c->at - '0', &value))
             return false;
         c->at++;
     }
@@ -118,13 +120,15 @@ static cosrel_status take_descr(cursor *c, npy_header *h)
     const char *text;
     size_t length;
     if (peek(c) == '[')
-        return fail(c->path, c->err, "holds records (a structured array); a tensor has elements of one plain type");
+        return fail(c->path, c->err,
+                    "holds records (a structured array); a tensor has elements of one plain type");
     if (!take_quoted(c, &text, &length))
         return bad_header(c, "a quoted type such as '<f4'");
     if (!npy_descr_read(text, length, &h->descr))
-        return error_set(c->err, COSREL_INVALID_FILE, "%s: has elements of NumPy type '%.*s'; bool, integers, floats of "
-                         "16 to 64 bits, complex and strings can be read", c->path, (int)(length < 16 ? length : 16),
-                         text);
+        return error_set(c->err, COSREL_INVALID_FILE,
+                         "%s: has elements of NumPy type '%.*s'; bool, integers, floats of "
+                         "16 to 64 bits, complex and strings can be read",
+                         c->path, (int)(length < 16 ? length : 16), text);
     h->has_descr = true;
     return COSREL_OK;
 }
@@ -166,27 +170,30 @@ static cosrel_status read_dictionary(cursor *c, npy_header *h)
 }
 
 /* Finds the header's text and where the elements begin. */
-static cosrel_status find_header(const char *path, const uint8_t *data, size_t bytes, cursor *c, size_t *start)
+static cosrel_status find_header(const char *path, const uint8_t *data, size_t bytes, cursor *c,
+                                 size_t *start)
 {
     static const char magic[] = "\x93NUMPY";
     const size_t magic_bytes = sizeof magic - 1;
     if (bytes < magic_bytes || memcmp(data, magic, magic_bytes) != 0)
-        return fail(path, c->err, bytes >= 2 && data[0] == 'P' && data[1] == 'K'
-                                      ? "is no .npy file but an archive (.npz?); save the array with numpy.save"
-                                      : "is no .npy file (its first bytes are not \\x93NUMPY)");
+        return fail(path, c->err,
+                    bytes >= 2 && data[0] == 'P' && data[1] == 'K'
+                        ? "is no .npy file but an archive (.npz?); save the array with numpy.save"
+                        : "is no .npy file (its first bytes are not \\x93NUMPY)");
     const unsigned version = bytes > magic_bytes ? data[magic_bytes] : 0;
     const size_t prefix = version == 1 ? 10 : 12;
     if (bytes < prefix)
         return fail(path, c->err, "is cut off within its header");
     if (version < 1 || version > 3)
-        return error_set(c->err, COSREL_INVALID_FILE, "%s: has .npy format version %u; 1 to 3 can be read", path,
-                         version);
+        return error_set(c->err, COSREL_INVALID_FILE,
+                         "%s: has .npy format version %u; 1 to 3 can be read", path, version);
     size_t length = data[8] | (size_t)data[9] << 8;
     if (version > 1)
         length |= (size_t)data[10] << 16 | (size_t)data[11] << 24;
     if (length > HEADER_BYTES_MAX)
-        return error_set(c->err, COSREL_INVALID_FILE, "%s: has a .npy header of %zu bytes; at most %d are allowed", path,
-                         length, HEADER_BYTES_MAX);
+        return error_set(c->err, COSREL_INVALID_FILE,
+                         "%s: has a .npy header of %zu bytes; at most %d are allowed", path, length,
+                         HEADER_BYTES_MAX);
     if (length > bytes - prefix)
         return fail(path, c->err, "is cut off within its header");
     c->at = (const char *)data + prefix;
@@ -236,7 +243,8 @@ static void copy_swapped(uint8_t *to, const uint8_t *from, size_t bytes, size_t 
     }
 }
 
-static void copy_numbers(const npy_header *h, const uint8_t *data, uint64_t elements, tensor_buffer *out)
+static void copy_numbers(const npy_header *h, const uint8_t *data, uint64_t elements,
+                         tensor_buffer *out)
 {
     const size_t size = h->descr.item_bytes;
     uint8_t *to = out->data;
@@ -256,7 +264,8 @@ static void copy_numbers(const npy_header *h, const uint8_t *data, uint64_t elem
         to[i] = to[i] != 0;
 }
 
-static bool copy_strings(const npy_header *h, const uint8_t *data, uint64_t elements, tensor_buffer *out)
+static bool copy_strings(const npy_header *h, const uint8_t *data, uint64_t elements,
+                         tensor_buffer *out)
 {
     const char **strings = out->data;
     char *text = out->text;
@@ -272,21 +281,23 @@ static bool copy_strings(const npy_header *h, const uint8_t *data, uint64_t elem
     return true;
 }
 
-static cosrel_status check_size(const char *path, const npy_header *h, size_t have, uint64_t *elements,
-                                cosrel_error *err)
+static cosrel_status check_size(const char *path, const npy_header *h, size_t have,
+                                uint64_t *elements, cosrel_error *err)
 {
     uint64_t need;
     if (!tensor_count(h->shape, h->rank, elements) ||
         __builtin_mul_overflow(*elements, (uint64_t)h->descr.item_bytes, &need))
         return fail(path, err, "its shape is larger than any memory");
     if (need != have)
-        return error_set(err, COSREL_INVALID_FILE, "%s: has %zu bytes of elements; its shape and type need %llu%s", path,
-                         have, (unsigned long long)need, have < need ? "; the file is cut off" : "");
+        return error_set(err, COSREL_INVALID_FILE,
+                         "%s: has %zu bytes of elements; its shape and type need %llu%s", path,
+                         have, (unsigned long long)need,
+                         have < need ? "; the file is cut off" : "");
     return COSREL_OK;
 }
 
-cosrel_status tensor_npy_parse(const char *path, const uint8_t *data, size_t bytes, tensor_buffer *out,
-                               cosrel_error *err)
+cosrel_status tensor_npy_parse(const char *path, const uint8_t *data, size_t bytes,
+                               tensor_buffer *out, cosrel_error *err)
 {
     cursor c = {.path = path, .err = err};
     npy_header h;

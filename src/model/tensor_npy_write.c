@@ -46,10 +46,14 @@ static cosrel_dtype written_type(cosrel_dtype type)
     case COSREL_FLOAT8E4M3FN:
     case COSREL_FLOAT8E4M3FNUZ:
     case COSREL_FLOAT8E5M2:
-    case COSREL_FLOAT8E5M2FNUZ: return COSREL_FLOAT32;
-    case COSREL_UINT4: return COSREL_UINT8;
-    case COSREL_INT4: return COSREL_INT8;
-    default: return type;
+    case COSREL_FLOAT8E5M2FNUZ:
+        return COSREL_FLOAT32;
+    case COSREL_UINT4:
+        return COSREL_UINT8;
+    case COSREL_INT4:
+        return COSREL_INT8;
+    default:
+        return type;
     }
 }
 
@@ -78,7 +82,8 @@ static void write_unicode(FILE *stream, const char *text, size_t characters)
     }
 }
 
-static void write_strings(FILE *stream, const cosrel_tensor *tensor, const text_form *form, uint64_t elements)
+static void write_strings(FILE *stream, const cosrel_tensor *tensor, const text_form *form,
+                          uint64_t elements)
 {
     const char *const *strings = tensor->data;
     for (uint64_t i = 0; i < elements && !ferror(stream); i++) {
@@ -110,19 +115,31 @@ static void write_widened(FILE *stream, const cosrel_tensor *tensor, uint64_t el
     }
 }
 
-static cosrel_status check(const char *path, const cosrel_tensor *tensor, uint64_t *elements, cosrel_error *err)
+static cosrel_status check(const char *path, const cosrel_tensor *tensor, uint64_t *elements,
+                           cosrel_error *err)
 {
     if (!tensor_count(tensor->shape, tensor->rank, elements) ||
-        tensor->bytes != cosrel_dtype_bytes(tensor->type, *elements) || cosrel_dtype_bytes(tensor->type, 1) == 0)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "%s: a %s tensor of %zu bytes whose shape needs another size "
-                         "cannot be written", path, cosrel_dtype_name(tensor->type), tensor->bytes);
+        tensor->bytes != cosrel_dtype_bytes(tensor->type, *elements) ||
+        cosrel_dtype_bytes(tensor->type, 1) == 0)
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "%s: a %s tensor of %zu bytes whose shape needs another size "
+                         "cannot be written",
+                         path, cosrel_dtype_name(tensor->type), tensor->bytes);
     return COSREL_OK;
 }
 
-static void write_all(FILE *stream, const cosrel_tensor *tensor, const text_form *form, uint64_t elements,
-                      const text_builder *header)
+static void write_all(FILE *stream, const cosrel_tensor *tensor, const text_form *form,
+                      uint64_t elements, const text_builder *header)
 {
-    const uint8_t prefix[PREFIX_BYTES] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)header->length,
+    const uint8_t prefix[PREFIX_BYTES] = {0x93,
+                                          'N',
+                                          'U',
+                                          'M',
+                                          'P',
+                                          'Y',
+                                          1,
+                                          0,
+                                          (uint8_t)header->length,
                                           (uint8_t)(header->length >> 8)};
     fwrite(prefix, 1, sizeof prefix, stream);
     fwrite(header->data, 1, header->length, stream);

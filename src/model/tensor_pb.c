@@ -46,7 +46,8 @@ static bool put_packed(sink *s, const wire *w, const wire_field *field, wire_typ
     return true;
 }
 
-/* Which typed field holds the elements, how a single one is written, and bytes of one number in memory. */
+/* Which typed field holds the elements, how a single one is written, and bytes of one number in
+ * memory. */
 static wire_type source_of(cosrel_dtype type, uint32_t *number, size_t *unit)
 {
     switch (type) {
@@ -119,16 +120,19 @@ static void settle_bools(tensor_buffer *out)
         at[i] = at[i] != 0;
 }
 
-static cosrel_status fill(const char *path, const onnx_initializer *found, const uint8_t *data, size_t bytes,
-                          tensor_buffer *out, cosrel_error *err)
+static cosrel_status fill(const char *path, const onnx_initializer *found, const uint8_t *data,
+                          size_t bytes, tensor_buffer *out, cosrel_error *err)
 {
     const cosrel_dtype type = (cosrel_dtype)found->type;
     if (cosrel_dtype_bytes(type, 1) == 0)
-        return error_set(err, COSREL_INVALID_FILE, "%s: has element type %d, which is not supported here", path,
+        return error_set(err, COSREL_INVALID_FILE,
+                         "%s: has element type %d, which is not supported here", path,
                          (int)found->type);
-    /* Each string and its final zero; the wire needs at least as much for a string and its length. */
+    /* Each string and its final zero; the wire needs at least as much for a string and its length.
+     */
     const size_t text_bytes = type == COSREL_STRING ? bytes + (size_t)found->elements : 0;
-    cosrel_status status = tensor_buffer_init(out, type, found->dims, found->rank, text_bytes, path, err);
+    cosrel_status status = tensor_buffer_init(out, type, found->dims, found->rank, text_bytes, path,
+                                              err);
     if (status == COSREL_INVALID_ARGUMENT)
         status = COSREL_INVALID_FILE;
     if (status != COSREL_OK)
@@ -138,17 +142,19 @@ static cosrel_status fill(const char *path, const onnx_initializer *found, const
     if (found->where == ONNX_DATA_RAW && out->bytes > 0)
         memcpy(out->data, data + found->offset, out->bytes);
     else if (found->where == ONNX_DATA_TYPED)
-        ok = type == COSREL_STRING ? read_strings(all, out, text_bytes + 1) : read_numbers(all, out);
+        ok = type == COSREL_STRING ? read_strings(all, out, text_bytes + 1)
+                                   : read_numbers(all, out);
     if (!ok) {
         tensor_buffer_deinit(out);
-        return error_set(err, COSREL_INVALID_FILE, "%s: its elements do not fit its shape and type", path);
+        return error_set(err, COSREL_INVALID_FILE, "%s: its elements do not fit its shape and type",
+                         path);
     }
     settle_bools(out);
     return COSREL_OK;
 }
 
-cosrel_status tensor_pb_parse(const char *path, const uint8_t *data, size_t bytes, tensor_buffer *out,
-                              cosrel_error *err)
+cosrel_status tensor_pb_parse(const char *path, const uint8_t *data, size_t bytes,
+                              tensor_buffer *out, cosrel_error *err)
 {
     onnx_file file = {.memory = {.bytes_max = 1 << 20}};
     onnx_parse p = {.path = path, .data = data, .err = err, .file = &file};
@@ -156,12 +162,15 @@ cosrel_status tensor_pb_parse(const char *path, const uint8_t *data, size_t byte
     const wire w = {data, 0, bytes};
     memset(out, 0, sizeof *out);
     cosrel_status status = bytes > 0 ? onnx_check_tensor(&p, w, &found)
-                                     : error_set(err, COSREL_INVALID_FILE, "%s: is empty, not a tensor", path);
+                                     : error_set(err, COSREL_INVALID_FILE,
+                                                 "%s: is empty, not a tensor", path);
     if (status == COSREL_INVALID_MODEL)
         status = COSREL_INVALID_FILE;
     if (status == COSREL_OK && found.where == ONNX_DATA_EXTERNAL)
-        status = error_set(err, COSREL_INVALID_FILE, "%s: its data are in another file; a tensor by itself must hold "
-                           "them", path);
+        status = error_set(err, COSREL_INVALID_FILE,
+                           "%s: its data are in another file; a tensor by itself must hold "
+                           "them",
+                           path);
     if (status == COSREL_OK)
         status = fill(path, &found, data, bytes, out, err);
     arena_deinit(&file.memory);

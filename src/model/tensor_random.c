@@ -38,7 +38,8 @@ static int64_t guess(const cosrel_value_info *input, size_t dim, int64_t batch)
     return 1;
 }
 
-int64_t tensor_random_size(const cosrel_value_info *inputs, size_t count, size_t input, size_t dim, int64_t batch)
+int64_t tensor_random_size(const cosrel_value_info *inputs, size_t count, size_t input, size_t dim,
+                           int64_t batch)
 {
     const cosrel_value_info *value = &inputs[input];
     const char *symbol = symbol_of(value, dim);
@@ -109,34 +110,57 @@ static void fill(rng *r, const tensor_buffer *t)
 {
     switch (t->type) {
     case COSREL_FLOAT32:
-    case COSREL_COMPLEX64: fill_floats(r, t->data, t->bytes / sizeof(float)); break;
+    case COSREL_COMPLEX64:
+        fill_floats(r, t->data, t->bytes / sizeof(float));
+        break;
     case COSREL_FLOAT64:
-    case COSREL_COMPLEX128: fill_doubles(r, t->data, t->bytes / sizeof(double)); break;
-    case COSREL_BOOL: fill_integers(r, t, 1, 2); break;
-    case COSREL_UINT8: fill_integers(r, t, 1, 256); break;
-    case COSREL_INT8: fill_integers(r, t, 1, 128); break;
+    case COSREL_COMPLEX128:
+        fill_doubles(r, t->data, t->bytes / sizeof(double));
+        break;
+    case COSREL_BOOL:
+        fill_integers(r, t, 1, 2);
+        break;
+    case COSREL_UINT8:
+        fill_integers(r, t, 1, 256);
+        break;
+    case COSREL_INT8:
+        fill_integers(r, t, 1, 128);
+        break;
     case COSREL_INT16:
-    case COSREL_UINT16: fill_integers(r, t, 2, 128); break;
+    case COSREL_UINT16:
+        fill_integers(r, t, 2, 128);
+        break;
     case COSREL_INT32:
-    case COSREL_UINT32: fill_integers(r, t, 4, 2); break;
+    case COSREL_UINT32:
+        fill_integers(r, t, 4, 2);
+        break;
     case COSREL_INT64:
-    case COSREL_UINT64: fill_integers(r, t, 8, 2); break;
-    case COSREL_STRING: fill_strings(r, t); break;
+    case COSREL_UINT64:
+        fill_integers(r, t, 8, 2);
+        break;
+    case COSREL_STRING:
+        fill_strings(r, t);
+        break;
     case COSREL_UINT4:
-    case COSREL_INT4: fill_nibbles(r, t); break;
-    default: fill_small_floats(r, t); break;
+    case COSREL_INT4:
+        fill_nibbles(r, t);
+        break;
+    default:
+        fill_small_floats(r, t);
+        break;
     }
 }
 
-cosrel_status tensor_random_init(rng *r, const cosrel_value_info *inputs, size_t count, size_t input, int64_t batch,
-                                 tensor_buffer *out, cosrel_error *err)
+cosrel_status tensor_random_init(rng *r, const cosrel_value_info *inputs, size_t count,
+                                 size_t input, int64_t batch, tensor_buffer *out, cosrel_error *err)
 {
     int64_t shape[TENSOR_RANK_MAX];
     const cosrel_value_info *value = &inputs[input];
     for (size_t d = 0; d < value->rank && d < TENSOR_RANK_MAX; d++)
         shape[d] = tensor_random_size(inputs, count, input, d, batch);
     const size_t text_bytes = value->type == COSREL_STRING ? 52 : 0;
-    const cosrel_status status = tensor_buffer_init(out, value->type, shape, value->rank, text_bytes, value->name, err);
+    const cosrel_status status = tensor_buffer_init(out, value->type, shape, value->rank,
+                                                    text_bytes, value->name, err);
     if (status == COSREL_OK)
         fill(r, out);
     return status;

@@ -9,11 +9,12 @@ static bool has_first(const cosrel_value_info *value, const char *symbol)
            strcmp(value->symbols[0], symbol) == 0;
 }
 
-bool value_info_find_batch(cosrel_value_info *inputs, size_t input_count, cosrel_value_info *outputs,
-                           size_t output_count)
+bool value_info_find_batch(cosrel_value_info *inputs, size_t input_count,
+                           cosrel_value_info *outputs, size_t output_count)
 {
     const char *symbol = "";
-    if (input_count > 0 && output_count > 0 && inputs[0].rank > 0 && inputs[0].symbols && inputs[0].symbols[0])
+    if (input_count > 0 && output_count > 0 && inputs[0].rank > 0 && inputs[0].symbols &&
+        inputs[0].symbols[0])
         symbol = inputs[0].symbols[0];
     bool batch = symbol[0] != '\0';
     for (size_t i = 0; i < input_count && batch; i++)
@@ -27,7 +28,8 @@ bool value_info_find_batch(cosrel_value_info *inputs, size_t input_count, cosrel
     return batch;
 }
 
-void value_info_add_shape(text_builder *text, const int64_t *shape, const char *const *symbols, size_t rank)
+void value_info_add_shape(text_builder *text, const int64_t *shape, const char *const *symbols,
+                          size_t rank)
 {
     text_add(text, "[");
     for (size_t i = 0; i < rank; i++) {

@@ -1,8 +1,8 @@
 /* What a model takes and gives, as cosrel_value_info tells it.
  *
- * Shapes: a dimension >= 0 is fixed; -1 is free. A free dimension with a symbol ("batch") has the same size wherever the
- * symbol stands in the model; one without ("") has any size. A value whose rank the model leaves open has rank 0 here,
- * as ONNX Runtime tells it too. */
+ * Shapes: a dimension >= 0 is fixed; -1 is free. A free dimension with a symbol ("batch") has the
+ * same size wherever the symbol stands in the model; one without ("") has any size. A value whose
+ * rank the model leaves open has rank 0 here, as ONNX Runtime tells it too. */
 #ifndef MODEL_VALUE_INFO_H
 #define MODEL_VALUE_INFO_H
 
@@ -12,12 +12,15 @@
 #include "base/text.h"
 #include "cosrel/tensor.h"
 
-/* Sets batch_axis everywhere: to 0 if every input and every output has a free first dimension with one and the same
- * symbol, else to -1. Only then may several requests be laid one after the other. Returns whether it is 0. */
-bool value_info_find_batch(cosrel_value_info *inputs, size_t input_count, cosrel_value_info *outputs,
-                           size_t output_count);
+/* Sets batch_axis everywhere: to 0 if every input and every output has a free first dimension with
+ * one and the same symbol, else to -1. Only then may several requests be laid one after the other.
+ * Returns whether it is 0. */
+bool value_info_find_batch(cosrel_value_info *inputs, size_t input_count,
+                           cosrel_value_info *outputs, size_t output_count);
 
-/* "[batch,3,224,224]"; a free dimension without a symbol is "?". symbols == NULL: a tensor's shape, all numbers. */
-void value_info_add_shape(text_builder *text, const int64_t *shape, const char *const *symbols, size_t rank);
+/* "[batch,3,224,224]"; a free dimension without a symbol is "?". symbols == NULL: a tensor's shape,
+ * all numbers. */
+void value_info_add_shape(text_builder *text, const int64_t *shape, const char *const *symbols,
+                          size_t rank);
 
 #endif

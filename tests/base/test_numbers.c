@@ -3,7 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -119,7 +121,8 @@ static void test_overflow(void **state)
     expect_near(hist_percentile(&h, 0.51), 1000000);
 }
 
-/* The reference implementation's first numbers from the state {1, 2, 3, 4}, as other libraries test them. */
+/* The reference implementation's first numbers from the state {1, 2, 3, 4}, as other libraries test
+ * them. */
 static void test_reference(void **state)
 {
     (void)state;
@@ -168,8 +171,9 @@ static void test_distributions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_percentiles), cmocka_unit_test(test_edges),     cmocka_unit_test(test_merge),
-        cmocka_unit_test(test_overflow),    cmocka_unit_test(test_reference), cmocka_unit_test(test_distributions),
+        cmocka_unit_test(test_percentiles), cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_merge),       cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_reference),   cmocka_unit_test(test_distributions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

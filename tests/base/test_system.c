@@ -3,7 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include <dirent.h>
 #include <ftw.h>
 #include <pthread.h>
@@ -206,14 +208,16 @@ static void *pin_thread(void *arg)
     cpu_list last = {0};
     *failures += !cpu_list_add(&last, allowed.cpus[allowed.count - 1]);
     *failures += cpu_pin_self(&last, &err) != COSREL_OK;
-    *failures += cpu_allowed(&now, &err) != COSREL_OK || now.count != 1 || now.cpus[0] != last.cpus[0];
+    *failures += cpu_allowed(&now, &err) != COSREL_OK || now.count != 1 ||
+                 now.cpus[0] != last.cpus[0];
     *failures += sched_getcpu() != last.cpus[0];
     *failures += cpu_pin_self(&empty, &err) != COSREL_INVALID_ARGUMENT;
     const cpu_list absent = {1, {8000}};
     *failures += cpu_pin_self(&absent, &err) != COSREL_INVALID_ARGUMENT;
     cpu_name_self("a name longer than fifteen bytes");
     char name[32];
-    *failures += pthread_getname_np(pthread_self(), name, sizeof name) != 0 || strcmp(name, "a name longer t") != 0;
+    *failures += pthread_getname_np(pthread_self(), name, sizeof name) != 0 ||
+                 strcmp(name, "a name longer t") != 0;
     *failures += cpu_background_self(&err) != COSREL_OK || sched_getscheduler(0) != SCHED_IDLE;
     return NULL;
 }
@@ -304,9 +308,11 @@ static void test_log_stderr(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_save),         cmocka_unit_test(test_killed_writer), cmocka_unit_test(test_read_and_map),
-        cmocka_unit_test(test_folders),      cmocka_unit_test(test_cpu_list),      cmocka_unit_test(test_pin),
-        cmocka_unit_test(test_clocks),       cmocka_unit_test(test_log),           cmocka_unit_test(test_log_stderr),
+        cmocka_unit_test(test_save),         cmocka_unit_test(test_killed_writer),
+        cmocka_unit_test(test_read_and_map), cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_cpu_list),     cmocka_unit_test(test_pin),
+        cmocka_unit_test(test_clocks),       cmocka_unit_test(test_log),
+        cmocka_unit_test(test_log_stderr),
     };
     return cmocka_run_group_tests(tests, open_folder, close_folder);
 }

@@ -3,7 +3,9 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include <float.h>
 #include <locale.h>
 #include <math.h>
@@ -43,9 +45,14 @@ static void test_int64(void **state)
     static const struct {
         const char *text;
         int64_t value;
-    } good[] = {{"0", 0}, {"-1", -1}, {"+7", 7}, {"007", 7}, {"9223372036854775807", INT64_MAX},
+    } good[] = {{"0", 0},
+                {"-1", -1},
+                {"+7", 7},
+                {"007", 7},
+                {"9223372036854775807", INT64_MAX},
                 {"-9223372036854775808", INT64_MIN}};
-    static const char *const bad[] = {"", "-", "+", " 1", "1 ", "1.0", "0x10", "--1", "9223372036854775808", "1e3", "a"};
+    static const char *const bad[] = {
+        "", "-", "+", " 1", "1 ", "1.0", "0x10", "--1", "9223372036854775808", "1e3", "a"};
     int64_t value;
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         assert_true(text_to_int64(good[i].text, &value));
@@ -61,7 +68,8 @@ static void test_int64(void **state)
 static void test_double(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"", "nan", "inf", "0x1p3", "1,5", " 1", "1 ", "1e999", "-", "1.2.3", "1e", "e"};
+    static const char *const bad[] = {"",   "nan",   "inf", "0x1p3", "1,5", " 1",
+                                      "1 ", "1e999", "-",   "1.2.3", "1e",  "e"};
     double value = 42.0;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         assert_false(text_to_double(bad[i], &value));
@@ -73,7 +81,8 @@ static void test_double(void **state)
     assert_true(value == 0.5);
 }
 
-/* Every double is written as text that reads back as the same, in a locale with a decimal comma too, if there is one. */
+/* Every double is written as text that reads back as the same, in a locale with a decimal comma
+ * too, if there is one. */
 static void test_double_round_trip(void **state)
 {
     (void)state;
@@ -146,9 +155,9 @@ static void test_json(void **state)
     expect_json("</script>", "\"\\u003c/script>\"");
     expect_json("gr\xc3\xbc\xf0\x9f\x98\x80", "\"gr\xc3\xbc\xf0\x9f\x98\x80\"");
     expect_json("\xff", "\"\\ufffd\"");
-    expect_json("\xc0\xaf", "\"\\ufffd\\ufffd\"");         /* overlong */
-    expect_json("\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\""); /* a surrogate */
-    expect_json("\xe2\x82", "\"\\ufffd\\ufffd\"");         /* cut off */
+    expect_json("\xc0\xaf", "\"\\ufffd\\ufffd\"");                       /* overlong */
+    expect_json("\xed\xa0\x80", "\"\\ufffd\\ufffd\\ufffd\"");            /* a surrogate */
+    expect_json("\xe2\x82", "\"\\ufffd\\ufffd\"");                       /* cut off */
     expect_json("\xf4\x90\x80\x80", "\"\\ufffd\\ufffd\\ufffd\\ufffd\""); /* beyond U+10FFFF */
 }
 

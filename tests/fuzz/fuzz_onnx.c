@@ -21,7 +21,8 @@ static void check_values(const cosrel_value_info *values, size_t count, bool bat
         require(!batchable || (values[i].rank > 0 && values[i].shape[0] == -1));
         require(values[i].batch_axis == (batchable ? 0 : -1));
         for (size_t d = 0; d < values[i].rank; d++)
-            require(values[i].shape[d] >= 0 ? values[i].symbols[d][0] == '\0' : strlen(values[i].symbols[d]) < SIZE_MAX);
+            require(values[i].shape[d] >= 0 ? values[i].symbols[d][0] == '\0'
+                                            : strlen(values[i].symbols[d]) < SIZE_MAX);
     }
 }
 
@@ -43,7 +44,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     err.text[0] = '\0';
     const cosrel_status status = onnx_file_parse("/nonexistent/model.onnx", data, bytes, &f, &err);
     if (status != COSREL_OK) {
-        require(status == COSREL_INVALID_MODEL && memcmp(err.text, "/nonexistent/model.onnx: ", 25) == 0);
+        require(status == COSREL_INVALID_MODEL &&
+                memcmp(err.text, "/nonexistent/model.onnx: ", 25) == 0);
         return 0;
     }
     require(f.output_count > 0 && f.opset_count > 0 && f.ir_version > 0);

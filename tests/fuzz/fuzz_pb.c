@@ -19,7 +19,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
             abort();
         return 0;
     }
-    if (!tensor_count(t.shape, t.rank, &elements) || t.bytes != cosrel_dtype_bytes(t.type, elements))
+    if (!tensor_count(t.shape, t.rank, &elements) ||
+        t.bytes != cosrel_dtype_bytes(t.type, elements))
         abort();
     for (uint64_t i = 0; t.type == COSREL_STRING && i < elements; i++) {
         if (strlen(((const char **)t.data)[i]) > bytes)

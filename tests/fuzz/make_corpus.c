@@ -1,4 +1,5 @@
-/* Writes the seeds of the fuzz corpora: make_corpus FOLDER. One small input for each branch worth beginning at. */
+/* Writes the seeds of the fuzz corpora: make_corpus FOLDER. One small input for each branch worth
+ * beginning at. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +50,8 @@ static void make_onnx(corpus *c)
     save(at(c, "onnx", "git_lfs"), "version https://git-lfs.github.com/spec/v1\n", 43);
 }
 
-static void make_one_npy(corpus *c, const char *name, unsigned version, const char *dictionary, const void *data,
-                         size_t bytes)
+static void make_one_npy(corpus *c, const char *name, unsigned version, const char *dictionary,
+                         const void *data, size_t bytes)
 {
     uint8_t file[512];
     const size_t length = strlen(dictionary);
@@ -67,14 +68,22 @@ static void make_one_npy(corpus *c, const char *name, unsigned version, const ch
 static void make_npy(corpus *c)
 {
     static const uint8_t data[32] = {1, 0, 0, 0, 2, 0, 0, 0, 'a'};
-    make_one_npy(c, "float32", 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n", data, 24);
-    make_one_npy(c, "big_fortran", 2, "{'descr': '>u2', 'fortran_order': True, 'shape': (2, 3), }\n", data, 12);
-    make_one_npy(c, "complex", 3, "{'descr': '<c16', 'fortran_order': False, 'shape': (), }\n", data, 16);
-    make_one_npy(c, "bool", 1, "{'descr': '|b1', 'fortran_order': False, 'shape': (3,), }\n", data, 3);
-    make_one_npy(c, "unicode", 1, "{'descr': '<U2', 'fortran_order': False, 'shape': (2,), }\n", data, 16);
-    make_one_npy(c, "bytes", 1, "{'descr': '|S4', 'fortran_order': True, 'shape': (2, 2), }\n", data, 16);
-    make_one_npy(c, "empty", 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (0, 4L), }\n", data, 0);
-    make_one_npy(c, "records", 1, "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }\n", data, 4);
+    make_one_npy(c, "float32", 1, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }\n",
+                 data, 24);
+    make_one_npy(c, "big_fortran", 2,
+                 "{'descr': '>u2', 'fortran_order': True, 'shape': (2, 3), }\n", data, 12);
+    make_one_npy(c, "complex", 3, "{'descr': '<c16', 'fortran_order': False, 'shape': (), }\n",
+                 data, 16);
+    make_one_npy(c, "bool", 1, "{'descr': '|b1', 'fortran_order': False, 'shape': (3,), }\n", data,
+                 3);
+    make_one_npy(c, "unicode", 1, "{'descr': '<U2', 'fortran_order': False, 'shape': (2,), }\n",
+                 data, 16);
+    make_one_npy(c, "bytes", 1, "{'descr': '|S4', 'fortran_order': True, 'shape': (2, 2), }\n",
+                 data, 16);
+    make_one_npy(c, "empty", 1, "{'descr': '<i8', 'fortran_order': False, 'shape': (0, 4L), }\n",
+                 data, 0);
+    make_one_npy(c, "records", 1,
+                 "{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }\n", data, 4);
 }
 
 static void make_one_pb(corpus *c, const char *name, Onnx__TensorProto *p)
@@ -132,7 +141,8 @@ static void make_pb(corpus *c)
 enum { SIDE = 12 };
 
 /* The first byte picks the input (fuzz_image.c). */
-static void make_jpeg(corpus *c, const char *name, uint8_t pick, int channels, J_COLOR_SPACE space, bool progressive)
+static void make_jpeg(corpus *c, const char *name, uint8_t pick, int channels, J_COLOR_SPACE space,
+                      bool progressive)
 {
     struct jpeg_compress_struct jpeg;
     struct jpeg_error_mgr manager;
@@ -167,7 +177,8 @@ static void make_jpeg(corpus *c, const char *name, uint8_t pick, int channels, J
     free(data);
 }
 
-static void make_png(corpus *c, const char *name, uint8_t pick, png_uint_32 format, const void *colormap)
+static void make_png(corpus *c, const char *name, uint8_t pick, png_uint_32 format,
+                     const void *colormap)
 {
     uint8_t pixels[SIDE * SIDE * 8];
     uint8_t file[4096];

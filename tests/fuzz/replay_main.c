@@ -1,5 +1,5 @@
-/* Runs a fuzz target over its corpus (or over the files and folders named) without libFuzzer: what fuzzing once found
- * stays found, with every compiler and sanitizer. */
+/* Runs a fuzz target over its corpus (or over the files and folders named) without libFuzzer: what
+ * fuzzing once found stays found, with every compiler and sanitizer. */
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>

@@ -61,12 +61,13 @@ void support_folder(const char *path)
     assert_int_equal(mkdir(path, 0755), 0);
 }
 
-void support_expect(cosrel_status status, cosrel_status wanted, const cosrel_error *err, const char *words,
-                    const char *file, int line)
+void support_expect(cosrel_status status, cosrel_status wanted, const cosrel_error *err,
+                    const char *words, const char *file, int line)
 {
     if (status != wanted) {
-        print_error("%s:%d: status %s, wanted %s; message: %s\n", file, line, cosrel_status_name(status),
-                    cosrel_status_name(wanted), status == COSREL_OK ? "" : err->text);
+        print_error("%s:%d: status %s, wanted %s; message: %s\n", file, line,
+                    cosrel_status_name(status), cosrel_status_name(wanted),
+                    status == COSREL_OK ? "" : err->text);
         fail();
     }
     if (wanted != COSREL_OK && !strstr(err->text, words)) {

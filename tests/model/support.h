@@ -1,4 +1,5 @@
-/* What the tests of src/model share: a folder of their own, bytes of files, and words in messages. */
+/* What the tests of src/model share: a folder of their own, bytes of files, and words in messages.
+ */
 #ifndef TESTS_MODEL_SUPPORT_H
 #define TESTS_MODEL_SUPPORT_H
 
@@ -6,14 +7,17 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+
 #include <cmocka.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cosrel/status.h"
 
-/* Group setup and teardown: *state is the path of an empty folder, removed with all in it at the end. */
+/* Group setup and teardown: *state is the path of an empty folder, removed with all in it at the
+ * end. */
 int support_open(void **state);
 int support_close(void **state);
 
@@ -24,8 +28,9 @@ uint8_t *support_read(const char *path, size_t *bytes); /* free() it */
 void support_folder(const char *path);
 
 /* Fails unless `status` is as wanted and, for a failure, the sentence holds `words`. */
-#define EXPECT(status, wanted, err, words) support_expect(status, wanted, err, words, __FILE__, __LINE__)
-void support_expect(cosrel_status status, cosrel_status wanted, const cosrel_error *err, const char *words,
-                    const char *file, int line);
+#define EXPECT(status, wanted, err, words)                                                         \
+    support_expect(status, wanted, err, words, __FILE__, __LINE__)
+void support_expect(cosrel_status status, cosrel_status wanted, const cosrel_error *err,
+                    const char *words, const char *file, int line);
 
 #endif

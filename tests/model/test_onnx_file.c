@@ -82,7 +82,8 @@ static void test_every_type(void **state)
         onnx_file_close(&f);
     }
     assert_true(tiny_identity(path, 99));
-    EXPECT(onnx_file_open(path, &f, &err), COSREL_INVALID_MODEL, &err, "input 'x' has element type 99");
+    EXPECT(onnx_file_open(path, &f, &err), COSREL_INVALID_MODEL, &err,
+           "input 'x' has element type 99");
 }
 
 static void test_subgraph(void **state)
@@ -125,7 +126,8 @@ static void test_not_onnx(void **state)
         assert_non_null(strstr(err.text, path));
     }
     EXPECT(onnx_file_open(*state, &f, &err), COSREL_INVALID_MODEL, &err, "regular file");
-    EXPECT(onnx_file_open(support_path(path, state, "none.onnx"), &f, &err), COSREL_NOT_FOUND, &err, "none.onnx");
+    EXPECT(onnx_file_open(support_path(path, state, "none.onnx"), &f, &err), COSREL_NOT_FOUND, &err,
+           "none.onnx");
 }
 
 /* A whole model is never taken for another one, however short it is cut. */
@@ -141,7 +143,8 @@ static void test_truncated_everywhere(void **state)
         uint8_t *part = malloc(cut + (cut == 0));
         assert_non_null(part);
         memcpy(part, whole, cut);
-        EXPECT(onnx_file_parse("cut.onnx", part, cut, &f, &err), COSREL_INVALID_MODEL, &err, "cut.onnx: ");
+        EXPECT(onnx_file_parse("cut.onnx", part, cut, &f, &err), COSREL_INVALID_MODEL, &err,
+               "cut.onnx: ");
         free(part);
     }
     support_write(path, whole, bytes - 20);
@@ -178,7 +181,7 @@ static void test_huge_claims(void **state)
         int64_t elements;
         const char *words;
     } cases[] = {
-        {(int64_t)1 << 30, "2 GiB or more"},     /* 4 GiB of float32 */
+        {(int64_t)1 << 30, "2 GiB or more"}, /* 4 GiB of float32 */
         {(int64_t)1 << 60, "more elements than"},
         {-4, "must not be negative"},
         {5, "need 20"},
@@ -196,7 +199,8 @@ static void test_huge_claims(void **state)
         assert_non_null(strstr(err.text, "tensor 'c'"));
     }
     getrusage(RUSAGE_SELF, &after);
-    assert_true(after.ru_maxrss - before.ru_maxrss < 64 * 1024); /* KiB: nothing of that size was taken */
+    assert_true(after.ru_maxrss - before.ru_maxrss <
+                64 * 1024); /* KiB: nothing of that size was taken */
 }
 
 static void test_external(void **state)
@@ -319,7 +323,8 @@ static void test_deep_nesting(void **state)
     bytes = wrap(data, bytes, 7); /* ModelProto.graph */
     onnx_file f;
     cosrel_error err;
-    EXPECT(onnx_file_parse("deep.onnx", data, bytes, &f, &err), COSREL_INVALID_MODEL, &err, "nested more than 32");
+    EXPECT(onnx_file_parse("deep.onnx", data, bytes, &f, &err), COSREL_INVALID_MODEL, &err,
+           "nested more than 32");
     free(data);
 }
 

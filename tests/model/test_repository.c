@@ -17,8 +17,8 @@ static void folder(void **state, const char *name)
     support_folder(support_path(path, state, name));
 }
 
-static void expect_model(const repository *r, size_t index, const char *name, int64_t version, bool latest,
-                         const char *path_end)
+static void expect_model(const repository *r, size_t index, const char *name, int64_t version,
+                         bool latest, const char *path_end)
 {
     const repository_model *m = &r->models[index];
     assert_true(index < r->count);
@@ -79,7 +79,8 @@ static void test_problems(void **state)
     expect_model(&r, 0, "a", 1, true, "/odd/a.onnx");
     assert_int_equal(r.problem_count, 5);
     assert_non_null(strstr(r.problems[0], "odd/7: is a version of a model; give the folder above"));
-    assert_non_null(strstr(r.problems[1], "odd/a/1/model.onnx: passed over: version 1 of 'a' is already there"));
+    assert_non_null(strstr(r.problems[1],
+                           "odd/a/1/model.onnx: passed over: version 1 of 'a' is already there"));
     assert_non_null(strstr(r.problems[2], "odd/b/3: this version has no file model.onnx"));
     assert_non_null(strstr(r.problems[3], "commas"));
     assert_non_null(strstr(r.problems[4], "lost.onnx: is no regular file"));
@@ -96,11 +97,13 @@ static void test_single_file(void **state)
     folder(state, "one/net/4");
     make(state, "one/net/4/model.onnx");
     make(state, "one/model.onnx");
-    EXPECT(repository_scan(support_path(path, state, "one/net/4/model.onnx"), &r, &err), COSREL_OK, &err, "");
+    EXPECT(repository_scan(support_path(path, state, "one/net/4/model.onnx"), &r, &err), COSREL_OK,
+           &err, "");
     assert_int_equal(r.count, 1);
     expect_model(&r, 0, "net", 4, true, path);
     repository_deinit(&r);
-    EXPECT(repository_scan(support_path(path, state, "one/model.onnx"), &r, &err), COSREL_OK, &err, "");
+    EXPECT(repository_scan(support_path(path, state, "one/model.onnx"), &r, &err), COSREL_OK, &err,
+           "");
     expect_model(&r, 0, "model", 1, true, path);
     repository_deinit(&r);
 }
@@ -111,12 +114,15 @@ static void test_nothing(void **state)
     repository r;
     cosrel_error err;
     folder(state, "empty");
-    EXPECT(repository_scan(support_path(path, state, "empty"), &r, &err), COSREL_NOT_FOUND, &err, "has no models");
-    EXPECT(repository_scan(support_path(path, state, "absent"), &r, &err), COSREL_NOT_FOUND, &err, "absent");
+    EXPECT(repository_scan(support_path(path, state, "empty"), &r, &err), COSREL_NOT_FOUND, &err,
+           "has no models");
+    EXPECT(repository_scan(support_path(path, state, "absent"), &r, &err), COSREL_NOT_FOUND, &err,
+           "absent");
     folder(state, "bad");
     folder(state, "bad/m");
     folder(state, "bad/m/1");
-    EXPECT(repository_scan(support_path(path, state, "bad"), &r, &err), COSREL_NOT_FOUND, &err, "no file model.onnx");
+    EXPECT(repository_scan(support_path(path, state, "bad"), &r, &err), COSREL_NOT_FOUND, &err,
+           "no file model.onnx");
     assert_int_equal(r.count, 0);
 }
 

@@ -13,15 +13,16 @@
 static size_t make_npy(uint8_t *to, const char *dictionary, const void *data, size_t bytes)
 {
     const size_t length = strlen(dictionary);
-    const uint8_t head[] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)length, (uint8_t)(length >> 8)};
+    const uint8_t head[] = {
+        0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, (uint8_t)length, (uint8_t)(length >> 8)};
     memcpy(to, head, sizeof head);
     memcpy(to + sizeof head, dictionary, length);
     memcpy(to + sizeof head + length, data, bytes);
     return sizeof head + length + bytes;
 }
 
-static cosrel_status parse_npy(const char *dictionary, const void *data, size_t bytes, tensor_buffer *out,
-                               cosrel_error *err)
+static cosrel_status parse_npy(const char *dictionary, const void *data, size_t bytes,
+                               tensor_buffer *out, cosrel_error *err)
 {
     uint8_t *file = malloc(10 + strlen(dictionary) + bytes);
     assert_non_null(file);
@@ -40,23 +41,27 @@ static void test_npy_orders(void **state)
     const uint16_t by_column[] = {1, 3, 5, 2, 4, 6};
     tensor_buffer t;
     cosrel_error err;
-    EXPECT(parse_npy("{'descr': '<u2', 'fortran_order': False, 'shape': (2, 3), }", little, 12, &t, &err), COSREL_OK,
-           &err, "");
+    EXPECT(parse_npy("{'descr': '<u2', 'fortran_order': False, 'shape': (2, 3), }", little, 12, &t,
+                     &err),
+           COSREL_OK, &err, "");
     assert_int_equal(t.type, COSREL_UINT16);
     assert_int_equal(t.rank, 2);
     assert_int_equal(t.shape[0], 2);
     assert_int_equal(t.shape[1], 3);
     assert_memory_equal(t.data, in_order, 12);
     tensor_buffer_deinit(&t);
-    EXPECT(parse_npy("{'shape':(2,3),'fortran_order':False,'descr':'>u2'}\n", big, 12, &t, &err), COSREL_OK, &err, "");
+    EXPECT(parse_npy("{'shape':(2,3),'fortran_order':False,'descr':'>u2'}\n", big, 12, &t, &err),
+           COSREL_OK, &err, "");
     assert_memory_equal(t.data, in_order, 12);
     tensor_buffer_deinit(&t);
-    EXPECT(parse_npy("{\"descr\": \"<u2\", \"fortran_order\": True, \"shape\": (2L, 3L)}", little, 12, &t, &err),
+    EXPECT(parse_npy("{\"descr\": \"<u2\", \"fortran_order\": True, \"shape\": (2L, 3L)}", little,
+                     12, &t, &err),
            COSREL_OK, &err, "");
     assert_memory_equal(t.data, by_column, 12);
     tensor_buffer_deinit(&t);
-    EXPECT(parse_npy("{'descr': '>u2', 'fortran_order': True, 'shape': (2, 3), }", big, 12, &t, &err), COSREL_OK, &err,
-           "");
+    EXPECT(
+        parse_npy("{'descr': '>u2', 'fortran_order': True, 'shape': (2, 3), }", big, 12, &t, &err),
+        COSREL_OK, &err, "");
     assert_memory_equal(t.data, by_column, 12);
     tensor_buffer_deinit(&t);
 }
@@ -68,18 +73,22 @@ static void test_npy_kinds(void **state)
     cosrel_error err;
     const uint8_t bools[] = {0, 1, 7};
     const uint8_t normal[] = {0, 1, 1};
-    EXPECT(parse_npy("{'descr': '|b1', 'fortran_order': False, 'shape': (3,), }", bools, 3, &t, &err), COSREL_OK, &err,
-           "");
+    EXPECT(
+        parse_npy("{'descr': '|b1', 'fortran_order': False, 'shape': (3,), }", bools, 3, &t, &err),
+        COSREL_OK, &err, "");
     assert_memory_equal(t.data, normal, 3);
     tensor_buffer_deinit(&t);
     const uint8_t complex_big[] = {0x3f, 0x80, 0, 0, 0xc0, 0, 0, 0}; /* 1 - 2i */
-    EXPECT(parse_npy("{'descr': '>c8', 'fortran_order': False, 'shape': (), }", complex_big, 8, &t, &err), COSREL_OK,
-           &err, "");
+    EXPECT(parse_npy("{'descr': '>c8', 'fortran_order': False, 'shape': (), }", complex_big, 8, &t,
+                     &err),
+           COSREL_OK, &err, "");
     assert_int_equal(t.rank, 0);
     assert_true(((float *)t.data)[0] == 1.0f && ((float *)t.data)[1] == -2.0f);
     tensor_buffer_deinit(&t);
-    EXPECT(parse_npy("{'descr': '<f8', 'fortran_order': False, 'shape': (0, 9223372036854775807, 4), }", "", 0, &t,
-                     &err), COSREL_OK, &err, "");
+    EXPECT(parse_npy(
+               "{'descr': '<f8', 'fortran_order': False, 'shape': (0, 9223372036854775807, 4), }",
+               "", 0, &t, &err),
+           COSREL_OK, &err, "");
     assert_int_equal(t.bytes, 0);
     tensor_buffer_deinit(&t);
 }
@@ -89,19 +98,22 @@ static void test_npy_strings(void **state)
     (void)state;
     tensor_buffer t;
     cosrel_error err;
-    EXPECT(parse_npy("{'descr': '|S3', 'fortran_order': False, 'shape': (2,), }", "ab\0xyz", 6, &t, &err), COSREL_OK,
-           &err, "");
+    EXPECT(parse_npy("{'descr': '|S3', 'fortran_order': False, 'shape': (2,), }", "ab\0xyz", 6, &t,
+                     &err),
+           COSREL_OK, &err, "");
     assert_string_equal(((const char **)t.data)[0], "ab");
     assert_string_equal(((const char **)t.data)[1], "xyz");
     tensor_buffer_deinit(&t);
     const uint32_t words[] = {0xe9, 0x20ac, 0x1f600, 'z', 0, 0};
-    EXPECT(parse_npy("{'descr': '<U3', 'fortran_order': False, 'shape': (2,), }", words, 24, &t, &err), COSREL_OK, &err,
-           "");
+    EXPECT(
+        parse_npy("{'descr': '<U3', 'fortran_order': False, 'shape': (2,), }", words, 24, &t, &err),
+        COSREL_OK, &err, "");
     assert_string_equal(((const char **)t.data)[0], "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80");
     assert_string_equal(((const char **)t.data)[1], "z");
     tensor_buffer_deinit(&t);
     const uint32_t surrogate[] = {0xd800};
-    EXPECT(parse_npy("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }", surrogate, 4, &t, &err),
+    EXPECT(parse_npy("{'descr': '<U1', 'fortran_order': False, 'shape': (1,), }", surrogate, 4, &t,
+                     &err),
            COSREL_INVALID_FILE, &err, "no Unicode character");
 }
 
@@ -114,8 +126,10 @@ static void test_npy_refused(void **state)
     } cases[] = {
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 23, "the file is cut off"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", 25, "need 24"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 4), }", 8, "larger than any"},
-        {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 8, "a dimension"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (4294967296, 4294967296, 4), }", 8,
+         "larger than any"},
+        {"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999,), }", 8,
+         "a dimension"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': (-1,), }", 8, "a dimension"},
         {"{'descr': '<f4', 'fortran_order': False, 'shape': 3, }", 12, "a shape such as"},
         {"{'descr': '<f16', 'fortran_order': False, 'shape': (1,), }", 16, "type '<f16'"},
@@ -134,15 +148,18 @@ static void test_npy_refused(void **state)
     tensor_buffer t;
     cosrel_error err;
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        EXPECT(parse_npy(cases[i].dictionary, zeros, cases[i].bytes, &t, &err), COSREL_INVALID_FILE, &err,
-               cases[i].words);
-    EXPECT(tensor_npy_parse("t", (const uint8_t *)"PK\x03\x04", 4, &t, &err), COSREL_INVALID_FILE, &err, ".npz");
-    EXPECT(tensor_npy_parse("t", (const uint8_t *)"hello, world", 12, &t, &err), COSREL_INVALID_FILE, &err, "no .npy");
-    EXPECT(tensor_npy_parse("t", (const uint8_t *)"\x93NUMPY\x09\0\0\0\0\0", 12, &t, &err), COSREL_INVALID_FILE, &err,
-           "version 9");
-    EXPECT(tensor_npy_parse("t", (const uint8_t *)"\x93NUMPY\x02\0\xff\xff\xff\xff", 12, &t, &err), COSREL_INVALID_FILE,
-           &err, "header of 4294967295 bytes");
-    EXPECT(tensor_npy_read("/nonexistent/x.npy", &t, &err), COSREL_NOT_FOUND, &err, "/nonexistent/x.npy");
+        EXPECT(parse_npy(cases[i].dictionary, zeros, cases[i].bytes, &t, &err), COSREL_INVALID_FILE,
+               &err, cases[i].words);
+    EXPECT(tensor_npy_parse("t", (const uint8_t *)"PK\x03\x04", 4, &t, &err), COSREL_INVALID_FILE,
+           &err, ".npz");
+    EXPECT(tensor_npy_parse("t", (const uint8_t *)"hello, world", 12, &t, &err),
+           COSREL_INVALID_FILE, &err, "no .npy");
+    EXPECT(tensor_npy_parse("t", (const uint8_t *)"\x93NUMPY\x09\0\0\0\0\0", 12, &t, &err),
+           COSREL_INVALID_FILE, &err, "version 9");
+    EXPECT(tensor_npy_parse("t", (const uint8_t *)"\x93NUMPY\x02\0\xff\xff\xff\xff", 12, &t, &err),
+           COSREL_INVALID_FILE, &err, "header of 4294967295 bytes");
+    EXPECT(tensor_npy_read("/nonexistent/x.npy", &t, &err), COSREL_NOT_FOUND, &err,
+           "/nonexistent/x.npy");
 }
 
 static void test_npy_cut_everywhere(void **state)
@@ -150,14 +167,16 @@ static void test_npy_cut_everywhere(void **state)
     (void)state;
     static const uint8_t zeros[24];
     uint8_t file[128];
-    const size_t bytes = make_npy(file, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", zeros, 24);
+    const size_t bytes = make_npy(
+        file, "{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }", zeros, 24);
     for (size_t cut = 0; cut < bytes; cut++) {
         tensor_buffer t;
         cosrel_error err;
         uint8_t *part = malloc(cut + (cut == 0));
         assert_non_null(part);
         memcpy(part, file, cut);
-        EXPECT(tensor_npy_parse("t.npy", part, cut, &t, &err), COSREL_INVALID_FILE, &err, "t.npy: ");
+        EXPECT(tensor_npy_parse("t.npy", part, cut, &t, &err), COSREL_INVALID_FILE, &err,
+               "t.npy: ");
         free(part);
     }
 }
@@ -180,8 +199,9 @@ static tensor_buffer round_trip(void **state, const cosrel_tensor *tensor)
 static void test_npy_round_trip(void **state)
 {
     static const cosrel_dtype plain[] = {
-        COSREL_FLOAT32, COSREL_UINT8,   COSREL_INT8,    COSREL_UINT16, COSREL_INT16,     COSREL_INT32,      COSREL_INT64,
-        COSREL_BOOL,    COSREL_FLOAT16, COSREL_FLOAT64, COSREL_UINT32, COSREL_UINT64, COSREL_COMPLEX64, COSREL_COMPLEX128,
+        COSREL_FLOAT32, COSREL_UINT8,  COSREL_INT8,      COSREL_UINT16,     COSREL_INT16,
+        COSREL_INT32,   COSREL_INT64,  COSREL_BOOL,      COSREL_FLOAT16,    COSREL_FLOAT64,
+        COSREL_UINT32,  COSREL_UINT64, COSREL_COMPLEX64, COSREL_COMPLEX128,
     };
     uint8_t data[6 * 16];
     const int64_t shape[] = {2, 1, 3};
@@ -214,7 +234,8 @@ static void test_npy_golden(void **state)
     char path[512];
     size_t bytes;
     cosrel_error err;
-    EXPECT(tensor_npy_write(support_path(path, state, "golden.npy"), &t, &err), COSREL_OK, &err, "");
+    EXPECT(tensor_npy_write(support_path(path, state, "golden.npy"), &t, &err), COSREL_OK, &err,
+           "");
     uint8_t *file = support_read(path, &bytes);
     assert_int_equal(bytes, 134);
     assert_memory_equal(file, "\x93NUMPY\x01\x00\x76\x00", 10);
@@ -266,7 +287,8 @@ static void test_npy_write_strings(void **state)
     const cosrel_tensor wrong = {"t", COSREL_INT64, 1, shape, words, 5};
     cosrel_error err;
     EXPECT(tensor_npy_write(path, &wrong, &err), COSREL_INVALID_ARGUMENT, &err, "5 bytes");
-    EXPECT(tensor_npy_write("/nonexistent/out.npy", &t, &err), COSREL_IO, &err, "/nonexistent/out.npy");
+    EXPECT(tensor_npy_write("/nonexistent/out.npy", &t, &err), COSREL_IO, &err,
+           "/nonexistent/out.npy");
 }
 
 static tensor_buffer parse_pb(const Onnx__TensorProto *proto)
@@ -284,7 +306,8 @@ static tensor_buffer parse_pb(const Onnx__TensorProto *proto)
         uint8_t *part = malloc(cut + (cut == 0));
         assert_non_null(part);
         memcpy(part, data, cut);
-        EXPECT(tensor_pb_parse("t.pb", part, cut, &none, &err), COSREL_INVALID_FILE, &err, "t.pb: ");
+        EXPECT(tensor_pb_parse("t.pb", part, cut, &none, &err), COSREL_INVALID_FILE, &err,
+               "t.pb: ");
         free(part);
     }
     free(data);
@@ -299,8 +322,9 @@ static void test_pb_typed(void **state)
     static const struct {
         cosrel_dtype type;
         size_t unit;
-    } cases[] = {{COSREL_INT32, 4}, {COSREL_INT16, 2}, {COSREL_UINT16, 2}, {COSREL_INT8, 1},
-                 {COSREL_UINT8, 1}, {COSREL_FLOAT16, 2}, {COSREL_BFLOAT16, 2}, {COSREL_FLOAT8E5M2, 1}};
+    } cases[] = {{COSREL_INT32, 4},    {COSREL_INT16, 2},     {COSREL_UINT16, 2},
+                 {COSREL_INT8, 1},     {COSREL_UINT8, 1},     {COSREL_FLOAT16, 2},
+                 {COSREL_BFLOAT16, 2}, {COSREL_FLOAT8E5M2, 1}};
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         Onnx__TensorProto p = ONNX__TENSOR_PROTO__INIT;
         p.n_dims = 1;
@@ -391,11 +415,13 @@ static void test_pb_raw_and_refused(void **state)
     EXPECT(tensor_pb_parse("t.pb", packed, bytes, &t, &err), COSREL_INVALID_FILE, &err, "need 16");
     p.data_type = 25; /* newer than our table */
     bytes = onnx__tensor_proto__pack(&p, packed);
-    EXPECT(tensor_pb_parse("t.pb", packed, bytes, &t, &err), COSREL_INVALID_FILE, &err, "element type 25");
+    EXPECT(tensor_pb_parse("t.pb", packed, bytes, &t, &err), COSREL_INVALID_FILE, &err,
+           "element type 25");
     dims[0] = (int64_t)1 << 30;
     p.data_type = COSREL_FLOAT32;
     bytes = onnx__tensor_proto__pack(&p, packed);
-    EXPECT(tensor_pb_parse("t.pb", packed, bytes, &t, &err), COSREL_INVALID_FILE, &err, "2 GiB or more");
+    EXPECT(tensor_pb_parse("t.pb", packed, bytes, &t, &err), COSREL_INVALID_FILE, &err,
+           "2 GiB or more");
     Onnx__StringStringEntryProto entry = ONNX__STRING_STRING_ENTRY_PROTO__INIT;
     Onnx__StringStringEntryProto *entries[] = {&entry};
     char path[512];
@@ -409,8 +435,8 @@ static void test_pb_raw_and_refused(void **state)
     p.n_external_data = 1;
     p.external_data = entries;
     bytes = onnx__tensor_proto__pack(&p, packed);
-    EXPECT(tensor_pb_parse(support_path(path, state, "t.pb"), packed, bytes, &t, &err), COSREL_INVALID_FILE, &err,
-           "data are in another file");
+    EXPECT(tensor_pb_parse(support_path(path, state, "t.pb"), packed, bytes, &t, &err),
+           COSREL_INVALID_FILE, &err, "data are in another file");
 }
 
 /* A name is kept only to be thrown away: it must not take memory as it likes. */
@@ -434,7 +460,8 @@ static void test_pb_long_name(void **state)
     tensor_buffer t;
     cosrel_error err;
     const size_t bytes = onnx__tensor_proto__pack(&p, packed);
-    EXPECT(tensor_pb_parse("t.pb", packed, bytes, &t, &err), COSREL_INVALID_FILE, &err, "names and shapes take more");
+    EXPECT(tensor_pb_parse("t.pb", packed, bytes, &t, &err), COSREL_INVALID_FILE, &err,
+           "names and shapes take more");
     free(name);
     free(packed);
 }
@@ -472,13 +499,13 @@ static void test_small_floats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_npy_orders),       cmocka_unit_test(test_npy_kinds),
-        cmocka_unit_test(test_npy_strings),      cmocka_unit_test(test_npy_refused),
+        cmocka_unit_test(test_npy_orders),         cmocka_unit_test(test_npy_kinds),
+        cmocka_unit_test(test_npy_strings),        cmocka_unit_test(test_npy_refused),
         cmocka_unit_test(test_npy_cut_everywhere), cmocka_unit_test(test_npy_round_trip),
-        cmocka_unit_test(test_npy_golden),       cmocka_unit_test(test_npy_widened),
-        cmocka_unit_test(test_npy_write_strings), cmocka_unit_test(test_pb_typed),
-        cmocka_unit_test(test_pb_other_fields),  cmocka_unit_test(test_pb_raw_and_refused),
-        cmocka_unit_test(test_pb_long_name),     cmocka_unit_test(test_small_floats),
+        cmocka_unit_test(test_npy_golden),         cmocka_unit_test(test_npy_widened),
+        cmocka_unit_test(test_npy_write_strings),  cmocka_unit_test(test_pb_typed),
+        cmocka_unit_test(test_pb_other_fields),    cmocka_unit_test(test_pb_raw_and_refused),
+        cmocka_unit_test(test_pb_long_name),       cmocka_unit_test(test_small_floats),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);
 }

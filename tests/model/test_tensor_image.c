@@ -1,4 +1,5 @@
-/* Pictures: layouts, resizing, and files that are none. The pictures are made here with libjpeg and libpng. */
+/* Pictures: layouts, resizing, and files that are none. The pictures are made here with libjpeg and
+ * libpng. */
 #include "support.h"
 
 #include <math.h>
@@ -68,10 +69,11 @@ static void make_jpeg(picture *p, int width, int height, const uint8_t colour[3]
     free(data);
 }
 
-static cosrel_status parse(const picture *p, cosrel_dtype type, size_t rank, const int64_t *shape, tensor_buffer *out,
-                           cosrel_error *err)
+static cosrel_status parse(const picture *p, cosrel_dtype type, size_t rank, const int64_t *shape,
+                           tensor_buffer *out, cosrel_error *err)
 {
-    const cosrel_value_info input = {"image", type, rank, shape, (const char *const[]){"", "", "", "", ""}, -1};
+    const cosrel_value_info input = {
+        "image", type, rank, shape, (const char *const[]){"", "", "", "", ""}, -1};
     return tensor_image_parse("p.img", p->file, p->bytes, &input, out, err);
 }
 
@@ -93,12 +95,14 @@ static void test_layouts(void **state)
     tensor_buffer t;
     cosrel_error err;
     make_png(p);
-    EXPECT(parse(p, COSREL_UINT8, 4, (const int64_t[]){-1, HEIGHT, WIDTH, 3}, &t, &err), COSREL_OK, &err, "");
+    EXPECT(parse(p, COSREL_UINT8, 4, (const int64_t[]){-1, HEIGHT, WIDTH, 3}, &t, &err), COSREL_OK,
+           &err, "");
     assert_int_equal(t.shape[0], 1);
     assert_int_equal(t.bytes, sizeof p->pixels);
     assert_memory_equal(t.data, p->pixels, sizeof p->pixels);
     tensor_buffer_deinit(&t);
-    EXPECT(parse(p, COSREL_FLOAT32, 4, (const int64_t[]){1, 3, -1, -1}, &t, &err), COSREL_OK, &err, "");
+    EXPECT(parse(p, COSREL_FLOAT32, 4, (const int64_t[]){1, 3, -1, -1}, &t, &err), COSREL_OK, &err,
+           "");
     assert_int_equal(t.shape[2], HEIGHT);
     assert_int_equal(t.shape[3], WIDTH);
     for (int c = 0; c < 3; c++) {
@@ -110,7 +114,8 @@ static void test_layouts(void **state)
         }
     }
     tensor_buffer_deinit(&t);
-    EXPECT(parse(p, COSREL_FLOAT16, 3, (const int64_t[]){-1, -1, 3}, &t, &err), COSREL_OK, &err, "");
+    EXPECT(parse(p, COSREL_FLOAT16, 3, (const int64_t[]){-1, -1, 3}, &t, &err), COSREL_OK, &err,
+           "");
     assert_int_equal(t.shape[0], HEIGHT);
     const float red = small_float_widen(COSREL_FLOAT16, ((uint16_t *)t.data)[3 * 7]);
     assert_true(fabsf(red - 210.0f / 255.0f) < 1e-3f);
@@ -127,18 +132,21 @@ static void test_resize_plane(void **state)
     tensor_buffer t;
     cosrel_error err;
     make_png(p);
-    EXPECT(parse(p, COSREL_FLOAT32, 4, (const int64_t[]){1, 3, 3, 4}, &t, &err), COSREL_OK, &err, "");
+    EXPECT(parse(p, COSREL_FLOAT32, 4, (const int64_t[]){1, 3, 3, 4}, &t, &err), COSREL_OK, &err,
+           "");
     const float *values = t.data;
-    /* Red is 30 x: pixels 2..5 lie whole under the filters of columns 1 and 2, whose centres are x = 2.5 and 4.5. */
+    /* Red is 30 x: pixels 2..5 lie whole under the filters of columns 1 and 2, whose centres are x
+     * = 2.5 and 4.5. */
     assert_true(fabsf(values[1] * 255.0f - 75.0f) < 0.01f);
     assert_true(fabsf(values[2] * 255.0f - 135.0f) < 0.01f);
     /* The same down the green plane: 40 y at y = 2.5. */
     assert_true(fabsf(values[12 + 4] * 255.0f - 100.0f) < 0.01f);
     tensor_buffer_deinit(&t);
-    EXPECT(parse(p, COSREL_FLOAT32, 4, (const int64_t[]){1, 3, 12, 16}, &t, &err), COSREL_OK, &err, "");
+    EXPECT(parse(p, COSREL_FLOAT32, 4, (const int64_t[]){1, 3, 12, 16}, &t, &err), COSREL_OK, &err,
+           "");
     values = t.data;
-    assert_true(fabsf(values[0]) < 1e-6f);                      /* beyond the first centre it stays */
-    assert_true(fabsf(values[2] * 255.0f - 22.5f) < 0.01f);     /* x = 0.75 */
+    assert_true(fabsf(values[0]) < 1e-6f);                  /* beyond the first centre it stays */
+    assert_true(fabsf(values[2] * 255.0f - 22.5f) < 0.01f); /* x = 0.75 */
     assert_true(fabsf(values[15] * 255.0f - 210.0f) < 0.01f);
     tensor_buffer_deinit(&t);
 }
@@ -150,7 +158,8 @@ static void test_jpeg(void **state)
     cosrel_error err;
     const uint8_t colour[] = {200, 100, 50};
     make_jpeg(p, 400, 300, colour);
-    EXPECT(parse(p, COSREL_UINT8, 4, (const int64_t[]){1, 3, 224, 224}, &t, &err), COSREL_OK, &err, "");
+    EXPECT(parse(p, COSREL_UINT8, 4, (const int64_t[]){1, 3, 224, 224}, &t, &err), COSREL_OK, &err,
+           "");
     const uint8_t *values = t.data;
     for (size_t i = 0; i < 224 * 224; i++) {
         for (size_t c = 0; c < 3; c++)
@@ -175,8 +184,10 @@ static void test_damaged(void **state)
         else
             make_png(p);
         const size_t whole = p->bytes;
-        for (p->bytes = 0; p->bytes < whole - 12; p->bytes++) /* PNG's last 12 bytes only say that it ends */
-            EXPECT(parse(p, COSREL_FLOAT32, 4, shape, &t, &err), COSREL_INVALID_FILE, &err, "p.img: ");
+        for (p->bytes = 0; p->bytes < whole - 12;
+             p->bytes++) /* PNG's last 12 bytes only say that it ends */
+            EXPECT(parse(p, COSREL_FLOAT32, 4, shape, &t, &err), COSREL_INVALID_FILE, &err,
+                   "p.img: ");
     }
 }
 
@@ -198,8 +209,8 @@ static void test_huge_png(void **state)
     crc = ~crc;
     for (int i = 0; i < 4; i++)
         p->file[29 + i] = (uint8_t)(crc >> (24 - 8 * i));
-    EXPECT(parse(p, COSREL_FLOAT32, 4, (const int64_t[]){1, 3, 4, 4}, &t, &err), COSREL_INVALID_FILE, &err,
-           "65535 x 65535 pixels");
+    EXPECT(parse(p, COSREL_FLOAT32, 4, (const int64_t[]){1, 3, 4, 4}, &t, &err),
+           COSREL_INVALID_FILE, &err, "65535 x 65535 pixels");
 }
 
 static void test_wrong_input(void **state)
@@ -223,11 +234,11 @@ static void test_wrong_input(void **state)
     cosrel_error err;
     make_png(p);
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
-        EXPECT(parse(p, cases[i].type, cases[i].rank, cases[i].shape, &t, &err), COSREL_INVALID_ARGUMENT, &err,
-               cases[i].words);
+        EXPECT(parse(p, cases[i].type, cases[i].rank, cases[i].shape, &t, &err),
+               COSREL_INVALID_ARGUMENT, &err, cases[i].words);
     memcpy(p->file, "GIF89a", 6);
-    EXPECT(parse(p, COSREL_UINT8, 2, (const int64_t[]){-1, -1}, &t, &err), COSREL_INVALID_FILE, &err,
-           "neither a JPEG nor a PNG");
+    EXPECT(parse(p, COSREL_UINT8, 2, (const int64_t[]){-1, -1}, &t, &err), COSREL_INVALID_FILE,
+           &err, "neither a JPEG nor a PNG");
 }
 
 int main(void)

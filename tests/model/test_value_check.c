@@ -36,7 +36,8 @@ static int make_request(void **state)
     if (!r)
         return -1;
     *r = dims;
-    r->tensors[0] = (cosrel_tensor){"image", COSREL_FLOAT32, 4, r->image_dims, r->image, sizeof r->image};
+    r->tensors[0] = (cosrel_tensor){"image",       COSREL_FLOAT32, 4,
+                                    r->image_dims, r->image,       sizeof r->image};
     r->tensors[1] = (cosrel_tensor){"mask", COSREL_BOOL, 2, r->mask_dims, r->mask, sizeof r->mask};
     r->tensors[2] = (cosrel_tensor){"scale", COSREL_FLOAT32, 0, NULL, &r->scale, sizeof r->scale};
     *state = r;
@@ -51,7 +52,8 @@ static int free_request(void **state)
 
 static cosrel_status check(request *r, size_t count)
 {
-    return value_check("detector", model_inputs, INPUTS, r->tensors, count, r->order, &r->rows, &r->err);
+    return value_check("detector", model_inputs, INPUTS, r->tensors, count, r->order, &r->rows,
+                       &r->err);
 }
 
 static void refuse(request *r, size_t count, const char *words)
@@ -59,8 +61,9 @@ static void refuse(request *r, size_t count, const char *words)
     EXPECT(check(r, count), COSREL_INVALID_ARGUMENT, &r->err, words);
     assert_memory_equal(r->err.text, "detector: ", 10);
     /* Nobody has to take the sentence. */
-    assert_int_equal(value_check("detector", model_inputs, INPUTS, r->tensors, count, r->order, &r->rows, NULL),
-                     COSREL_INVALID_ARGUMENT);
+    assert_int_equal(
+        value_check("detector", model_inputs, INPUTS, r->tensors, count, r->order, &r->rows, NULL),
+        COSREL_INVALID_ARGUMENT);
 }
 
 static void test_good(void **state)
@@ -140,11 +143,13 @@ static void test_symbols(void **state)
     request *r = *state;
     r->mask_dims[0] = 1;
     r->tensors[1].bytes = 5;
-    refuse(r, INPUTS, "'batch' is 2 in input 'image' (dimension 0) but 1 in input 'mask' (dimension 0)");
+    refuse(r, INPUTS,
+           "'batch' is 2 in input 'image' (dimension 0) but 1 in input 'mask' (dimension 0)");
     r->mask_dims[0] = 2;
     r->mask_dims[1] = 4;
     r->tensors[1].bytes = 8;
-    refuse(r, INPUTS, "'side' is 5 in input 'image' (dimension 2) but 4 in input 'mask' (dimension 1)");
+    refuse(r, INPUTS,
+           "'side' is 5 in input 'image' (dimension 2) but 4 in input 'mask' (dimension 1)");
 }
 
 static void test_data(void **state)
@@ -183,11 +188,12 @@ static void test_strings(void **state)
     const cosrel_value_info input = {"text", COSREL_STRING, 1, shape, symbols, -1};
     cosrel_tensor tensor = {NULL, COSREL_STRING, 1, shape, words, sizeof words};
     request *r = *state;
-    EXPECT(value_check("m", &input, 1, &tensor, 1, r->order, &r->rows, &r->err), COSREL_OK, &r->err, "");
+    EXPECT(value_check("m", &input, 1, &tensor, 1, r->order, &r->rows, &r->err), COSREL_OK, &r->err,
+           "");
     assert_int_equal(r->rows, 1);
     words[1] = NULL;
-    EXPECT(value_check("m", &input, 1, &tensor, 1, r->order, &r->rows, &r->err), COSREL_INVALID_ARGUMENT, &r->err,
-           "string 1 is NULL");
+    EXPECT(value_check("m", &input, 1, &tensor, 1, r->order, &r->rows, &r->err),
+           COSREL_INVALID_ARGUMENT, &r->err, "string 1 is NULL");
 }
 
 static void test_no_inputs(void **state)
@@ -195,11 +201,12 @@ static void test_no_inputs(void **state)
     request *r = *state;
     EXPECT(value_check("m", NULL, 0, NULL, 0, r->order, &r->rows, &r->err), COSREL_OK, &r->err, "");
     assert_int_equal(r->rows, 1);
-    EXPECT(value_check("m", NULL, 0, r->tensors, 1, r->order, &r->rows, &r->err), COSREL_INVALID_ARGUMENT, &r->err,
-           "takes no inputs");
-    EXPECT(value_check("m", model_inputs, INPUTS, NULL, 3, r->order, &r->rows, &r->err), COSREL_INVALID_ARGUMENT,
-           &r->err, "none (NULL)");
-    EXPECT(value_check("m", model_inputs, VALUE_CHECK_MAX + 1, r->tensors, 1, r->order, &r->rows, &r->err),
+    EXPECT(value_check("m", NULL, 0, r->tensors, 1, r->order, &r->rows, &r->err),
+           COSREL_INVALID_ARGUMENT, &r->err, "takes no inputs");
+    EXPECT(value_check("m", model_inputs, INPUTS, NULL, 3, r->order, &r->rows, &r->err),
+           COSREL_INVALID_ARGUMENT, &r->err, "none (NULL)");
+    EXPECT(value_check("m", model_inputs, VALUE_CHECK_MAX + 1, r->tensors, 1, r->order, &r->rows,
+                       &r->err),
            COSREL_UNSUPPORTED, &r->err, "1025 inputs");
 }
 

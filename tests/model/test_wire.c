@@ -14,11 +14,11 @@ static void test_fields(void **state)
 {
     (void)state;
     static const uint8_t data[] = {
-        0x08, 0xac, 0x02,                                     /* 1: varint 300 */
-        0x11, 1, 2, 3, 4, 5, 6, 7, 8,                         /* 2: fixed64 */
-        0x1a, 3, 'a', 'b', 'c',                               /* 3: bytes */
-        0x25, 1, 2, 3, 4,                                     /* 4: fixed32 */
-        0xf8, 0xff, 0xff, 0xff, 0x0f, 0,                      /* 2^29 - 1: varint 0 */
+        0x08, 0xac, 0x02,                         /* 1: varint 300 */
+        0x11, 1,    2,    3,    4,    5, 6, 7, 8, /* 2: fixed64 */
+        0x1a, 3,    'a',  'b',  'c',              /* 3: bytes */
+        0x25, 1,    2,    3,    4,                /* 4: fixed32 */
+        0xf8, 0xff, 0xff, 0xff, 0x0f, 0,          /* 2^29 - 1: varint 0 */
     };
     wire w = {data, 0, sizeof data};
     wire_field f;
@@ -53,15 +53,20 @@ static void test_broken(void **state)
     assert_int_equal(step("\x08\x80", 2, &f), WIRE_CUT);
     assert_int_equal(step("\x09\0\0\0\0\0\0\0", 8, &f), WIRE_CUT);
     assert_int_equal(step("\x0d\0\0\0", 4, &f), WIRE_CUT);
-    assert_int_equal(step("\x0a\x05" "abcd", 6, &f), WIRE_CUT);
+    assert_int_equal(step("\x0a\x05"
+                          "abcd",
+                          6, &f),
+                     WIRE_CUT);
     assert_int_equal(f.bytes, 5);
-    assert_int_equal(step("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, &f), WIRE_CUT); /* 2^64 - 1 bytes */
-    assert_int_equal(step("\x00\x01", 2, &f), WIRE_MALFORMED);   /* field 0 */
-    assert_int_equal(step("\x0b", 1, &f), WIRE_MALFORMED);       /* a group */
+    assert_int_equal(step("\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, &f),
+                     WIRE_CUT);                                /* 2^64 - 1 bytes */
+    assert_int_equal(step("\x00\x01", 2, &f), WIRE_MALFORMED); /* field 0 */
+    assert_int_equal(step("\x0b", 1, &f), WIRE_MALFORMED);     /* a group */
     assert_int_equal(step("\x0c", 1, &f), WIRE_MALFORMED);
-    assert_int_equal(step("\x0e", 1, &f), WIRE_MALFORMED);       /* no such kind */
+    assert_int_equal(step("\x0e", 1, &f), WIRE_MALFORMED);                     /* no such kind */
     assert_int_equal(step("\x80\x80\x80\x80\x10\x01", 6, &f), WIRE_MALFORMED); /* field 2^29 */
-    assert_int_equal(step("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12, &f), WIRE_MALFORMED);
+    assert_int_equal(step("\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12, &f),
+                     WIRE_MALFORMED);
 }
 
 static void test_varints(void **state)

@@ -9,7 +9,15 @@
 #include "onnx-ml.pb-c.h"
 
 /* What every exporter of the last years writes; ONNX Runtime 1.16 and newer read it. */
-enum { IR_VERSION = 8, OPSET_VERSION = 17, ITEMS_MAX = 8, FLOAT = 1, INT64 = 7, BOOL = 9, BFLOAT16 = 16 };
+enum {
+    IR_VERSION = 8,
+    OPSET_VERSION = 17,
+    ITEMS_MAX = 8,
+    FLOAT = 1,
+    INT64 = 7,
+    BOOL = 9,
+    BFLOAT16 = 16
+};
 
 /* Each message with its base set up, in memory that lives until `tiny_end`. */
 typedef struct tiny {
@@ -104,7 +112,8 @@ static Onnx__ValueInfoProto *take_value(tiny *t, const char *name, int32_t type,
     tensor->shape->dim = take(t, ITEMS_MAX * sizeof *tensor->shape->dim);
     char *rest = take_text(t, shape);
     for (char *word = strtok_r(rest, ",", &rest); word; word = strtok_r(NULL, ",", &rest)) {
-        Onnx__TensorShapeProto__Dimension *d = TAKE(Onnx__TensorShapeProto__Dimension, tensor_shape_proto__dimension);
+        Onnx__TensorShapeProto__Dimension *d = TAKE(Onnx__TensorShapeProto__Dimension,
+                                                    tensor_shape_proto__dimension);
         const bool fixed = word[0] >= '0' && word[0] <= '9';
         if (fixed)
             d->dim_value = strtoll(word, NULL, 10);
@@ -139,7 +148,8 @@ static char **take_names(tiny *t, const char *names, size_t *count)
     return list;
 }
 
-static Onnx__NodeProto *add_node(tiny *t, Onnx__GraphProto *g, const char *op, const char *inputs, const char *outputs)
+static Onnx__NodeProto *add_node(tiny *t, Onnx__GraphProto *g, const char *op, const char *inputs,
+                                 const char *outputs)
 {
     Onnx__NodeProto *n = TAKE(Onnx__NodeProto, node_proto);
     n->op_type = take_text(t, op);
@@ -149,7 +159,8 @@ static Onnx__NodeProto *add_node(tiny *t, Onnx__GraphProto *g, const char *op, c
     return n;
 }
 
-static Onnx__TensorProto *add_weights(tiny *t, const char *name, int32_t type, size_t rank, const int64_t *dims)
+static Onnx__TensorProto *add_weights(tiny *t, const char *name, int32_t type, size_t rank,
+                                      const int64_t *dims)
 {
     Onnx__GraphProto *g = t->model->graph;
     Onnx__TensorProto *w = TAKE(Onnx__TensorProto, tensor_proto);
@@ -244,7 +255,8 @@ bool tiny_multi(const char *path)
 
 static void add_entry(tiny *t, Onnx__TensorProto *w, const char *key, const char *value)
 {
-    Onnx__StringStringEntryProto *entry = TAKE(Onnx__StringStringEntryProto, string_string_entry_proto);
+    Onnx__StringStringEntryProto *entry = TAKE(Onnx__StringStringEntryProto,
+                                               string_string_entry_proto);
     entry->key = take_text(t, key);
     entry->value = take_text(t, value);
     w->external_data[w->n_external_data++] = entry;
@@ -307,12 +319,14 @@ bool tiny_matmul(const char *path, size_t weight_bytes)
     return tiny_end(&t, path);
 }
 
-static void add_attribute(tiny *t, Onnx__NodeProto *n, const char *name, Onnx__GraphProto *graph, int64_t number)
+static void add_attribute(tiny *t, Onnx__NodeProto *n, const char *name, Onnx__GraphProto *graph,
+                          int64_t number)
 {
     Onnx__AttributeProto *a = TAKE(Onnx__AttributeProto, attribute_proto);
     a->name = take_text(t, name);
     a->has_type = 1;
-    a->type = graph ? ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH : ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
+    a->type = graph ? ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__GRAPH
+                    : ONNX__ATTRIBUTE_PROTO__ATTRIBUTE_TYPE__INT;
     a->g = graph;
     a->has_i = !graph;
     a->i = number;

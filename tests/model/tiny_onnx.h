@@ -1,6 +1,7 @@
 /* Small ONNX models for tests, written through protobuf-c. Any test may link cosrel_tiny_onnx.
  *
- * Every function writes one model to `path` and returns false, with a line on standard error, if it cannot. */
+ * Every function writes one model to `path` and returns false, with a line on standard error, if it
+ * cannot. */
 #ifndef TESTS_TINY_ONNX_H
 #define TESTS_TINY_ONNX_H
 
@@ -17,18 +18,21 @@ bool tiny_identity(const char *path, int32_t type);
 /* sum = a + b, product = a * b, count = n + n; a, b float32 [batch,2], n int64 [batch]. */
 bool tiny_multi(const char *path);
 
-/* As tiny_add, but the constant is external data: 16 bytes at `offset` of the file `location` beside the model. Writes
- * that file only if `data_path` is not NULL, there, with zeros before the offset. */
+/* As tiny_add, but the constant is external data: 16 bytes at `offset` of the file `location`
+ * beside the model. Writes that file only if `data_path` is not NULL, there, with zeros before the
+ * offset. */
 bool tiny_external(const char *path, const char *location, uint64_t offset, const char *data_path);
 
-/* As tiny_add, with an operator "Frobnicate" of ONNX's own domain in the middle, which does not exist. */
+/* As tiny_add, with an operator "Frobnicate" of ONNX's own domain in the middle, which does not
+ * exist. */
 bool tiny_unsupported(const char *path);
 
 /* y = x W; x float32 [batch,n], W [n,n] of about `weight_bytes` bytes, all 1/n. */
 bool tiny_matmul(const char *path, size_t weight_bytes);
 
-/* y = x + m; x and y float32 [batch,4]. m = 1/256 comes out of a Loop that multiplies two 256x256 matrices `turns` times
- * (17 million multiply-accumulates each), so that a run takes long and can be stopped between turns. */
+/* y = x + m; x and y float32 [batch,4]. m = 1/256 comes out of a Loop that multiplies two 256x256
+ * matrices `turns` times (17 million multiply-accumulates each), so that a run takes long and can
+ * be stopped between turns. */
 bool tiny_slow(const char *path, int64_t turns);
 
 /* y = x + [1,2,3,4] where the constant says to have `elements` float32 but holds 16 bytes. */
