@@ -165,6 +165,36 @@ static void max_weight_keeps_up(void **state)
     cost_deinit(&costs);
 }
 
+/* The same with a set: half of the time both cores are needed together, and each change costs idle
+ * time. */
+static void max_weight_keeps_up_with_a_set(void **state)
+{
+    (void)state;
+    static const double ms[] = {2, 0, 2, 0, 10, 0};
+    static const double gap_ms[] = {2 / 0.9, 10 / 0.45};
+    cost_table costs;
+    world w;
+    rng r;
+    world_costs(&costs, 2, 3, ms);
+    const sched_setup setup = {.processors = cores,
+                               .processor_count = 3,
+                               .model_max = 2,
+                               .requests_max = 100000,
+                               .policy = "max-weight"};
+    world_init(&w, &setup, &costs, 1);
+    w.check = false;
+    rng_init(&r, 12);
+    for (int m = 0; m < 2; m++) {
+        for (double t = 0; t < 60000; t += rng_exponential(&r, gap_ms[m]))
+            world_arrive_at(&w, (int64_t)(t * 1e6), m, 0, SCHED_NEVER);
+    }
+    world_run_until(&w, 60000 * MS);
+    print_message("waiting after 60 s at 90 %%, with a set: %u\n", sched_core_waiting(w.core, -1));
+    assert_true(sched_core_waiting(w.core, -1) < 1000);
+    world_deinit(&w);
+    cost_deinit(&costs);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -172,6 +202,7 @@ int main(void)
         cmocka_unit_test(overload_starves_no_model),
         cmocka_unit_test(small_runs_do_not_starve_a_set),
         cmocka_unit_test(max_weight_keeps_up),
+        cmocka_unit_test(max_weight_keeps_up_with_a_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
