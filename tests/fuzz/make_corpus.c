@@ -214,6 +214,27 @@ static void make_images(corpus *c)
     make_png(c, "png_palette", 1, PNG_FORMAT_RGB_COLORMAP, colours);
 }
 
+static void make_settings(corpus *c)
+{
+    static const char *const texts[] = {
+        "policy: min-min\nprocessors: [cpu0, cpu1]\nrequests_max: 64\nretry_ms: 2.5\n",
+        "emulated:\n  - {name: npu, table: npu.csv, processor: npu0, cores: [0, 1], fail_every: "
+        "3}\n",
+        "providers:\n  - name: gpu9\n    provider: CUDA\n    options:\n      - {key: device_id, "
+        "value: "
+        "'0'}\n",
+        "drop_late: perhaps\n",
+        "policy: [\n",
+        "a: &a [*a, *a]\n",
+        "policy: !!binary aGVmdA==\n---\npolicy: heft\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%zu.yaml", i);
+        save(at(c, "settings", name), texts[i], strlen(texts[i]));
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -226,5 +247,6 @@ int main(int argc, char **argv)
     make_npy(&c);
     make_pb(&c);
     make_images(&c);
+    make_settings(&c);
     return 0;
 }
