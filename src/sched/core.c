@@ -1,7 +1,7 @@
 /* Creating the core and deciding: the drain loop around the policy. Events are in core_events.c. */
 #include "sched/core_state.h"
 
-#include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -310,20 +310,42 @@ static bool next_drop(sched_core *core, sched_action *action)
     return true;
 }
 
+/* A policy that decides what cannot be would corrupt the queues: better to stop, in every build. */
+static void broken(const sched_core *core, const char *how)
+{
+    fprintf(stderr, "cosrel: policy '%s': its decision %s\n", core->policy_spec, how);
+    abort();
+}
+
+static void check_decision(const sched_core *core, const sched_decision *d)
+{
+    if (d->processor < 0 || d->processor >= core->processor_count ||
+        !(core->view.startable & VIEW_BIT(d->processor)))
+        broken(core, "names a processor that cannot start now");
+    if (d->request >= core->requests_max || core->requests[d->request].state != REQUEST_WAITING ||
+        core->requests[d->request].model != d->model)
+        broken(core, "names a request that does not wait, or the wrong model");
+    if (&core->classes[core->requests[d->request].class] != core->view.queue)
+        broken(core, "names a request of another class");
+    if (d->batch < 1 || d->batch > SCHED_BATCH_MAX ||
+        core->costs->batches[cost_batch_index(core->costs, d->batch)] != d->batch)
+        broken(core, "has a batch size that the cost table does not have");
+    const int batch_index = cost_batch_index(core->costs, d->batch);
+    if (!(core->view.can[d->model] & VIEW_BIT(d->processor)) ||
+        cost_at(core->costs, d->model, d->processor, batch_index)->service_ns == 0)
+        broken(core, "names a processor that cannot run the model");
+}
+
 static void start(sched_core *core, const sched_decision *d, sched_action *action)
 {
+    check_decision(core, d);
     const int batch_index = cost_batch_index(core->costs, d->batch);
     const int64_t cost_ns = cost_at(core->costs, d->model, d->processor, batch_index)->service_ns;
-    /* A policy that breaks one of these would corrupt the queues: better to stop. */
-    assert(VIEW_BIT(d->processor) & core->view.startable);
-    assert(d->batch >= 1 && d->batch <= SCHED_BATCH_MAX &&
-           core->costs->batches[batch_index] == d->batch);
-    assert(cost_ns > 0 && d->request < core->requests_max &&
-           core->requests[d->request].model == d->model);
     core_run *run = &core->runs[d->processor];
     uint32_t index = d->request;
     for (int32_t i = 0; i < d->batch; i++) {
-        assert(index != REQUEST_NONE && core->requests[index].state == REQUEST_WAITING);
+        if (index == REQUEST_NONE)
+            broken(core, "has a batch larger than what waits");
         const uint32_t next = core->requests[index].model_next;
         core_unqueue(core, index);
         core->requests[index].state = REQUEST_RUNNING;

@@ -50,6 +50,8 @@ bool lanes_decide(void *state, const sched_view *view, sched_decision *out)
         if (l->lane[r] < 0 || !(usable & VIEW_BIT(l->lane[r])))
             lanes_arrive(l, view, r);
         const int p = l->lane[r];
+        if (view_cost_ns(view, model, p, 0) == 0)
+            continue; /* a cost was cleared and the core has not been told yet */
         if (open & VIEW_BIT(p)) {
             *out = (sched_decision){.processor = p, .model = model, .batch = 1, .request = r};
             return true;

@@ -39,7 +39,7 @@ typedef struct sched_policy {
     void (*arrive)(void *state, const sched_view *view, uint32_t request); /* NULL: does not care */
     /* A candidate to start now, or false: wait. Called again after each accepted decision. The
      * decision must be startable (view_can_start; a batch above 1 needs a cost of its own and that
-     * many waiting); the core asserts it. Allocates nothing. */
+     * many waiting); the core aborts otherwise. Allocates nothing. */
     bool (*decide)(void *state, const sched_view *view, sched_decision *out);
 } sched_policy;
 

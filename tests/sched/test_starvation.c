@@ -190,6 +190,7 @@ static void max_weight_keeps_up_with_a_set(void **state)
     }
     world_run_until(&w, 60000 * MS);
     print_message("waiting after 60 s at 90 %%, with a set: %u\n", sched_core_waiting(w.core, -1));
+    assert_true(world_count(&w, WORLD_DONE) > 28000);
     assert_true(sched_core_waiting(w.core, -1) < 1000);
     world_deinit(&w);
     cost_deinit(&costs);
