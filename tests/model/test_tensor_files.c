@@ -439,6 +439,34 @@ static void test_pb_raw_and_refused(void **state)
            COSREL_INVALID_FILE, &err, "data are in another file");
 }
 
+static void test_pb_read(void **state)
+{
+    char path[512];
+    tensor_buffer t;
+    cosrel_error err;
+    float values[] = {1, 2};
+    int64_t dims[] = {2};
+    uint8_t packed[64];
+    Onnx__TensorProto p = ONNX__TENSOR_PROTO__INIT;
+    p.n_dims = 1;
+    p.dims = dims;
+    p.has_data_type = 1;
+    p.data_type = COSREL_FLOAT32;
+    p.n_float_data = 2;
+    p.float_data = values;
+    const size_t bytes = onnx__tensor_proto__pack(&p, packed);
+    support_write(support_path(path, state, "read.pb"), packed, bytes);
+    EXPECT(tensor_pb_read(path, &t, &err), COSREL_OK, &err, "");
+    assert_memory_equal(t.data, values, sizeof values);
+    tensor_buffer_deinit(&t);
+    support_write(path, "", 0);
+    EXPECT(tensor_pb_read(path, &t, &err), COSREL_INVALID_FILE, &err, "is empty");
+    support_write(path, "hello, world", 12);
+    EXPECT(tensor_pb_read(path, &t, &err), COSREL_INVALID_FILE, &err, path);
+    support_path(path, state, "absent.pb");
+    EXPECT(tensor_pb_read(path, &t, &err), COSREL_NOT_FOUND, &err, path);
+}
+
 /* A name is kept only to be thrown away: it must not take memory as it likes. */
 static void test_pb_long_name(void **state)
 {
@@ -499,13 +527,21 @@ static void test_small_floats(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_npy_orders),         cmocka_unit_test(test_npy_kinds),
-        cmocka_unit_test(test_npy_strings),        cmocka_unit_test(test_npy_refused),
-        cmocka_unit_test(test_npy_cut_everywhere), cmocka_unit_test(test_npy_round_trip),
-        cmocka_unit_test(test_npy_golden),         cmocka_unit_test(test_npy_widened),
-        cmocka_unit_test(test_npy_write_strings),  cmocka_unit_test(test_pb_typed),
-        cmocka_unit_test(test_pb_other_fields),    cmocka_unit_test(test_pb_raw_and_refused),
-        cmocka_unit_test(test_pb_long_name),       cmocka_unit_test(test_small_floats),
+        cmocka_unit_test(test_npy_orders),
+        cmocka_unit_test(test_npy_kinds),
+        cmocka_unit_test(test_npy_strings),
+        cmocka_unit_test(test_npy_refused),
+        cmocka_unit_test(test_npy_cut_everywhere),
+        cmocka_unit_test(test_npy_round_trip),
+        cmocka_unit_test(test_npy_golden),
+        cmocka_unit_test(test_npy_widened),
+        cmocka_unit_test(test_npy_write_strings),
+        cmocka_unit_test(test_pb_typed),
+        cmocka_unit_test(test_pb_other_fields),
+        cmocka_unit_test(test_pb_raw_and_refused),
+        cmocka_unit_test(test_pb_read),
+        cmocka_unit_test(test_pb_long_name),
+        cmocka_unit_test(test_small_floats),
     };
     return cmocka_run_group_tests(tests, support_open, support_close);
 }

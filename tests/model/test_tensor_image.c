@@ -3,6 +3,7 @@
 #include "support.h"
 
 #include <math.h>
+#include <unistd.h>
 
 #include <jpeglib.h>
 #include <png.h>
@@ -241,6 +242,26 @@ static void test_wrong_input(void **state)
            &err, "neither a JPEG nor a PNG");
 }
 
+static void test_read(void **state)
+{
+    picture *p = *state;
+    tensor_buffer t;
+    cosrel_error err;
+    char path[] = "/tmp/cosrel-image-XXXXXX";
+    const int64_t shape[] = {1, HEIGHT, WIDTH, 3};
+    const cosrel_value_info input = {"image", COSREL_UINT8, 4, shape, NULL, -1};
+    const int file = mkstemp(path);
+    assert_true(file >= 0);
+    close(file);
+    make_png(p);
+    support_write(path, p->file, p->bytes);
+    EXPECT(tensor_image_read(path, &input, &t, &err), COSREL_OK, &err, "");
+    assert_memory_equal(t.data, p->pixels, sizeof p->pixels);
+    tensor_buffer_deinit(&t);
+    assert_int_equal(unlink(path), 0);
+    EXPECT(tensor_image_read(path, &input, &t, &err), COSREL_NOT_FOUND, &err, path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -250,6 +271,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damaged, make_picture, free_picture),
         cmocka_unit_test_setup_teardown(test_huge_png, make_picture, free_picture),
         cmocka_unit_test_setup_teardown(test_wrong_input, make_picture, free_picture),
+        cmocka_unit_test_setup_teardown(test_read, make_picture, free_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
