@@ -451,8 +451,11 @@ function prepareTrack(track, origin) {
     }
     const lanes = Array.from({ length: Math.max(1, ends.length) }, () => []);
     for (const run of runs) lanes[run.lane].push(run);
-    return { name: String(track.processor), runs, lanes, laneHeight: ends.length > 1 ? LANE_MANY : LANE_ONE,
-        longest: runs.reduce((m, r) => Math.max(m, r.end - r.start), 0), late: runs.filter((r) => r.late).length };
+    // A processor's twin for background work runs beside it; ".bg" is kept for its name.
+    const [, processor, twin] = String(track.processor).match(/^(.*?)(\.bg)?$/s);
+    return { name: twin ? `${processor} background` : processor, processor, runs, lanes,
+        busy: runs.reduce((sum, r) => sum + r.end - Math.max(0, r.start), 0),
+        laneHeight: ends.length > 1 ? LANE_MANY : LANE_ONE, late: runs.filter((r) => r.late).length };
 }
 
 const prepared = new Map();
@@ -611,11 +614,10 @@ class Timeline {
             "aria-label": `Timeline of ${name}: ${data.tracks.map((t) => `${this.called(t)}, `
                 + `${plural(t.runs.length, "run")}, ${number(t.late)} late`).join("; ")}` });
         const labels = data.tracks.map((t) => {
-            const busy = run.processors?.[t.name]?.busy_s;
             const facts = [plural(t.runs.length, "run"), t.late ? `${number(t.late)} late` : null,
-                isNumber(busy) && t.lanes.length === 1 && this.busyShare(busy) ].filter(Boolean);
+                t.lanes.length === 1 && `busy ${percent(Math.min(1, t.busy / data.span))}`].filter(Boolean);
             return h("div", { class: "track", style: { top: `${t.y - LABEL}px` } }, h("b", null, t.name),
-                emulated.has(t.name) && emulatedBadge(), h("span", { class: "muted" }, facts.join(" \u00b7 ")));
+                emulated.has(t.processor) && emulatedBadge(), h("span", { class: "muted" }, facts.join(" \u00b7 ")));
         });
         const panel = { name, run, data, canvas, index, chosen: null, pointers: new Map(),
             element: h("div", { class: "panel" },
@@ -629,12 +631,7 @@ class Timeline {
     }
 
     called(track) {
-        return this.report.emulated.has(track.name) ? `${track.name} (emulated)` : track.name;
-    }
-
-    busyShare(busy) {
-        const seconds = this.report.data.workload.seconds;
-        return seconds > 0 ? `busy ${percent(Math.min(1, busy / seconds))}` : `busy ${number(busy)} s`;
+        return this.report.emulated.has(track.processor) ? `${track.name} (emulated)` : track.name;
     }
 
     listen(panel) {
@@ -969,13 +966,16 @@ function claim({ best, base, policies }) {
     if (best === base || !isNumber(ratio)) return [help, name,
         ` reached a normalized throughput of ${figure(best.normalized?.median)}.`];
     const kept = best.miss && best.miss.median <= MISS_LIMIT && base.miss && base.miss.median > MISS_LIMIT;
-    const times = ratio.toFixed(2);
+    const times = ratio.toFixed(2), other = h("span", { class: base.name.length < 20 ? "nowrap" : null }, base.name);
+    const missed = best.miss && best.miss.median > MISS_LIMIT;
+    const end = kept ? " and keeps its deadlines."
+        : missed ? `, but misses ${percent(best.miss.median)} of a model's deadlines.` : ".";
     if (times === "1.00" || ratio < 1) {
         const work = times === "1.00" ? "the same work as" : `${times} times the work of`;
         return [help, name, kept ? ` keeps its deadlines, which ${base.name} does not, and does ${work} it.`
             : ` did best, with ${work} ${base.name}.`];
     }
-    return [help, name, ` does ${times} times the work of ${base.name}`, kept ? " and keeps its deadlines." : "."];
+    return [help, name, ` does ${times} times the work of `, other, end];
 }
 
 function tile(title, best, base, other, format, text) {
