@@ -337,6 +337,24 @@ static void background_runs_beneath(void **state)
     bench_deinit(&b);
 }
 
+/* A foreground request that waits for a better processor still keeps background off the one it
+ * could use. */
+static void background_stays_off_what_foreground_could_use(void **state)
+{
+    (void)state;
+    bench b;
+    bench_init(&b, setup_of(two, 2, "min-min"), 2, (const double[]){10, 100, 0, 10});
+    arrive(&b, 0, 0, 0, SCHED_NEVER, 1);
+    expect_start(&b, 0, 0, 1);
+    arrive(&b, 0, 0, 0, SCHED_NEVER, 2);
+    arrive(&b, 0, 1, -1, SCHED_NEVER, 3);
+    expect_nothing(&b, 0);
+    sched_core_complete(b.core, 10 * MS, 0, true);
+    expect_start(&b, 10 * MS, 0, 2);
+    expect_start(&b, 10 * MS, 1, 3);
+    bench_deinit(&b);
+}
+
 static void a_hung_run_is_thought_over(void **state)
 {
     (void)state;
@@ -374,6 +392,7 @@ int main(void)
         cmocka_unit_test(high_goes_before_normal),
         cmocka_unit_test(a_set_is_kept_for_a_higher_class),
         cmocka_unit_test(background_runs_beneath),
+        cmocka_unit_test(background_stays_off_what_foreground_could_use),
         cmocka_unit_test(a_hung_run_is_thought_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

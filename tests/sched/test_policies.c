@@ -262,6 +262,26 @@ static void lanes_keep_a_set_for_the_older(void **state)
     close_scene(&s);
 }
 
+/* What waits for both cores and goes first by the policy's own order keeps the idle one. */
+static void a_set_is_kept_for_what_goes_first(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"heft", "least-slack", "max-weight"};
+    for (int i = 0; i < 3; i++) {
+        scene s;
+        open_scene(&s, cores, 3, names[i], 3, (const double[]){5, 0, 0, 0, 10, 0, 0, 0, 5});
+        world_arrive_at(&s.w, 0, 0, 0, SCHED_NEVER);
+        const int small = world_arrive_at(&s.w, 1000, 2, 0, SCHED_NEVER);
+        const int set = world_arrive_at(&s.w, 1000, 1, 0, 20 * MS);
+        for (int k = 0; k < 4; k++) /* 5 / (10 x 2) against 1 / 5 */
+            world_arrive_at(&s.w, 1000, 1, 0, 200 * MS);
+        world_run_until(&s.w, INT64_MAX);
+        expect_run(&s, set, CPU01, 5);
+        assert_true(s.w.requests[small].started_ns >= 15 * MS);
+        close_scene(&s);
+    }
+}
+
 static void the_registry_is_whole(void **state)
 {
     (void)state;
@@ -295,6 +315,7 @@ int main(void)
         cmocka_unit_test(max_weight_batches_where_it_pays),
         cmocka_unit_test(sets_are_for_the_lonely),
         cmocka_unit_test(lanes_keep_a_set_for_the_older),
+        cmocka_unit_test(a_set_is_kept_for_what_goes_first),
         cmocka_unit_test(the_registry_is_whole),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
