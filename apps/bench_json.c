@@ -98,11 +98,11 @@ json_t *bench_run_json(bench_run *run)
         json_object_set_new(models, run->job->models[i].name, model_json(&run->tallies[i], window_s));
         completed += run->tallies[i].completed;
     }
-    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:O, s:o, s:s}", "policy", run->policy, "round", run->round,
+    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "policy", run->policy, "round", run->round,
                      "seconds", rounded(window_s, 0.001), "throughput_rps", rounded((double)completed / window_s, 0.001),
                      "cpu_seconds", rounded(run->cpu_s, 0.001), "energy_j",
                      run->energy_j < 0 ? json_null() : rounded(run->energy_j, 0.001), "models", models, "processors",
-                     run->processors ? run->processors : json_object(), "timeline", timeline_json(run), "problem",
+                     run->processors ? json_incref(run->processors) : json_object(), "timeline", timeline_json(run), "problem",
                      run->problem);
 }
 

@@ -9,11 +9,15 @@
 #include "bench_json.h"
 #include "bench_load.h"
 #include "interrupt.h"
+#include "other_load.h"
 
 /* A model alone is steadier than a mixture, so a part of the time is enough (chosen). */
 static const double ALONE_SHARE = 0.5;
 static const double ALONE_S_MIN = 0.5;
 static const double ALONE_S_MAX = 5;
+
+/* Chosen: what a desktop does by itself stays below; more changes the order of policies. */
+static const double OTHER_LOAD_NOTED = 0.1;
 
 /* Where the whole stands, for the progress bar. Times as planned: what starting and loading add shows in the rate. */
 typedef struct walk {
@@ -135,6 +139,20 @@ static cosrel_status measure_round(walk *w, int round, json_t *runs, cosrel_erro
     return status;
 }
 
+static void note_other_load(const other_load *before, json_t *notes)
+{
+    other_load after;
+    char text[200];
+    other_load_now(&after);
+    const double share = other_load_share(before, &after);
+    if (share < OTHER_LOAD_NOTED)
+        return;
+    snprintf(text, sizeof text,
+             "Other programs took %.0f %% of the machine meanwhile: measure again when it is idle before you compare.",
+             share * 100);
+    json_array_append_new(notes, json_string(text));
+}
+
 cosrel_status bench_measure_all(const bench_measure *m, json_t *notes, json_t **results, cosrel_error *err)
 {
     const double run_s = m->job->seconds + m->job->warmup_s;
@@ -143,12 +161,15 @@ cosrel_status bench_measure_all(const bench_measure *m, json_t *notes, json_t **
     w.total_s = m->rounds * (m->plan->count * run_s + m->job->model_count * alone_s);
     json_t *alone = json_array();
     json_t *runs = json_array();
+    other_load before;
+    other_load_now(&before);
     cosrel_status status = COSREL_OK;
     for (int round = 1; round <= m->rounds && status == COSREL_OK && !interrupt_seen(); round++) {
         status = measure_alone(&w, round, alone, err);
         if (status == COSREL_OK)
             status = measure_round(&w, round, runs, err);
     }
+    note_other_load(&before, notes);
     *results = json_pack("{s:o, s:o}", "alone", bench_json_alone(alone), "runs", runs);
     json_decref(alone);
     if (!*results)

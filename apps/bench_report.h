@@ -18,7 +18,7 @@ typedef struct bench_report {
     json_t *notes;          /* sentences */
 } bench_report;
 
-/* All that the page shows (the schema is described in docs/formats.md). NULL when out of memory. */
+/* All that the page shows; web/report/sample.js makes an example of it. NULL when out of memory. */
 json_t *bench_report_data(const bench_report *report);
 
 /* Fills the page with `data` and writes it in one stroke. */

@@ -16,6 +16,7 @@
 #include "bench_json.h"
 #include "bench_plan.h"
 #include "bench_run.h"
+#include "other_load.h"
 
 enum { MS = 1000000 };
 
@@ -213,13 +214,27 @@ static void energy(void **state)
     assert_int_equal(chdir(".."), 0);
 }
 
+static void share_of_others(void **state)
+{
+    (void)state;
+    const other_load before = {.all_s = 100, .busy_s = 40, .own_s = 5};
+    const other_load after = {.all_s = 120, .busy_s = 58, .own_s = 17};
+    assert_true(fabs(other_load_share(&before, &after) - 0.3) < 1e-9);
+    assert_true(other_load_share(&before, &before) == 0);
+    const other_load idle = {.all_s = 120, .busy_s = 51, .own_s = 17}; /* ticks are coarse: never below zero */
+    assert_true(other_load_share(&before, &idle) == 0);
+    other_load now;
+    other_load_now(&now);
+    assert_true(now.all_s > 0 && now.busy_s > 0 && now.busy_s <= now.all_s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_inside_the_window),     cmocka_unit_test(counts_missed_deadlines),
         cmocka_unit_test(histogram_holds_every_answer), cmocka_unit_test(timeline_marks_late_runs),
         cmocka_unit_test(normalizes_by_the_mean_of_alone), cmocka_unit_test(every_policy_once_a_round),
-        cmocka_unit_test(energy),
+        cmocka_unit_test(energy),                       cmocka_unit_test(share_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
