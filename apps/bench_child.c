@@ -36,8 +36,8 @@ static void add(command_line *c, const char *option, const char *value)
 static void write_command(command_line *c, const bench_child_request *r)
 {
     memset(c, 0, sizeof *c);
-    c->argv[c->count++] = (char *)(uintptr_t)"cosrel";
-    c->argv[c->count++] = (char *)(uintptr_t)"bench-child";
+    c->argv[c->count++] = (char *)(uintptr_t) "cosrel";
+    c->argv[c->count++] = (char *)(uintptr_t) "bench-child";
     snprintf(c->numbers[0], TEXT_MAX, "%.6f", r->seconds);
     snprintf(c->numbers[1], TEXT_MAX, "%.6f", r->warmup_s);
     snprintf(c->numbers[2], TEXT_MAX, "%d", r->round);
@@ -51,10 +51,11 @@ static void write_command(command_line *c, const bench_child_request *r)
     add(c, "--round", c->numbers[2]);
     add(c, "--seed", c->numbers[3]);
     if (r->timeline)
-        c->argv[c->count++] = (char *)(uintptr_t)"--timeline";
+        c->argv[c->count++] = (char *)(uintptr_t) "--timeline";
 }
 
-/* The child's standard output and standard error come through pipes: it prints a run, or one line that says why not. */
+/* The child's standard output and standard error come through pipes: it prints a run, or one line
+ * that says why not. */
 static cosrel_status start(command_line *c, int output, int errors, pid_t *pid, cosrel_error *err)
 {
     posix_spawn_file_actions_t files;
@@ -70,7 +71,8 @@ static cosrel_status start(command_line *c, int output, int errors, pid_t *pid, 
     posix_spawn_file_actions_destroy(&files);
     posix_spawnattr_destroy(&attributes);
     if (failed)
-        return error_set(err, COSREL_IO, "starting a process for plain ONNX Runtime failed: %s", strerror(failed));
+        return error_set(err, COSREL_IO, "starting a process for plain ONNX Runtime failed: %s",
+                         strerror(failed));
     return COSREL_OK;
 }
 
@@ -104,27 +106,31 @@ static void listen_to(pid_t pid, int output, int errors, text_builder *printed, 
     }
 }
 
-static cosrel_status judge(int state, text_builder *printed, text_builder *said, const char *policy, json_t **run,
-                           cosrel_error *err)
+static cosrel_status judge(int state, text_builder *printed, text_builder *said, const char *policy,
+                           json_t **run, cosrel_error *err)
 {
     const char *why = said->data ? said->data : "";
     if (!WIFEXITED(state) && interrupt_seen())
         return COSREL_OK; /* Ctrl-C met it before it could listen */
     if (!WIFEXITED(state))
-        return error_set(err, COSREL_RUN_FAILED, "%s: the process was killed by signal %d", policy, WTERMSIG(state));
+        return error_set(err, COSREL_RUN_FAILED, "%s: the process was killed by signal %d", policy,
+                         WTERMSIG(state));
     if (WEXITSTATUS(state) != 0) {
         static const char prefix[] = "cosrel bench-child: ";
-        const char *text = strncmp(why, prefix, sizeof prefix - 1) == 0 ? why + sizeof prefix - 1 : why;
-        return error_set(err, COSREL_RUN_FAILED, "%s: %.*s", policy, (int)strcspn(text, "\n"), text);
+        const char *text = strncmp(why, prefix, sizeof prefix - 1) == 0 ? why + sizeof prefix - 1
+                                                                        : why;
+        return error_set(err, COSREL_RUN_FAILED, "%s: %.*s", policy, (int)strcspn(text, "\n"),
+                         text);
     }
     if (printed->length == 0)
         return COSREL_OK; /* interrupted before there was anything */
     *run = json_loadb(printed->data, printed->length, 0, NULL);
-    return *run ? COSREL_OK : error_set(err, COSREL_INTERNAL, "%s: the process printed no run", policy);
+    return *run ? COSREL_OK
+                : error_set(err, COSREL_INTERNAL, "%s: the process printed no run", policy);
 }
 
-cosrel_status bench_child_run(const bench_child_request *request, bench_child_tick tick, void *user, json_t **run,
-                              cosrel_error *err)
+cosrel_status bench_child_run(const bench_child_request *request, bench_child_tick tick, void *user,
+                              json_t **run, cosrel_error *err)
 {
     command_line c;
     int output[2];

@@ -8,18 +8,18 @@
 #include "model/onnx_file.h"
 #include "model/repository.h"
 
-static cosrel_status no_model(const char *workload_path, const repository *found, const char *models_path,
-                              const char *name, cosrel_error *err)
+static cosrel_status no_model(const char *workload_path, const repository *found,
+                              const char *models_path, const char *name, cosrel_error *err)
 {
     const char **names = calloc(found->count + 1, sizeof *names);
     size_t count = 0;
     for (size_t i = 0; names && i < found->count; i++)
         names[count++] = found->models[i].name;
     const char *nearest = names ? text_nearest(name, names, count) : NULL;
-    const cosrel_status status =
-        error_set(err, COSREL_NOT_FOUND, "%s: there is no model '%s' in %s%s%s%s",
-                  workload_path ? workload_path : "--models", name, models_path, nearest ? ": did you mean '" : "",
-                  nearest ? nearest : "", nearest ? "'?" : "");
+    const cosrel_status status = error_set(
+        err, COSREL_NOT_FOUND, "%s: there is no model '%s' in %s%s%s%s",
+        workload_path ? workload_path : "--models", name, models_path,
+        nearest ? ": did you mean '" : "", nearest ? nearest : "", nearest ? "'?" : "");
     free(names);
     return status;
 }
@@ -32,7 +32,8 @@ static const repository_model *find(const repository *found, const char *name)
     return NULL;
 }
 
-static cosrel_status prepare_model(bench_model *m, const repository_model *entry, uint64_t seed, cosrel_error *err)
+static cosrel_status prepare_model(bench_model *m, const repository_model *entry, uint64_t seed,
+                                   cosrel_error *err)
 {
     onnx_file file;
     cosrel_status status = onnx_file_open(entry->path, &file, err);
@@ -93,8 +94,8 @@ static cosrel_status all_models(const repository *found, workload **out, cosrel_
     return status;
 }
 
-cosrel_status bench_job_make(const char *models_path, const char *workload_path, const char *only, uint64_t seed,
-                             bench_job **out, cosrel_error *err)
+cosrel_status bench_job_make(const char *models_path, const char *workload_path, const char *only,
+                             uint64_t seed, bench_job **out, cosrel_error *err)
 {
     repository found;
     *out = NULL;

@@ -15,8 +15,8 @@ static json_t *ms(int64_t ns)
     return rounded((double)ns / 1e6, 0.001);
 }
 
-/* [[upper edge in ms, count], ...] of the buckets that hold something. The edges follow from hist.h: each power of two is
- * cut into HIST_PARTS. */
+/* [[upper edge in ms, count], ...] of the buckets that hold something. The edges follow from
+ * hist.h: each power of two is cut into HIST_PARTS. */
 static json_t *histogram(const hist *h)
 {
     json_t *list = json_array();
@@ -25,7 +25,8 @@ static json_t *histogram(const hist *h)
             continue;
         const double start_ns = ldexp(1.0, HIST_OCTAVE_FIRST + b / HIST_PARTS);
         const double upper_ns = start_ns * (1.0 + (double)(b % HIST_PARTS + 1) / HIST_PARTS);
-        json_array_append_new(list, json_pack("[o, I]", rounded(upper_ns / 1e6, 1e-6), (json_int_t)h->buckets[b]));
+        json_array_append_new(
+            list, json_pack("[o, I]", rounded(upper_ns / 1e6, 1e-6), (json_int_t)h->buckets[b]));
     }
     return list;
 }
@@ -34,12 +35,13 @@ static json_t *model_json(bench_tally *t, double window_s)
 {
     pthread_mutex_lock(&t->lock);
     json_t *missed = t->due ? rounded((double)t->missed / (double)t->due, 1e-6) : json_null();
-    json_t *model = json_pack("{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "completed", (json_int_t)t->completed,
-                              "rps", rounded((double)t->completed / window_s, 0.001), "mean_ms",
-                              ms(hist_mean(&t->latency)), "p50_ms", ms(hist_percentile(&t->latency, 0.5)), "p95_ms",
-                              ms(hist_percentile(&t->latency, 0.95)), "p99_ms", ms(hist_percentile(&t->latency, 0.99)),
-                              "deadline_miss_rate", missed, "failed", (json_int_t)t->failed, "histogram",
-                              histogram(&t->latency));
+    json_t *model = json_pack(
+        "{s:I, s:o, s:o, s:o, s:o, s:o, s:o, s:I, s:o}", "completed", (json_int_t)t->completed,
+        "rps", rounded((double)t->completed / window_s, 0.001), "mean_ms",
+        ms(hist_mean(&t->latency)), "p50_ms", ms(hist_percentile(&t->latency, 0.5)), "p95_ms",
+        ms(hist_percentile(&t->latency, 0.95)), "p99_ms", ms(hist_percentile(&t->latency, 0.99)),
+        "deadline_miss_rate", missed, "failed", (json_int_t)t->failed, "histogram",
+        histogram(&t->latency));
     pthread_mutex_unlock(&t->lock);
     return model;
 }
@@ -47,7 +49,8 @@ static json_t *model_json(bench_tally *t, double window_s)
 static bool is_late(const bench_timeline *t, const bench_span *s)
 {
     for (int i = 0; i < t->late_count; i++)
-        if (t->lates[i].model == s->model && t->lates[i].started_ns >= s->start_ns && t->lates[i].started_ns < s->end_ns)
+        if (t->lates[i].model == s->model && t->lates[i].started_ns >= s->start_ns &&
+            t->lates[i].started_ns < s->end_ns)
             return true;
     return false;
 }
@@ -59,8 +62,9 @@ static json_t *track_json(const bench_run *run, int track)
     for (int i = 0; i < t->span_count; i++) {
         const bench_span *s = &t->spans[i];
         if (s->track == track)
-            json_array_append_new(spans, json_pack("[i, o, o, i, i]", s->model, ms(s->start_ns - run->start_ns),
-                                                   ms(s->end_ns - run->start_ns), s->batch, is_late(t, s)));
+            json_array_append_new(
+                spans, json_pack("[i, o, o, i, i]", s->model, ms(s->start_ns - run->start_ns),
+                                 ms(s->end_ns - run->start_ns), s->batch, is_late(t, s)));
     }
     return json_pack("{s:s, s:o}", "processor", t->tracks[track], "runs", spans);
 }
@@ -77,7 +81,8 @@ static json_t *timeline_json(const bench_run *run)
     for (int done = 0; done < t->track_count; done++) {
         int next = -1;
         for (int k = 0; k < t->track_count; k++)
-            if (strcmp(t->tracks[k], last) > 0 && (next < 0 || strcmp(t->tracks[k], t->tracks[next]) < 0))
+            if (strcmp(t->tracks[k], last) > 0 &&
+                (next < 0 || strcmp(t->tracks[k], t->tracks[next]) < 0))
                 next = k;
         if (next < 0)
             break;
@@ -95,15 +100,17 @@ json_t *bench_run_json(bench_run *run)
     json_t *models = json_object();
     uint64_t completed = 0;
     for (int i = 0; i < run->job->model_count; i++) {
-        json_object_set_new(models, run->job->models[i].name, model_json(&run->tallies[i], window_s));
+        json_object_set_new(models, run->job->models[i].name,
+                            model_json(&run->tallies[i], window_s));
         completed += run->tallies[i].completed;
     }
-    return json_pack("{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "policy", run->policy, "round", run->round,
-                     "seconds", rounded(window_s, 0.001), "throughput_rps", rounded((double)completed / window_s, 0.001),
-                     "cpu_seconds", rounded(run->cpu_s, 0.001), "energy_j",
-                     run->energy_j < 0 ? json_null() : rounded(run->energy_j, 0.001), "models", models, "processors",
-                     run->processors ? json_incref(run->processors) : json_object(), "timeline", timeline_json(run), "problem",
-                     run->problem);
+    return json_pack(
+        "{s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s}", "policy", run->policy, "round",
+        run->round, "seconds", rounded(window_s, 0.001), "throughput_rps",
+        rounded((double)completed / window_s, 0.001), "cpu_seconds", rounded(run->cpu_s, 0.001),
+        "energy_j", run->energy_j < 0 ? json_null() : rounded(run->energy_j, 0.001), "models",
+        models, "processors", run->processors ? json_incref(run->processors) : json_object(),
+        "timeline", timeline_json(run), "problem", run->problem);
 }
 
 static json_t *normalized(const json_t *run, const json_t *alone)
@@ -131,9 +138,10 @@ void bench_json_normalize(json_t *results)
 }
 
 /* What --json prints of a run and of a model in it, in this order. */
-static const char *const RUN_KEYS[] = {"policy",      "round",    "throughput_rps", "normalized_throughput",
-                                       "cpu_seconds", "energy_j", "models"};
-static const char *const MODEL_KEYS[] = {"completed", "rps",    "mean_ms", "p50_ms",
+static const char *const RUN_KEYS[] = {
+    "policy",      "round",    "throughput_rps", "normalized_throughput",
+    "cpu_seconds", "energy_j", "models"};
+static const char *const MODEL_KEYS[] = {"completed", "rps",    "mean_ms",           "p50_ms",
                                          "p95_ms",    "p99_ms", "deadline_miss_rate"};
 
 static json_t *public_run(const json_t *run)
@@ -180,7 +188,8 @@ json_t *bench_json_alone(const json_t *alone_runs)
             const double sum = json_number_value(json_object_get(sums, name));
             const double rate = json_number_value(json_object_get(value, "rps"));
             json_object_set_new(sums, name, json_real(sum + rate));
-            json_object_set_new(counts, name, json_integer(json_integer_value(json_object_get(counts, name)) + 1));
+            json_object_set_new(
+                counts, name, json_integer(json_integer_value(json_object_get(counts, name)) + 1));
         }
     }
     json_t *alone = json_object();

@@ -1,8 +1,8 @@
 /* Clients of the runtime.
  *
- * Closed-loop streams need no thread: the answer to a request submits the next one, on the runtime's own thread. All
- * open-loop streams share one thread that submits at the moments that were fixed before, whether or not earlier requests
- * are answered. */
+ * Closed-loop streams need no thread: the answer to a request submits the next one, on the
+ * runtime's own thread. All open-loop streams share one thread that submits at the moments that
+ * were fixed before, whether or not earlier requests are answered. */
 #include "bench_load.h"
 
 #include <stdio.h>
@@ -18,7 +18,8 @@
 /* Chosen: a stream whose every request fails must not spin. */
 enum { FAILURES_MAX = 100 };
 
-/* Chosen: what one open-loop stream may have waiting; beyond it an arrival counts as not answered. */
+/* Chosen: what one open-loop stream may have waiting; beyond it an arrival counts as not answered.
+ */
 enum { WAITING_MAX = 4096 };
 
 typedef struct client client;
@@ -26,8 +27,8 @@ typedef struct client client;
 typedef struct ask {
     client *owner;
     int64_t arrived_ns;
-    int64_t deadline_ns;  /* absolute; 0: none */
-    struct ask *next;     /* in the owner's free list */
+    int64_t deadline_ns; /* absolute; 0: none */
+    struct ask *next;    /* in the owner's free list */
 } ask;
 
 typedef struct load {
@@ -36,10 +37,10 @@ typedef struct load {
     client *clients;
     int client_count;
     atomic_bool stopping;
-    pthread_mutex_t lock;       /* guards outstanding */
+    pthread_mutex_t lock; /* guards outstanding */
     pthread_cond_t idle;
-    int outstanding;            /* requests that will still call back */
-    int64_t *busy_ns;           /* per processor, at the window's start */
+    int outstanding;  /* requests that will still call back */
+    int64_t *busy_ns; /* per processor, at the window's start */
     uint64_t *runs;
 } load;
 
@@ -48,11 +49,11 @@ struct client {
     const workload_stream *spec;
     cosrel_model *model;
     int model_index;
-    pthread_mutex_t lock;   /* guards `free_asks` and `failures` */
+    pthread_mutex_t lock; /* guards `free_asks` and `failures` */
     ask *asks;
     ask *free_asks;
     int failures;
-    arrivals schedule;      /* this and below: the generator's */
+    arrivals schedule; /* this and below: the generator's */
     int64_t base_ns;
     int64_t next_ns;
     cosrel_ticket *tickets;
@@ -96,7 +97,8 @@ static cosrel_status submit(ask *a, int64_t arrived_ns, cosrel_ticket *ticket)
     const inputs *in = &c->load->run->job->models[c->model_index].in;
     const int64_t now_ns = clock_now_ns();
     a->arrived_ns = arrived_ns;
-    a->deadline_ns = c->spec->deadline_ms > 0 ? arrived_ns + (int64_t)(c->spec->deadline_ms * 1e6) : 0;
+    a->deadline_ns = c->spec->deadline_ms > 0 ? arrived_ns + (int64_t)(c->spec->deadline_ms * 1e6)
+                                              : 0;
     cosrel_request request = {.inputs = in->views,
                               .input_count = in->count,
                               .priority = c->spec->priority,
@@ -117,8 +119,8 @@ static bool may_go_on(client *c, const char *why)
     bench_run *run = c->load->run;
     if (stop) {
         pthread_mutex_lock(&c->load->lock);
-        snprintf(run->problem, sizeof run->problem, "%s: stopped after %d failures: %.160s", c->spec->model, FAILURES_MAX,
-                 why);
+        snprintf(run->problem, sizeof run->problem, "%s: stopped after %d failures: %.160s",
+                 c->spec->model, FAILURES_MAX, why);
         pthread_mutex_unlock(&c->load->lock);
     }
     return go_on;
@@ -133,7 +135,8 @@ static void ask_again(ask *a)
         const cosrel_status status = submit(a, now_ns, NULL);
         if (status == COSREL_OK)
             return;
-        bench_run_answer(c->load->run, c->model_index, now_ns, a->deadline_ns, clock_now_ns(), false);
+        bench_run_answer(c->load->run, c->model_index, now_ns, a->deadline_ns, clock_now_ns(),
+                         false);
         if (!may_go_on(c, cosrel_status_text(status)))
             break;
     }
@@ -146,9 +149,11 @@ static void answered(const cosrel_result *result)
     client *c = a->owner;
     const bool ok = result->status == COSREL_OK;
     if (result->status != COSREL_CANCELLED)
-        bench_run_answer(c->load->run, c->model_index, a->arrived_ns, a->deadline_ns, result->finished_ns, ok);
+        bench_run_answer(c->load->run, c->model_index, a->arrived_ns, a->deadline_ns,
+                         result->finished_ns, ok);
     else
-        bench_run_answer(c->load->run, c->model_index, a->arrived_ns, a->deadline_ns, INT64_MAX, false);
+        bench_run_answer(c->load->run, c->model_index, a->arrived_ns, a->deadline_ns, INT64_MAX,
+                         false);
     if (ok && a->deadline_ns && result->finished_ns > a->deadline_ns)
         bench_run_late(c->load->run, c->model_index, result->started_ns);
     const bool go_on = ok || result->status == COSREL_CANCELLED || may_go_on(c, result->message);
@@ -184,7 +189,9 @@ static void keep_ticket(client *c, cosrel_ticket ticket)
 static void arrive(client *c, int64_t arrived_ns)
 {
     ask *a = take_ask(c);
-    const int64_t deadline_ns = c->spec->deadline_ms > 0 ? arrived_ns + (int64_t)(c->spec->deadline_ms * 1e6) : 0;
+    const int64_t deadline_ns = c->spec->deadline_ms > 0
+                                    ? arrived_ns + (int64_t)(c->spec->deadline_ms * 1e6)
+                                    : 0;
     cosrel_status status = COSREL_QUEUE_FULL;
     if (a) {
         cosrel_ticket ticket = 0;
@@ -198,7 +205,8 @@ static void arrive(client *c, int64_t arrived_ns)
         leave(c->load);
     }
     bench_run_answer(c->load->run, c->model_index, arrived_ns, deadline_ns, clock_now_ns(), false);
-    /* An open-loop stream does not care whether the last request failed: the next one comes all the same. */
+    /* An open-loop stream does not care whether the last request failed: the next one comes all the
+     * same. */
 }
 
 static void sleep_towards(int64_t when_ns)
@@ -206,7 +214,8 @@ static void sleep_towards(int64_t when_ns)
     /* At most 20 ms (chosen), so that the end is seen soon. */
     const int64_t limit_ns = clock_now_ns() + 20000000;
     const int64_t until_ns = when_ns < limit_ns ? when_ns : limit_ns;
-    const struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = (long)(until_ns % 1000000000)};
+    const struct timespec until = {.tv_sec = until_ns / 1000000000,
+                                   .tv_nsec = (long)(until_ns % 1000000000)};
     clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
@@ -245,7 +254,8 @@ static cosrel_status start_client(load *l, client *c, int stream, cosrel_error *
     c->model = cosrel_runtime_find_model(l->rt, job->models[c->model_index].name, 0);
     pthread_mutex_init(&c->lock, NULL);
     if (!c->model)
-        return error_set(err, COSREL_NOT_FOUND, "model '%s' could not be loaded", job->models[c->model_index].name);
+        return error_set(err, COSREL_NOT_FOUND, "model '%s' could not be loaded",
+                         job->models[c->model_index].name);
     const size_t count = c->spec->kind == WORKLOAD_CLOSED ? c->spec->in_flight : WAITING_MAX;
     c->asks = calloc(count, sizeof *c->asks);
     if (!c->asks)
@@ -279,7 +289,8 @@ static void on_run(void *user, const cosrel_run_event *event)
     const bench_job *job = l->run->job;
     for (int i = 0; i < job->model_count; i++)
         if (strcmp(job->models[i].name, event->model) == 0)
-            bench_run_span(l->run, event->processor, i, event->started_ns, event->finished_ns, event->batch);
+            bench_run_span(l->run, event->processor, i, event->started_ns, event->finished_ns,
+                           event->batch);
 }
 
 /* What each processor did between the window's edges. */
@@ -298,7 +309,8 @@ static void at_edge(void *user, bool at_end)
         cosrel_processor_info info;
         cosrel_runtime_processor(l->rt, i, &info);
         json_object_set_new(list, info.name,
-                            json_pack("{s:f, s:I}", "busy_s", (double)(stats.busy_ns - l->busy_ns[i]) / 1e9, "runs",
+                            json_pack("{s:f, s:I}", "busy_s",
+                                      (double)(stats.busy_ns - l->busy_ns[i]) / 1e9, "runs",
                                       (json_int_t)(stats.runs - l->runs[i])));
     }
     if (at_end)
@@ -326,7 +338,9 @@ static cosrel_status drive(load *l, bool *counted, cosrel_error *err)
     }
     wait_idle(l);
     cosrel_runtime_on_run(l->rt, NULL, NULL);
-    return started ? COSREL_OK : error_set(err, COSREL_OUT_OF_MEMORY, "a thread for the arrivals could not be started");
+    return started ? COSREL_OK
+                   : error_set(err, COSREL_OUT_OF_MEMORY,
+                               "a thread for the arrivals could not be started");
 }
 
 cosrel_status bench_load(cosrel_runtime *rt, bench_run *run, bool *counted, cosrel_error *err)

@@ -5,8 +5,9 @@
 #include "bench_run.h"
 #include "cosrel/cosrel.h"
 
-/* Runs job's streams on `rt` under its present policy and fills `run`. Blocks until every request is answered.
- * *counted: false if Ctrl-C came before there was anything to count. */
-COSREL_CHECKED cosrel_status bench_load(cosrel_runtime *rt, bench_run *run, bool *counted, cosrel_error *err);
+/* Runs job's streams on `rt` under its present policy and fills `run`. Blocks until every request
+ * is answered. *counted: false if Ctrl-C came before there was anything to count. */
+COSREL_CHECKED cosrel_status bench_load(cosrel_runtime *rt, bench_run *run, bool *counted,
+                                        cosrel_error *err);
 
 #endif

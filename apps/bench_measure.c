@@ -19,7 +19,8 @@ static const double ALONE_S_MAX = 5;
 /* Chosen: what a desktop does by itself stays below; more changes the order of policies. */
 static const double OTHER_LOAD_NOTED = 0.1;
 
-/* Where the whole stands, for the progress bar. Times as planned: what starting and loading add shows in the rate. */
+/* Where the whole stands, for the progress bar. Times as planned: what starting and loading add
+ * shows in the rate. */
 typedef struct walk {
     const bench_measure *m;
     char what[160];
@@ -52,7 +53,8 @@ static double alone_seconds(const bench_job *job)
     return s < ALONE_S_MIN ? ALONE_S_MIN : s > ALONE_S_MAX ? ALONE_S_MAX : s;
 }
 
-static cosrel_status run_child(walk *w, const char *policy, const char *only, int round, json_t **run, cosrel_error *err)
+static cosrel_status run_child(walk *w, const char *policy, const char *only, int round,
+                               json_t **run, cosrel_error *err)
 {
     const bench_measure *m = w->m;
     const bench_child_request request = {.models = m->models,
@@ -67,7 +69,8 @@ static cosrel_status run_child(walk *w, const char *policy, const char *only, in
     return bench_child_run(&request, tick, w, run, err);
 }
 
-static cosrel_status run_policy(walk *w, const char *policy, int round, json_t **json, cosrel_error *err)
+static cosrel_status run_policy(walk *w, const char *policy, int round, json_t **json,
+                                cosrel_error *err)
 {
     const bench_measure *m = w->m;
     bench_run run;
@@ -97,7 +100,8 @@ static cosrel_status measure_alone(walk *w, int round, json_t *into, cosrel_erro
     for (int i = 0; i < job->model_count && status == COSREL_OK && !interrupt_seen(); i++) {
         const double seconds = alone_seconds(job) + job->warmup_s;
         json_t *run;
-        snprintf(w->what, sizeof w->what, "round %d of %d: %.60s alone", round, w->m->rounds, job->models[i].name);
+        snprintf(w->what, sizeof w->what, "round %d of %d: %.60s alone", round, w->m->rounds,
+                 job->models[i].name);
         begin_step(w, seconds);
         status = run_child(w, ort_baseline_alone()->name, job->models[i].name, round, &run, err);
         if (status == COSREL_OK && run)
@@ -113,7 +117,8 @@ static void note_problem(walk *w, const json_t *run)
     char text[400];
     if (!problem || !problem[0])
         return;
-    snprintf(text, sizeof text, "%.60s: %s", json_string_value(json_object_get(run, "policy")), problem);
+    snprintf(text, sizeof text, "%.60s: %s", json_string_value(json_object_get(run, "policy")),
+             problem);
     json_array_append_new(w->notes, json_string(text));
 }
 
@@ -122,7 +127,8 @@ static cosrel_status measure_round(walk *w, int round, json_t *runs, cosrel_erro
     cosrel_status status = COSREL_OK;
     const bench_measure *m = w->m;
     for (int i = 0; i < m->plan->count && status == COSREL_OK && !interrupt_seen(); i++) {
-        const bench_policy *policy = &m->plan->policies[bench_plan_at(m->plan, round - 1, m->rounds, i)];
+        const bench_policy *policy =
+            &m->plan->policies[bench_plan_at(m->plan, round - 1, m->rounds, i)];
         json_t *run = NULL;
         snprintf(w->what, sizeof w->what, "round %d of %d: %.60s", round, m->rounds, policy->spec);
         begin_step(w, m->job->seconds + m->job->warmup_s);
@@ -148,12 +154,14 @@ static void note_other_load(const other_load *before, json_t *notes)
     if (share < OTHER_LOAD_NOTED)
         return;
     snprintf(text, sizeof text,
-             "Other programs took %.0f %% of the machine meanwhile: measure again when it is idle before you compare.",
+             "Other programs took %.0f %% of the machine meanwhile: measure again when it is idle "
+             "before you compare.",
              share * 100);
     json_array_append_new(notes, json_string(text));
 }
 
-cosrel_status bench_measure_all(const bench_measure *m, json_t *notes, json_t **results, cosrel_error *err)
+cosrel_status bench_measure_all(const bench_measure *m, json_t *notes, json_t **results,
+                                cosrel_error *err)
 {
     const double run_s = m->job->seconds + m->job->warmup_s;
     const double alone_s = alone_seconds(m->job) + m->job->warmup_s;

@@ -12,17 +12,18 @@
 typedef struct bench_measure {
     const bench_plan *plan;
     const bench_job *job;
-    cosrel_runtime *rt;      /* with the job's models; NULL if the plan has only baselines */
-    const char *models;      /* for the children */
+    cosrel_runtime *rt; /* with the job's models; NULL if the plan has only baselines */
+    const char *models; /* for the children */
     const char *workload;
     int rounds;
-    bool timelines;          /* of the first round */
+    bool timelines; /* of the first round */
     progress *shown;
 } bench_measure;
 
-/* {"alone": {...}, "runs": [...]}, complete or, after Ctrl-C, as far as it came; runs are normalized. Sentences about
- * what went wrong on the way are added to `notes`. Owned by the caller. */
-COSREL_CHECKED cosrel_status bench_measure_all(const bench_measure *m, json_t *notes, json_t **results,
-                                               cosrel_error *err);
+/* {"alone": {...}, "runs": [...]}, complete or, after Ctrl-C, as far as it came; runs are
+ * normalized. Sentences about what went wrong on the way are added to `notes`. Owned by the caller.
+ */
+COSREL_CHECKED cosrel_status bench_measure_all(const bench_measure *m, json_t *notes,
+                                               json_t **results, cosrel_error *err);
 
 #endif

@@ -30,19 +30,22 @@ static cosrel_status unknown(const char *spec, cosrel_error *err)
         names[count++] = name;
     const char *nearest = text_nearest(spec, names, count);
     if (nearest)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "--policies: unknown policy '%s': did you mean '%s'?", spec,
-                         nearest);
-    return error_set(err, COSREL_INVALID_ARGUMENT, "--policies: unknown policy '%s': see 'cosrel bench --help'", spec);
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "--policies: unknown policy '%s': did you mean '%s'?", spec, nearest);
+    return error_set(err, COSREL_INVALID_ARGUMENT,
+                     "--policies: unknown policy '%s': see 'cosrel bench --help'", spec);
 }
 
 static cosrel_status add(bench_plan *plan, const char *spec, cosrel_error *err)
 {
     bench_policy *p = &plan->policies[plan->count];
     if (plan->count == BENCH_POLICIES_MAX)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "--policies: more than %d", BENCH_POLICIES_MAX);
+        return error_set(err, COSREL_INVALID_ARGUMENT, "--policies: more than %d",
+                         BENCH_POLICIES_MAX);
     for (int i = 0; i < plan->count; i++)
         if (strcmp(plan->policies[i].spec, spec) == 0)
-            return error_set(err, COSREL_INVALID_ARGUMENT, "--policies: '%s' stands there twice", spec);
+            return error_set(err, COSREL_INVALID_ARGUMENT, "--policies: '%s' stands there twice",
+                             spec);
     p->spec = spec;
     p->baseline = ort_baseline_find(spec);
     p->summary = p->baseline ? p->baseline->summary : NULL;
@@ -76,7 +79,8 @@ cosrel_status bench_plan_make(const char *list, bench_plan *plan, cosrel_error *
     plan->text = strdup(list);
     cosrel_status status = COSREL_OK;
     if (!plan->text || !cli_split(plan->text, &specs, &count))
-        status = error_set(err, COSREL_INVALID_ARGUMENT, "--policies: an empty name: write --policies a,b");
+        status = error_set(err, COSREL_INVALID_ARGUMENT,
+                           "--policies: an empty name: write --policies a,b");
     for (size_t i = 0; i < count && status == COSREL_OK; i++)
         status = add(plan, specs[i], err);
     free(specs);

@@ -17,8 +17,9 @@ static json_t *processors(cosrel_runtime *rt)
     for (size_t i = 0; rt && i < cosrel_runtime_processor_count(rt); i++) {
         cosrel_processor_info info;
         cosrel_runtime_processor(rt, i, &info);
-        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", info.name, "kind", info.kind,
-                                              "provider", info.provider, "description", info.description, "emulated",
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:b}", "name", info.name,
+                                              "kind", info.kind, "provider", info.provider,
+                                              "description", info.description, "emulated",
                                               strcmp(info.kind, "emulated") == 0));
     }
     return list;
@@ -35,20 +36,23 @@ static json_t *workload_json(const bench_job *job)
     for (uint32_t i = 0; i < job->work->stream_count; i++) {
         const workload_stream *s = &job->work->streams[i];
         json_array_append_new(
-            streams, json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "model", s->model, "kind", workload_kind_name(s->kind),
-                               "rate_hz", optional(s->rate_hz), "deadline_ms", optional(s->deadline_ms), "in_flight",
-                               s->in_flight ? json_integer((json_int_t)s->in_flight) : json_null(), "priority",
-                               workload_priority_name(s->priority)));
+            streams, json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "model", s->model, "kind",
+                               workload_kind_name(s->kind), "rate_hz", optional(s->rate_hz),
+                               "deadline_ms", optional(s->deadline_ms), "in_flight",
+                               s->in_flight ? json_integer((json_int_t)s->in_flight) : json_null(),
+                               "priority", workload_priority_name(s->priority)));
     }
-    return json_pack("{s:s, s:f, s:o}", "name", job->work->name, "seconds", job->seconds, "streams", streams);
+    return json_pack("{s:s, s:f, s:o}", "name", job->work->name, "seconds", job->seconds, "streams",
+                     streams);
 }
 
 static json_t *policies(const bench_plan *plan)
 {
     json_t *list = json_array();
     for (int i = 0; i < plan->count; i++)
-        json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "name", plan->policies[i].spec, "summary",
-                                              plan->policies[i].summary, "baseline", plan->policies[i].baseline != NULL));
+        json_array_append_new(list, json_pack("{s:s, s:s, s:b}", "name", plan->policies[i].spec,
+                                              "summary", plan->policies[i].summary, "baseline",
+                                              plan->policies[i].baseline != NULL));
     return list;
 }
 
@@ -60,13 +64,15 @@ static json_t *profile(const bench_report *r)
         for (size_t p = 0; model && p < cosrel_runtime_processor_count(r->rt); p++) {
             cosrel_processor_info info;
             cosrel_runtime_processor(r->rt, p, &info);
-            /* Powers of two: what profiling tries; an estimate in between is that of the next smaller one. */
+            /* Powers of two: what profiling tries; an estimate in between is that of the next
+             * smaller one. */
             for (int32_t batch = 1; batch <= 8; batch *= 2) {
                 const int64_t cost_ns = cosrel_model_cost_ns(r->rt, model, p, batch);
                 if (cost_ns > 0)
-                    json_array_append_new(rows, json_pack("{s:s, s:s, s:i, s:f}", "model", r->job->models[m].name,
-                                                          "processor", info.name, "batch", (int)batch, "latency_ms",
-                                                          (double)cost_ns / 1e6));
+                    json_array_append_new(rows, json_pack("{s:s, s:s, s:i, s:f}", "model",
+                                                          r->job->models[m].name, "processor",
+                                                          info.name, "batch", (int)batch,
+                                                          "latency_ms", (double)cost_ns / 1e6));
             }
         }
     }
@@ -84,9 +90,9 @@ json_t *bench_report_data(const bench_report *r)
     for (int m = 0; m < r->job->model_count; m++)
         json_array_append_new(order, json_string(r->job->models[m].name));
     const char *name = r->job->work->name[0] ? r->job->work->name : "Benchmark";
-    json_t *data = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "title", name, "created", created, "command",
-                             r->command_line, "cosrel", cosrel_version(), "onnxruntime", ort_version(), "machine",
-                             machine_json());
+    json_t *data = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o}", "title", name, "created", created,
+                             "command", r->command_line, "cosrel", cosrel_version(), "onnxruntime",
+                             ort_version(), "machine", machine_json());
     if (!data)
         return NULL;
     json_object_set_new(data, "processors", processors(r->rt));
@@ -101,7 +107,8 @@ json_t *bench_report_data(const bench_report *r)
     return data;
 }
 
-/* '<' may stand in JSON only within strings, where its escape means the same: the data cannot end their element. */
+/* '<' may stand in JSON only within strings, where its escape means the same: the data cannot end
+ * their element. */
 static void write_data(FILE *out, const char *json)
 {
     for (const char *at = json; *at;) {

@@ -14,14 +14,15 @@ typedef struct bench_report {
     const json_t *results;
     const char *command_line;
     int rounds;
-    cosrel_runtime *rt;     /* for its processors and costs; NULL: only baselines ran */
-    json_t *notes;          /* sentences */
+    cosrel_runtime *rt; /* for its processors and costs; NULL: only baselines ran */
+    json_t *notes;      /* sentences */
 } bench_report;
 
 /* All that the page shows; web/report/sample.js makes an example of it. NULL when out of memory. */
 json_t *bench_report_data(const bench_report *report);
 
 /* Fills the page with `data` and writes it in one stroke. */
-COSREL_CHECKED cosrel_status bench_report_write(const char *path, const json_t *data, cosrel_error *err);
+COSREL_CHECKED cosrel_status bench_report_write(const char *path, const json_t *data,
+                                                cosrel_error *err);
 
 #endif

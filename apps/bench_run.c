@@ -10,7 +10,8 @@
 #include "base/error.h"
 #include "interrupt.h"
 
-/* Chosen: as much as one can look at, from the middle of the window, where nothing starts or ends. */
+/* Chosen: as much as one can look at, from the middle of the window, where nothing starts or ends.
+ */
 static const int64_t TIMELINE_NS = 1500000000;
 
 static cosrel_status begin_timeline(bench_run *run, cosrel_error *err)
@@ -34,8 +35,8 @@ static cosrel_status begin_timeline(bench_run *run, cosrel_error *err)
     return COSREL_OK;
 }
 
-cosrel_status bench_run_begin(bench_run *run, const bench_job *job, const char *policy, int round, bool with_timeline,
-                              cosrel_error *err)
+cosrel_status bench_run_begin(bench_run *run, const bench_job *job, const char *policy, int round,
+                              bool with_timeline, cosrel_error *err)
 {
     memset(run, 0, sizeof *run);
     run->job = job;
@@ -73,7 +74,8 @@ void bench_run_end(bench_run *run)
 static bool sleep_until(const bench_run *run, int64_t when_ns)
 {
     while (!interrupt_seen()) {
-        /* A signal may be delivered to another thread, which does not wake this one: look now and then. */
+        /* A signal may be delivered to another thread, which does not wake this one: look now and
+         * then. */
         const int64_t now_ns = clock_now_ns();
         if (now_ns >= when_ns)
             return true;
@@ -104,7 +106,8 @@ bool bench_run_wait(bench_run *run, void (*edge)(void *user, bool at_end), void 
     return reached && atomic_load(&run->end_ns) > run->start_ns;
 }
 
-void bench_run_answer(bench_run *run, int model, int64_t arrived_ns, int64_t deadline_ns, int64_t answered_ns, bool ok)
+void bench_run_answer(bench_run *run, int model, int64_t arrived_ns, int64_t deadline_ns,
+                      int64_t answered_ns, bool ok)
 {
     bench_tally *t = &run->tallies[model];
     const int64_t end_ns = atomic_load(&run->end_ns);
@@ -137,7 +140,8 @@ static int find_track(bench_timeline *t, const char *name)
     return t->track_count++;
 }
 
-void bench_run_span(bench_run *run, const char *track, int model, int64_t start_ns, int64_t end_ns, int batch)
+void bench_run_span(bench_run *run, const char *track, int model, int64_t start_ns, int64_t end_ns,
+                    int batch)
 {
     bench_timeline *t = run->timeline;
     if (!t || end_ns < t->start_ns || start_ns > t->end_ns)
@@ -145,8 +149,8 @@ void bench_run_span(bench_run *run, const char *track, int model, int64_t start_
     pthread_mutex_lock(&t->lock);
     const int index = find_track(t, track);
     if (index >= 0 && t->span_count < BENCH_SPANS_MAX)
-        t->spans[t->span_count++] =
-            (bench_span){.track = index, .model = model, .batch = batch, .start_ns = start_ns, .end_ns = end_ns};
+        t->spans[t->span_count++] = (bench_span){
+            .track = index, .model = model, .batch = batch, .start_ns = start_ns, .end_ns = end_ns};
     pthread_mutex_unlock(&t->lock);
 }
 

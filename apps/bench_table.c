@@ -66,7 +66,8 @@ static void cell(FILE *out, double value, int width, int digits, const char *uni
         fprintf(out, " %*.*f%s", width, digits, value, unit);
 }
 
-static void print_model(FILE *out, const json_t *results, const char *policy, const char *model, int model_width)
+static void print_model(FILE *out, const json_t *results, const char *policy, const char *model,
+                        int model_width)
 {
     series rps = collect(results, policy, model, "rps");
     series p50 = collect(results, policy, model, "p50_ms");
@@ -79,8 +80,8 @@ static void print_model(FILE *out, const json_t *results, const char *policy, co
     cell(out, mean(&missed) * 100, 7, 1, " %");
 }
 
-static void print_policy(FILE *out, const bench_policy *policy, const bench_job *job, const json_t *results,
-                         int policy_width, int model_width)
+static void print_policy(FILE *out, const bench_policy *policy, const bench_job *job,
+                         const json_t *results, int policy_width, int model_width)
 {
     series normalized = collect(results, policy->spec, NULL, "normalized_throughput");
     if (collect(results, policy->spec, NULL, "throughput_rps").count == 0)
@@ -99,7 +100,8 @@ static void print_policy(FILE *out, const bench_policy *policy, const bench_job 
     }
 }
 
-void bench_table_print(FILE *out, const bench_plan *plan, const bench_job *job, const json_t *results)
+void bench_table_print(FILE *out, const bench_plan *plan, const bench_job *job,
+                       const json_t *results)
 {
     int policy_width = 6;
     int model_width = 5;
@@ -109,8 +111,8 @@ void bench_table_print(FILE *out, const bench_plan *plan, const bench_job *job, 
     for (int i = 0; i < job->model_count; i++)
         if ((int)strlen(job->models[i].name) > model_width)
             model_width = (int)strlen(job->models[i].name);
-    fprintf(out, "%-*s %-*s %9s %9s %9s %9s %10s %8s %9s\n", policy_width, "policy", model_width, "model", "rate/s",
-            "p50 ms", "p99 ms", "missed", "normalized", "CPU s", "energy J");
+    fprintf(out, "%-*s %-*s %9s %9s %9s %9s %10s %8s %9s\n", policy_width, "policy", model_width,
+            "model", "rate/s", "p50 ms", "p99 ms", "missed", "normalized", "CPU s", "energy J");
     for (int i = 0; i < plan->count; i++)
         print_policy(out, &plan->policies[i], job, results, policy_width, model_width);
     fprintf(out, "\nAlone on all cores:");
@@ -122,5 +124,6 @@ void bench_table_print(FILE *out, const bench_plan *plan, const bench_job *job, 
         fprintf(out, "%s %s %.1f/s", comma, name, json_number_value(rate));
         comma = ",";
     }
-    fprintf(out, ". Normalized: the sum of rate / rate alone; 1 is as much work as one model alone.\n");
+    fprintf(out,
+            ". Normalized: the sum of rate / rate alone; 1 is as much work as one model alone.\n");
 }

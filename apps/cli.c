@@ -47,7 +47,8 @@ int cli_fail(const cli_command *command, cosrel_status status, const cosrel_erro
 static void print_option(const cli_option *option)
 {
     char left[64];
-    snprintf(left, sizeof left, "--%s%s%s", option->name, option->value ? " " : "", option->value ? option->value : "");
+    snprintf(left, sizeof left, "--%s%s%s", option->name, option->value ? " " : "",
+             option->value ? option->value : "");
     const char *help = option->help;
     for (int line = 0; help; line++) {
         const size_t length = strcspn(help, "\n");
@@ -85,7 +86,8 @@ static int wrong_option(const cli_command *command, const char *given)
     return cli_wrong(command, "unknown option '%s': see 'cosrel %s --help'", word, command->name);
 }
 
-static int set_number(const cli_command *command, const cli_option *option, void *field, const char *text)
+static int set_number(const cli_command *command, const cli_option *option, void *field,
+                      const char *text)
 {
     int64_t integer = 0;
     double number = 0;
@@ -103,7 +105,8 @@ static int set_number(const cli_command *command, const cli_option *option, void
     return CLI_DONE;
 }
 
-static int set_value(const cli_command *command, const cli_option *option, void *values, const char *text)
+static int set_value(const cli_command *command, const cli_option *option, void *values,
+                     const char *text)
 {
     void *field = (char *)values + option->offset;
     switch (option->kind) {
@@ -180,9 +183,11 @@ int cli_run(const cli_command *command, int argc, char **argv, const char *comma
     int status = parse(command, argc, argv, values);
     const int given = argc - optind;
     if (status < 0 && given < command->arg_count_min)
-        status = cli_wrong(command, "%s: see 'cosrel %s --help'", command->arg_missing, command->name);
+        status = cli_wrong(command, "%s: see 'cosrel %s --help'", command->arg_missing,
+                           command->name);
     else if (status < 0 && given > command->arg_count_max)
-        status = cli_wrong(command, "one argument too many: '%s'", argv[optind + command->arg_count_max]);
+        status = cli_wrong(command, "one argument too many: '%s'",
+                           argv[optind + command->arg_count_max]);
     if (status < 0) {
         const cli_call call = {.command = command,
                                .values = values,

@@ -12,10 +12,12 @@
 #include "interrupt.h"
 #include "open.h"
 
-/* Chosen: the longest queue that the clients of the largest workload can fill; see WAITING_MAX in bench_load.c. */
+/* Chosen: the longest queue that the clients of the largest workload can fill; see WAITING_MAX in
+ * bench_load.c. */
 enum { REQUESTS_MAX = 16384 };
 
-/* Chosen: a few runs of the slowest reference model, so that every cache and clock is as it stays. */
+/* Chosen: a few runs of the slowest reference model, so that every cache and clock is as it stays.
+ */
 static const double WARMUP_S = 0.5;
 
 typedef struct bench_values {
@@ -35,29 +37,63 @@ typedef struct bench_values {
 static const bench_values DEFAULTS = {.seconds = 5, .profile_cell_ms = 300, .rounds = 3, .seed = 1};
 
 static const cli_option OPTIONS[] = {
-    {.name = "models", .kind = CLI_TEXT, .value = "DIR", .help = "folder of models (needed)",
+    {.name = "models",
+     .kind = CLI_TEXT,
+     .value = "DIR",
+     .help = "folder of models (needed)",
      .offset = offsetof(bench_values, models)},
-    {.name = "policies", .kind = CLI_TEXT, .value = "A,B",
+    {.name = "policies",
+     .kind = CLI_TEXT,
+     .value = "A,B",
      .help = "what to compare; ort-default is what people do today;\ndefault: all",
      .offset = offsetof(bench_values, policies)},
-    {.name = "workload", .kind = CLI_TEXT, .value = "FILE",
+    {.name = "workload",
+     .kind = CLI_TEXT,
+     .value = "FILE",
      .help = "YAML file of streams; default: every model\nclosed-loop, one client each",
      .offset = offsetof(bench_values, workload)},
-    {.name = "seconds", .kind = CLI_NUMBER, .value = "S", .help = "measured per policy and round; default: 5",
-     .offset = offsetof(bench_values, seconds), .min = 0.1, .max = 86400},
-    {.name = "rounds", .kind = CLI_INTEGER, .value = "N", .help = "each runs every policy once; default: 3",
-     .offset = offsetof(bench_values, rounds), .min = 1, .max = 1000},
-    {.name = "json", .kind = CLI_FLAG, .help = "one JSON object on standard output instead of the table",
+    {.name = "seconds",
+     .kind = CLI_NUMBER,
+     .value = "S",
+     .help = "measured per policy and round; default: 5",
+     .offset = offsetof(bench_values, seconds),
+     .min = 0.1,
+     .max = 86400},
+    {.name = "rounds",
+     .kind = CLI_INTEGER,
+     .value = "N",
+     .help = "each runs every policy once; default: 3",
+     .offset = offsetof(bench_values, rounds),
+     .min = 1,
+     .max = 1000},
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .help = "one JSON object on standard output instead of the table",
      .offset = offsetof(bench_values, json)},
-    {.name = "report", .kind = CLI_TEXT, .value = "FILE.html", .help = "write a report to look at in a browser",
+    {.name = "report",
+     .kind = CLI_TEXT,
+     .value = "FILE.html",
+     .help = "write a report to look at in a browser",
      .offset = offsetof(bench_values, report)},
-    {.name = "profile", .kind = CLI_TEXT, .value = "FILE.csv",
-     .help = "costs from 'cosrel profile'; default: measured first", .offset = offsetof(bench_values, profile)},
-    {.name = "profile-cell-ms", .kind = CLI_NUMBER, .value = "MS",
+    {.name = "profile",
+     .kind = CLI_TEXT,
+     .value = "FILE.csv",
+     .help = "costs from 'cosrel profile'; default: measured first",
+     .offset = offsetof(bench_values, profile)},
+    {.name = "profile-cell-ms",
+     .kind = CLI_NUMBER,
+     .value = "MS",
      .help = "time for each model, processor and batch while\nmeasuring costs; default: 300",
-     .offset = offsetof(bench_values, profile_cell_ms), .min = 1, .max = 3.6e6},
-    {.name = "seed", .kind = CLI_INTEGER, .value = "N", .help = "of inputs and arrivals; default: 1",
-     .offset = offsetof(bench_values, seed), .min = 0, .max = 9007199254740992.0},
+     .offset = offsetof(bench_values, profile_cell_ms),
+     .min = 1,
+     .max = 3.6e6},
+    {.name = "seed",
+     .kind = CLI_INTEGER,
+     .value = "N",
+     .help = "of inputs and arrivals; default: 1",
+     .offset = offsetof(bench_values, seed),
+     .min = 0,
+     .max = 9007199254740992.0},
     OPEN_PROCESSORS(bench_values),
     OPEN_OPTIONS(bench_values),
 };
@@ -71,7 +107,7 @@ typedef struct bench {
     progress shown;
     open_log log;
     json_t *notes;
-    json_t *emulated;   /* names of emulated processors */
+    json_t *emulated; /* names of emulated processors */
 } bench;
 
 static cosrel_status load_models(bench *b, cosrel_error *err)
@@ -79,7 +115,8 @@ static cosrel_status load_models(bench *b, cosrel_error *err)
     cosrel_status status = COSREL_OK;
     atomic_store(&b->log.hold, true);
     for (int i = 0; i < b->job->model_count && status == COSREL_OK; i++) {
-        status = interrupt_seen() ? COSREL_CANCELLED : cosrel_runtime_load(b->rt, b->job->models[i].path, err);
+        status = interrupt_seen() ? COSREL_CANCELLED
+                                  : cosrel_runtime_load(b->rt, b->job->models[i].path, err);
         progress_show(&b->shown, b->job->models[i].name, (i + 1.0) / b->job->model_count, -1);
     }
     atomic_store(&b->log.hold, false);
@@ -89,7 +126,8 @@ static cosrel_status load_models(bench *b, cosrel_error *err)
 
 static cosrel_status profile_models(bench *b, cosrel_error *err)
 {
-    /* Batches beyond 8 keep a deadline stream waiting longer than they could ever gain on an edge device (chosen). */
+    /* Batches beyond 8 keep a deadline stream waiting longer than they could ever gain on an edge
+     * device (chosen). */
     const cosrel_profile_options options = {.struct_bytes = sizeof options,
                                             .cell_ns = (int64_t)(b->v->profile_cell_ms * 1e6),
                                             .batch_max = 8};
@@ -108,7 +146,8 @@ static void note_emulated(bench *b)
         if (!open_processor_label(&info)[0])
             continue;
         json_array_append_new(b->emulated, json_string(info.name));
-        snprintf(text, sizeof text, "%.64s is emulated: it takes a table's time and computes nothing.", info.name);
+        snprintf(text, sizeof text,
+                 "%.64s is emulated: it takes a table's time and computes nothing.", info.name);
         json_array_append_new(b->notes, json_string(text));
     }
 }
@@ -118,7 +157,8 @@ static cosrel_status open_runtime(bench *b, cosrel_error *err)
 {
     cosrel_options options;
     progress_begin(&b->shown, "load", b->v->open.quiet);
-    /* Each model is a call of its own here, so load_models draws the bar; profiling gets its own. */
+    /* Each model is a call of its own here, so load_models draws the bar; profiling gets its own.
+     */
     open_options(&b->v->open, &b->log, &b->shown, &options);
     options.profile = b->v->profile;
     options.requests_max = REQUESTS_MAX;
@@ -151,8 +191,7 @@ static void print_results(const bench *b, const json_t *results)
     bench_table_print(stdout, &b->plan, b->job, results);
     size_t i;
     json_t *note;
-    json_array_foreach(b->notes, i, note)
-        printf("Note: %s\n", json_string_value(note));
+    json_array_foreach(b->notes, i, note) printf("Note: %s\n", json_string_value(note));
 }
 
 static cosrel_status write_report(const bench *b, const json_t *results, cosrel_error *err)
@@ -236,7 +275,8 @@ static int run(const cli_call *call)
     if (!b.v->models)
         return cli_wrong(call->command, "--models is missing: the folder of models");
     if (b.v->report && !cli_can_write(b.v->report))
-        return cli_wrong(call->command, "--report: cannot write to the folder of '%s'", b.v->report);
+        return cli_wrong(call->command, "--report: cannot write to the folder of '%s'",
+                         b.v->report);
     b.notes = json_array();
     b.emulated = json_array();
     const int status = prepare_and_measure(&b);
@@ -258,7 +298,8 @@ const cli_command command_bench = {
         "single:PROCESSOR, round-robin, static-best, shortest-latency, heft, least-slack,\n"
         "max-weight, min-min. They take turns, round after round; each model alone on all\n"
         "cores is the measure of normalized throughput. Ctrl-C shows what was measured so far.",
-    .example = "cosrel bench --models models --workload workloads/demo.yaml --policies ort-default,min-min --report r.html",
+    .example = "cosrel bench --models models --workload workloads/demo.yaml --policies "
+               "ort-default,min-min --report r.html",
     .options = OPTIONS,
     .option_count = sizeof OPTIONS / sizeof OPTIONS[0],
     .defaults = &DEFAULTS,

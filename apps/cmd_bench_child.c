@@ -24,22 +24,42 @@ static const child_values DEFAULTS = {.seconds = 1, .warmup_s = 0.5, .round = 1,
 
 static const cli_option OPTIONS[] = {
     {.name = "models", .kind = CLI_TEXT, .value = "DIR", .offset = offsetof(child_values, models)},
-    {.name = "workload", .kind = CLI_TEXT, .value = "FILE", .offset = offsetof(child_values, workload)},
+    {.name = "workload",
+     .kind = CLI_TEXT,
+     .value = "FILE",
+     .offset = offsetof(child_values, workload)},
     {.name = "only", .kind = CLI_TEXT, .value = "MODEL", .offset = offsetof(child_values, only)},
     {.name = "policy", .kind = CLI_TEXT, .value = "NAME", .offset = offsetof(child_values, policy)},
-    {.name = "seconds", .kind = CLI_NUMBER, .value = "S", .offset = offsetof(child_values, seconds), .max = 1e6},
-    {.name = "warmup", .kind = CLI_NUMBER, .value = "S", .offset = offsetof(child_values, warmup_s), .max = 1e6},
-    {.name = "round", .kind = CLI_INTEGER, .value = "N", .offset = offsetof(child_values, round), .max = 1e6},
-    {.name = "seed", .kind = CLI_INTEGER, .value = "N", .offset = offsetof(child_values, seed), .max = 9007199254740992.0},
+    {.name = "seconds",
+     .kind = CLI_NUMBER,
+     .value = "S",
+     .offset = offsetof(child_values, seconds),
+     .max = 1e6},
+    {.name = "warmup",
+     .kind = CLI_NUMBER,
+     .value = "S",
+     .offset = offsetof(child_values, warmup_s),
+     .max = 1e6},
+    {.name = "round",
+     .kind = CLI_INTEGER,
+     .value = "N",
+     .offset = offsetof(child_values, round),
+     .max = 1e6},
+    {.name = "seed",
+     .kind = CLI_INTEGER,
+     .value = "N",
+     .offset = offsetof(child_values, seed),
+     .max = 9007199254740992.0},
     {.name = "timeline", .kind = CLI_FLAG, .offset = offsetof(child_values, timeline)},
 };
 
-static cosrel_status measure(const child_values *v, const ort_baseline *kind, bench_job *job, cosrel_error *err)
+static cosrel_status measure(const child_values *v, const ort_baseline *kind, bench_job *job,
+                             cosrel_error *err)
 {
     bench_run run;
     bool counted;
-    const cosrel_status status =
-        ort_baseline_run(kind, job, v->policy, (int)v->round, v->timeline, &run, &counted, err);
+    const cosrel_status status = ort_baseline_run(kind, job, v->policy, (int)v->round, v->timeline,
+                                                  &run, &counted, err);
     if (status != COSREL_OK)
         return status;
     json_t *json = counted ? bench_run_json(&run) : NULL;
@@ -60,7 +80,8 @@ static int run(const cli_call *call)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     cosrel_error err = {""};
     bench_job *job;
-    cosrel_status status = bench_job_make(v->models, v->workload, v->only, (uint64_t)v->seed, &job, &err);
+    cosrel_status status = bench_job_make(v->models, v->workload, v->only, (uint64_t)v->seed, &job,
+                                          &err);
     if (status == COSREL_OK) {
         job->seconds = v->seconds;
         job->warmup_s = v->warmup_s;

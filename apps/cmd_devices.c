@@ -12,13 +12,16 @@ typedef struct devices_values {
 } devices_values;
 
 static const cli_option OPTIONS[] = {
-    {.name = "json", .kind = CLI_FLAG, .help = "one JSON object on standard output",
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .help = "one JSON object on standard output",
      .offset = offsetof(devices_values, json)},
     OPEN_PROCESSORS(devices_values),
     OPEN_OPTIONS(devices_values),
 };
 
-/* The processors that share cores or another unit with this one: while one of them runs, this one waits. */
+/* The processors that share cores or another unit with this one: while one of them runs, this one
+ * waits. */
 static json_t *excludes(cosrel_runtime *rt, size_t index, uint64_t units)
 {
     json_t *list = json_array();
@@ -41,9 +44,10 @@ static json_t *describe(cosrel_runtime *rt)
         for (size_t k = 0; k < info.core_count; k++)
             json_array_append_new(cores, json_integer(info.cores[k]));
         json_array_append_new(processors,
-                              json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:b}", "name", info.name, "kind", info.kind,
-                                        "provider", info.provider, "description", info.description, "cores", cores,
-                                        "excludes", excludes(rt, i, info.units), "background", info.background,
+                              json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:b}", "name",
+                                        info.name, "kind", info.kind, "provider", info.provider,
+                                        "description", info.description, "cores", cores, "excludes",
+                                        excludes(rt, i, info.units), "background", info.background,
                                         "emulated", strcmp(info.kind, "emulated") == 0));
     }
     return json_pack("{s:s, s:o}", "cosrel", cosrel_version(), "processors", processors);
@@ -73,8 +77,8 @@ static void print_table(cosrel_runtime *rt)
         json_decref(others);
         if (strlen(text) > 24)
             snprintf(text + 21, sizeof text - 21, "...");
-        printf("%-12s %-9s %-26s %-24s %s%s\n", info.name, info.kind, info.provider, text[0] ? text : "-",
-               info.description, open_processor_label(&info));
+        printf("%-12s %-9s %-26s %-24s %s%s\n", info.name, info.kind, info.provider,
+               text[0] ? text : "-", info.description, open_processor_label(&info));
     }
 }
 
@@ -101,7 +105,8 @@ const cli_command command_devices = {
     .name = "devices",
     .summary = "List the processors of this machine",
     .arguments = "[options]",
-    .details = "Processors that share cores exclude each other: how many cores a run gets is the scheduler's to say.",
+    .details = "Processors that share cores exclude each other: how many cores a run gets is the "
+               "scheduler's to say.",
     .example = "cosrel devices --json",
     .options = OPTIONS,
     .option_count = sizeof OPTIONS / sizeof OPTIONS[0],

@@ -24,19 +24,34 @@ typedef struct run_values {
 static const run_values DEFAULTS = {.seed = 1};
 
 static const cli_option OPTIONS[] = {
-    {.name = "processor", .kind = CLI_TEXT, .value = "P", .help = "where to run; default: the scheduler chooses",
+    {.name = "processor",
+     .kind = CLI_TEXT,
+     .value = "P",
+     .help = "where to run; default: the scheduler chooses",
      .offset = offsetof(run_values, processor)},
-    {.name = "input", .kind = CLI_TEXTS, .value = "NAME=FILE",
-     .help = "an input: .npy, TensorProto .pb, JPEG or PNG;\nrepeat it for each input; default: random values",
+    {.name = "input",
+     .kind = CLI_TEXTS,
+     .value = "NAME=FILE",
+     .help = "an input: .npy, TensorProto .pb, JPEG or PNG;\nrepeat it for each input; default: "
+             "random values",
      .offset = offsetof(run_values, inputs)},
-    {.name = "output", .kind = CLI_TEXT, .value = "DIR", .help = "write each output there as NAME.npy",
+    {.name = "output",
+     .kind = CLI_TEXT,
+     .value = "DIR",
+     .help = "write each output there as NAME.npy",
      .offset = offsetof(run_values, output)},
-    {.name = "seed", .kind = CLI_INTEGER, .value = "N", .help = "of the random values; default: 1",
-     .offset = offsetof(run_values, seed), .min = 0, .max = 9007199254740992.0},
+    {.name = "seed",
+     .kind = CLI_INTEGER,
+     .value = "N",
+     .help = "of the random values; default: 1",
+     .offset = offsetof(run_values, seed),
+     .min = 0,
+     .max = 9007199254740992.0},
     OPEN_OPTIONS(run_values),
 };
 
-/* An output's name may hold anything; a file's name may not hold '/' and should not begin with '.'. */
+/* An output's name may hold anything; a file's name may not hold '/' and should not begin with '.'.
+ */
 static char *output_path(const char *folder, const char *name)
 {
     char file[200];
@@ -63,7 +78,8 @@ static void print_values(const cosrel_tensor *t)
     printf("  from %g to %g, mean %g", (double)low, (double)high, sum / (double)count);
 }
 
-static cosrel_status write_outputs(const cosrel_result *result, const char *folder, cosrel_error *err)
+static cosrel_status write_outputs(const cosrel_result *result, const char *folder,
+                                   cosrel_error *err)
 {
     cosrel_status status = folder ? file_make_folder(folder, err) : COSREL_OK;
     for (size_t i = 0; i < result->output_count && status == COSREL_OK; i++) {
@@ -85,11 +101,13 @@ static cosrel_status write_outputs(const cosrel_result *result, const char *fold
     return status;
 }
 
-static cosrel_status run_once(cosrel_runtime *rt, cosrel_model *model, const run_values *v, cosrel_error *err)
+static cosrel_status run_once(cosrel_runtime *rt, cosrel_model *model, const run_values *v,
+                              cosrel_error *err)
 {
     const cosrel_model_info *info = cosrel_model_describe(model);
     inputs in = {0};
-    cosrel_status status = inputs_random(info->inputs, info->input_count, (uint64_t)v->seed, &in, err);
+    cosrel_status status = inputs_random(info->inputs, info->input_count, (uint64_t)v->seed, &in,
+                                         err);
     for (size_t i = 0; i < v->inputs.count && status == COSREL_OK; i++)
         status = inputs_assign(&in, info->inputs, v->inputs.items[i], err);
     const cosrel_result *result = NULL;
@@ -106,14 +124,15 @@ static cosrel_status run_once(cosrel_runtime *rt, cosrel_model *model, const run
     return status;
 }
 
-static cosrel_status load_and_run(cosrel_runtime *rt, const char *path, const run_values *v, cosrel_error *err)
+static cosrel_status load_and_run(cosrel_runtime *rt, const char *path, const run_values *v,
+                                  cosrel_error *err)
 {
     cosrel_status status = cosrel_runtime_load(rt, path, err);
     if (status != COSREL_OK)
         return status;
     if (cosrel_runtime_model_count(rt) != 1)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "%s holds %zu models: name one, such as %s", path,
-                         cosrel_runtime_model_count(rt),
+        return error_set(err, COSREL_INVALID_ARGUMENT, "%s holds %zu models: name one, such as %s",
+                         path, cosrel_runtime_model_count(rt),
                          cosrel_model_describe(cosrel_runtime_model(rt, 0))->path);
     return run_once(rt, cosrel_runtime_model(rt, 0), v, err);
 }

@@ -21,12 +21,25 @@ typedef struct zoo_values {
 static const zoo_values DEFAULTS = {.seed = 1};
 
 static const cli_option OPTIONS[] = {
-    {.name = "only", .kind = CLI_TEXT, .value = "A,B", .help = "only these models", .offset = offsetof(zoo_values, only)},
-    {.name = "seed", .kind = CLI_INTEGER, .value = "N", .help = "of the random weights; default: 1",
-     .offset = offsetof(zoo_values, seed), .min = 0, .max = 9007199254740992.0},
-    {.name = "list", .kind = CLI_FLAG, .help = "list the models and write nothing",
+    {.name = "only",
+     .kind = CLI_TEXT,
+     .value = "A,B",
+     .help = "only these models",
+     .offset = offsetof(zoo_values, only)},
+    {.name = "seed",
+     .kind = CLI_INTEGER,
+     .value = "N",
+     .help = "of the random weights; default: 1",
+     .offset = offsetof(zoo_values, seed),
+     .min = 0,
+     .max = 9007199254740992.0},
+    {.name = "list",
+     .kind = CLI_FLAG,
+     .help = "list the models and write nothing",
      .offset = offsetof(zoo_values, list)},
-    {.name = "quiet", .kind = CLI_FLAG, .help = "no progress, no list of what was written",
+    {.name = "quiet",
+     .kind = CLI_FLAG,
+     .help = "no progress, no list of what was written",
      .offset = offsetof(zoo_values, quiet)},
 };
 
@@ -48,28 +61,34 @@ static int unknown_model(const cli_command *command, const char *name)
         names[count++] = zoo_at(i)->name;
     const char *nearest = text_nearest(name, names, count);
     if (nearest)
-        return cli_wrong(command, "--only: there is no reference model '%s': did you mean '%s'?", name, nearest);
-    return cli_wrong(command, "--only: there is no reference model '%s': see 'cosrel zoo --list'", name);
+        return cli_wrong(command, "--only: there is no reference model '%s': did you mean '%s'?",
+                         name, nearest);
+    return cli_wrong(command, "--only: there is no reference model '%s': see 'cosrel zoo --list'",
+                     name);
 }
 
-static int write_one(const cli_command *command, const zoo_entry *entry, const char *folder, const zoo_values *v)
+static int write_one(const cli_command *command, const zoo_entry *entry, const char *folder,
+                     const zoo_values *v)
 {
     cosrel_error err = {""};
     zoo_counts counts;
     char name[96];
     snprintf(name, sizeof name, "%s.onnx", entry->name);
     char *path = file_join(folder, name);
-    cosrel_status status = path ? zoo_write(entry, path, (uint64_t)v->seed, &counts, &err) : COSREL_OUT_OF_MEMORY;
+    cosrel_status status = path ? zoo_write(entry, path, (uint64_t)v->seed, &counts, &err)
+                                : COSREL_OUT_OF_MEMORY;
     if (status == COSREL_OK && !v->quiet)
-        printf("%-20s %8.2f M parameters %9.1f M MACs %7.1f MB  %s\n", entry->name, (double)counts.params / 1e6,
-               (double)counts.macs / 1e6, (double)counts.bytes / 1e6, path);
+        printf("%-20s %8.2f M parameters %9.1f M MACs %7.1f MB  %s\n", entry->name,
+               (double)counts.params / 1e6, (double)counts.macs / 1e6, (double)counts.bytes / 1e6,
+               path);
     free(path);
-    /* Whatever is in the way of writing there, it is the folder's fault, which the command line names. */
+    /* Whatever is in the way of writing there, it is the folder's fault, which the command line
+     * names. */
     return status == COSREL_OK ? CLI_DONE : cli_fail(command, status, &err);
 }
 
-static int write_models(const cli_command *command, const char *folder, const zoo_entry *const *entries, size_t count,
-                        const zoo_values *v)
+static int write_models(const cli_command *command, const char *folder,
+                        const zoo_entry *const *entries, size_t count, const zoo_values *v)
 {
     int64_t total = 0;
     int64_t done = 0;
@@ -93,7 +112,8 @@ static int write_models(const cli_command *command, const char *folder, const zo
     return status;
 }
 
-static int run_selected(const cli_command *command, const char *folder, const zoo_values *v, char *only)
+static int run_selected(const cli_command *command, const char *folder, const zoo_values *v,
+                        char *only)
 {
     const char **names = NULL;
     size_t count = zoo_size();
@@ -136,7 +156,8 @@ const cli_command command_zoo = {
     .name = "zoo",
     .summary = "Write the reference models as ONNX files with seeded random weights",
     .arguments = "DIR [options]",
-    .details = "The architectures are well known and cost what the real ones cost; they classify nothing.",
+    .details =
+        "The architectures are well known and cost what the real ones cost; they classify nothing.",
     .example = "cosrel zoo models --only mobilenet_v2,resnet50",
     .options = OPTIONS,
     .option_count = sizeof OPTIONS / sizeof OPTIONS[0],

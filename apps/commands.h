@@ -1,4 +1,5 @@
-/* The commands. Each is one file; this is the whole list, and main.c's table holds them in this order. */
+/* The commands. Each is one file; this is the whole list, and main.c's table holds them in this
+ * order. */
 #ifndef APPS_COMMANDS_H
 #define APPS_COMMANDS_H
 
@@ -9,6 +10,7 @@ extern const cli_command command_devices;
 extern const cli_command command_run;
 extern const cli_command command_profile;
 extern const cli_command command_bench;
-extern const cli_command command_bench_child; /* one run of a baseline in a process of its own; not listed */
+extern const cli_command
+    command_bench_child; /* one run of a baseline in a process of its own; not listed */
 
 #endif

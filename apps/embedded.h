@@ -1,4 +1,5 @@
-/* Files of web/ inside the program; made by cmake/CosrelEmbed.cmake. Each has a NUL after its end. */
+/* Files of web/ inside the program; made by cmake/CosrelEmbed.cmake. Each has a NUL after its end.
+ */
 #ifndef APPS_EMBEDDED_H
 #define APPS_EMBEDDED_H
 

@@ -11,7 +11,8 @@
 #include "model/tensor_pb.h"
 #include "model/tensor_random.h"
 
-cosrel_status inputs_random(const cosrel_value_info *infos, size_t count, uint64_t seed, inputs *out, cosrel_error *err)
+cosrel_status inputs_random(const cosrel_value_info *infos, size_t count, uint64_t seed,
+                            inputs *out, cosrel_error *err)
 {
     rng random;
     rng_init(&random, seed);
@@ -44,7 +45,8 @@ static bool ends_with(const char *path, const char *ending)
     return length >= tail && strcasecmp(path + length - tail, ending) == 0;
 }
 
-static cosrel_status read_file(const char *path, const cosrel_value_info *info, tensor_buffer *out, cosrel_error *err)
+static cosrel_status read_file(const char *path, const cosrel_value_info *info, tensor_buffer *out,
+                               cosrel_error *err)
 {
     if (ends_with(path, ".npy"))
         return tensor_npy_read(path, out, err);
@@ -52,11 +54,13 @@ static cosrel_status read_file(const char *path, const cosrel_value_info *info, 
         return tensor_pb_read(path, out, err);
     if (ends_with(path, ".jpg") || ends_with(path, ".jpeg") || ends_with(path, ".png"))
         return tensor_image_read(path, info, out, err);
-    return error_set(err, COSREL_INVALID_ARGUMENT, "--input: %s: the ending must be .npy, .pb, .jpg, .jpeg or .png", path);
+    return error_set(err, COSREL_INVALID_ARGUMENT,
+                     "--input: %s: the ending must be .npy, .pb, .jpg, .jpeg or .png", path);
 }
 
 /* Index of the input that "NAME=..." begins with; *file: what follows. -1: err says why not. */
-static int find_input(const inputs *in, const char *assignment, const char **file, cosrel_error *err)
+static int find_input(const inputs *in, const char *assignment, const char **file,
+                      cosrel_error *err)
 {
     const char *equals = strchr(assignment, '=');
     if (!equals && in->count == 1) {
@@ -64,7 +68,8 @@ static int find_input(const inputs *in, const char *assignment, const char **fil
         return 0;
     }
     if (!equals) {
-        error_set(err, COSREL_INVALID_ARGUMENT, "--input: '%s': write NAME=FILE; the model has %zu inputs", assignment,
+        error_set(err, COSREL_INVALID_ARGUMENT,
+                  "--input: '%s': write NAME=FILE; the model has %zu inputs", assignment,
                   in->count);
         return -1;
     }
@@ -75,16 +80,18 @@ static int find_input(const inputs *in, const char *assignment, const char **fil
         if (strcmp(name, in->names[i]) == 0)
             index = (int)i;
     if (index < 0) {
-        const char *nearest = name ? text_nearest(name, (const char *const *)in->names, in->count) : NULL;
-        error_set(err, COSREL_INVALID_ARGUMENT, "--input: the model has no input '%s': %s '%s'%s", name ? name : "",
-                  nearest ? "did you mean" : "its first is", nearest ? nearest : in->names[0],
-                  nearest ? "?" : "");
+        const char *nearest = name ? text_nearest(name, (const char *const *)in->names, in->count)
+                                   : NULL;
+        error_set(err, COSREL_INVALID_ARGUMENT, "--input: the model has no input '%s': %s '%s'%s",
+                  name ? name : "", nearest ? "did you mean" : "its first is",
+                  nearest ? nearest : in->names[0], nearest ? "?" : "");
     }
     free(name);
     return index;
 }
 
-cosrel_status inputs_assign(inputs *in, const cosrel_value_info *infos, const char *assignment, cosrel_error *err)
+cosrel_status inputs_assign(inputs *in, const cosrel_value_info *infos, const char *assignment,
+                            cosrel_error *err)
 {
     if (in->count == 0)
         return error_set(err, COSREL_INVALID_ARGUMENT, "--input: the model takes no input");

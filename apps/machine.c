@@ -8,7 +8,8 @@
 
 #include "base/cpu.h"
 
-/* What follows `separator` in the first line that begins with `key`, without quotes; '\0': the whole line. */
+/* What follows `separator` in the first line that begins with `key`, without quotes; '\0': the
+ * whole line. */
 static void find_line(const char *path, const char *key, char separator, char *value, size_t bytes)
 {
     FILE *file = fopen(path, "re");
@@ -41,6 +42,6 @@ json_t *machine_json(void)
     uname(&name);
     const double memory = sysinfo(&info) == 0 ? (double)info.totalram * info.mem_unit / 1e9 : 0;
     const int cores = cpu_allowed(&allowed, NULL) == COSREL_OK ? (int)allowed.count : get_nprocs();
-    return json_pack("{s:s, s:i, s:f, s:s, s:s}", "cpu", cpu, "cores", cores, "memory_gb", round(memory * 10) / 10,
-                     "kernel", name.release, "os", os);
+    return json_pack("{s:s, s:i, s:f, s:s, s:s}", "cpu", cpu, "cores", cores, "memory_gb",
+                     round(memory * 10) / 10, "kernel", name.release, "os", os);
 }

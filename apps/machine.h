@@ -1,4 +1,5 @@
-/* What a report says about the machine: enough to compare, nothing that names it (no host name, no addresses). */
+/* What a report says about the machine: enough to compare, nothing that names it (no host name, no
+ * addresses). */
 #ifndef APPS_MACHINE_H
 #define APPS_MACHINE_H
 

@@ -7,21 +7,24 @@
 #include "cosrel/version.h"
 #include "interrupt.h"
 
-static const cli_command *const COMMANDS[] = {&command_zoo,     &command_devices, &command_run,
-                                              &command_profile, &command_bench,   &command_bench_child};
+static const cli_command *const COMMANDS[] = {&command_zoo,   &command_devices,
+                                              &command_run,   &command_profile,
+                                              &command_bench, &command_bench_child};
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof COMMANDS[0] };
 
 static void print_overview(FILE *out)
 {
     fprintf(out, "Usage: cosrel COMMAND [options]\n\n"
-                 "Runs several neural networks at once on this device, each request where it is done best.\n\n"
+                 "Runs several neural networks at once on this device, each request where it is "
+                 "done best.\n\n"
                  "Commands:\n");
     for (int i = 0; i < COMMAND_COUNT; i++)
         if (COMMANDS[i]->summary)
             fprintf(out, "  %-10s %s\n", COMMANDS[i]->name, COMMANDS[i]->summary);
     fprintf(out, "  %-10s %s\n", "help", "Show what a command does and its options");
     fprintf(out, "  %-10s %s\n", "version", "Print the version");
-    fprintf(out, "\nExample:\n  cosrel zoo models --only mobilenet_v2,resnet50 && cosrel bench --models models\n");
+    fprintf(out, "\nExample:\n  cosrel zoo models --only mobilenet_v2,resnet50 && cosrel bench "
+                 "--models models\n");
 }
 
 static const cli_command *find(const char *name)
@@ -42,8 +45,9 @@ static int unknown(const char *name)
     names[count++] = "help";
     names[count++] = "version";
     const char *nearest = text_nearest(name, names, count);
-    fprintf(stderr, "cosrel: unknown command '%s': %s%s%s\n", name, nearest ? "did you mean '" : "see 'cosrel help",
-            nearest ? nearest : "", nearest ? "'?" : "'");
+    fprintf(stderr, "cosrel: unknown command '%s': %s%s%s\n", name,
+            nearest ? "did you mean '" : "see 'cosrel help", nearest ? nearest : "",
+            nearest ? "'?" : "'");
     return CLI_WRONG;
 }
 
@@ -66,7 +70,8 @@ static char *join(int argc, char **argv)
     text_builder b = {0};
     text_add(&b, "cosrel");
     for (int i = 1; i < argc; i++) {
-        const bool quote = argv[i][0] == '\0' || strpbrk(argv[i], " \t\n\"'\\$&|;<>()*?#~`") != NULL;
+        const bool quote = argv[i][0] == '\0' ||
+                           strpbrk(argv[i], " \t\n\"'\\$&|;<>()*?#~`") != NULL;
         text_add(&b, quote ? " '" : " ");
         text_add(&b, argv[i]);
         text_add(&b, quote ? "'" : "");

@@ -11,7 +11,8 @@ static void say(void *user, cosrel_log_level level, const char *message)
         return;
     atomic_fetch_add(&log->lines, 1);
     /* A progress bar may stand on the line. */
-    fprintf(stderr, "%scosrel %s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", log->command->name, message);
+    fprintf(stderr, "%scosrel %s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "",
+            log->command->name, message);
 }
 
 void open_options(const open_values *values, open_log *log, progress *shown, cosrel_options *out)
@@ -31,5 +32,7 @@ void open_options(const open_values *values, open_log *log, progress *shown, cos
 
 const char *open_processor_label(const cosrel_processor_info *info)
 {
-    return strcmp(info->kind, "emulated") == 0 ? " (emulated: takes a table's time, computes nothing)" : "";
+    return strcmp(info->kind, "emulated") == 0
+               ? " (emulated: takes a table's time, computes nothing)"
+               : "";
 }

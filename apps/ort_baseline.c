@@ -12,10 +12,14 @@
 #include "workload/arrivals.h"
 
 static const ort_baseline KINDS[] = {
-    {.name = "ort-default", .summary = "ONNX Runtime, one session per model, default options", .spinning = true},
+    {.name = "ort-default",
+     .summary = "ONNX Runtime, one session per model, default options",
+     .spinning = true},
     {.name = "ort-nospin", .summary = "the same without spinning threads"},
     {.name = "ort-1thread", .summary = "one thread per session", .threads = 1},
-    {.name = "ort-globalpool", .summary = "one thread pool for all sessions, without spinning", .global_pool = true},
+    {.name = "ort-globalpool",
+     .summary = "one thread pool for all sessions, without spinning",
+     .global_pool = true},
 };
 enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0], OUTPUTS_MAX = 256 };
 
@@ -25,9 +29,9 @@ typedef struct baseline {
     bench_run *run;
     OrtEnv *env;
     OrtSessionOptions *options;
-    OrtSession **sessions;       /* per model */
-    OrtValue ***inputs;          /* per model, per input */
-    pthread_mutex_t lock;        /* guards run->problem */
+    OrtSession **sessions; /* per model */
+    OrtValue ***inputs;    /* per model, per input */
+    pthread_mutex_t lock;  /* guards run->problem */
 } baseline;
 
 typedef struct client {
@@ -66,9 +70,11 @@ static cosrel_status make_env(baseline *b, cosrel_error *err)
     cosrel_status status = ort_check(api->CreateThreadingOptions(&threading), "ONNX Runtime", err);
     if (status != COSREL_OK)
         return status;
-    status = ort_check(api->SetGlobalSpinControl(threading, b->kind->spinning), "ONNX Runtime", err);
+    status = ort_check(api->SetGlobalSpinControl(threading, b->kind->spinning), "ONNX Runtime",
+                       err);
     if (status == COSREL_OK)
-        status = ort_check(api->CreateEnvWithGlobalThreadPools(ORT_LOGGING_LEVEL_ERROR, "cosrel", threading, &b->env),
+        status = ort_check(api->CreateEnvWithGlobalThreadPools(ORT_LOGGING_LEVEL_ERROR, "cosrel",
+                                                               threading, &b->env),
                            "ONNX Runtime", err);
     api->ReleaseThreadingOptions(threading);
     return status;
@@ -79,10 +85,12 @@ static cosrel_status make_options(baseline *b, cosrel_error *err)
     const OrtApi *api = ort_api();
     cosrel_status status = ort_check(api->CreateSessionOptions(&b->options), "ONNX Runtime", err);
     if (status == COSREL_OK && !b->kind->spinning)
-        status = ort_check(api->AddSessionConfigEntry(b->options, "session.intra_op.allow_spinning", "0"),
-                           "ONNX Runtime", err);
+        status = ort_check(
+            api->AddSessionConfigEntry(b->options, "session.intra_op.allow_spinning", "0"),
+            "ONNX Runtime", err);
     if (status == COSREL_OK && b->kind->threads)
-        status = ort_check(api->SetIntraOpNumThreads(b->options, b->kind->threads), "ONNX Runtime", err);
+        status = ort_check(api->SetIntraOpNumThreads(b->options, b->kind->threads), "ONNX Runtime",
+                           err);
     if (status == COSREL_OK && b->kind->global_pool)
         status = ort_check(api->DisablePerSessionThreads(b->options), "ONNX Runtime", err);
     return status;
@@ -96,8 +104,9 @@ static cosrel_status infer(const baseline *b, int model, cosrel_error *err)
     OrtValue *outputs[OUTPUTS_MAX] = {NULL};
     for (size_t i = 0; i < m->in.count; i++)
         input_names[i] = m->in.views[i].name;
-    OrtStatus *ran = api->Run(b->sessions[model], NULL, input_names, (const OrtValue *const *)b->inputs[model],
-                              m->in.count, (const char *const *)m->output_names, m->output_count, outputs);
+    OrtStatus *ran = api->Run(b->sessions[model], NULL, input_names,
+                              (const OrtValue *const *)b->inputs[model], m->in.count,
+                              (const char *const *)m->output_names, m->output_count, outputs);
     for (size_t i = 0; i < m->output_count; i++)
         if (outputs[i])
             api->ReleaseValue(outputs[i]);
@@ -108,9 +117,10 @@ static cosrel_status open_model(baseline *b, int model, cosrel_error *err)
 {
     const bench_model *m = &b->job->models[model];
     if (m->in.count > OUTPUTS_MAX || m->output_count > OUTPUTS_MAX)
-        return error_set(err, COSREL_UNSUPPORTED, "%s: more than %d inputs or outputs", m->path, OUTPUTS_MAX);
-    cosrel_status status =
-        ort_check(ort_api()->CreateSession(b->env, m->path, b->options, &b->sessions[model]), m->path, err);
+        return error_set(err, COSREL_UNSUPPORTED, "%s: more than %d inputs or outputs", m->path,
+                         OUTPUTS_MAX);
+    cosrel_status status = ort_check(
+        ort_api()->CreateSession(b->env, m->path, b->options, &b->sessions[model]), m->path, err);
     if (status != COSREL_OK)
         return status;
     b->inputs[model] = calloc(m->in.count + 1, sizeof *b->inputs[model]);
@@ -164,7 +174,8 @@ static void sleep_until(const bench_run *run, int64_t when_ns)
             return;
         const int64_t limit_ns = now_ns + 20000000; /* chosen: a Ctrl-C moves the end nearer */
         const int64_t until_ns = when_ns < limit_ns ? when_ns : limit_ns;
-        const struct timespec until = {.tv_sec = until_ns / 1000000000, .tv_nsec = (long)(until_ns % 1000000000)};
+        const struct timespec until = {.tv_sec = until_ns / 1000000000,
+                                       .tv_nsec = (long)(until_ns % 1000000000)};
         clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
     }
 }
@@ -174,7 +185,9 @@ static bool serve(client *c, const char *track, int64_t arrived_ns)
 {
     bench_run *run = c->all->run;
     cosrel_error err = {""};
-    const int64_t deadline_ns = c->spec->deadline_ms > 0 ? arrived_ns + (int64_t)(c->spec->deadline_ms * 1e6) : 0;
+    const int64_t deadline_ns = c->spec->deadline_ms > 0
+                                    ? arrived_ns + (int64_t)(c->spec->deadline_ms * 1e6)
+                                    : 0;
     const int64_t started_ns = clock_now_ns();
     const bool ok = infer(c->all, c->model, &err) == COSREL_OK;
     const int64_t done_ns = clock_now_ns();
@@ -216,7 +229,8 @@ static void *client_main(void *user)
     /* Those that came and were never served. */
     const int64_t end_ns = atomic_load(&run->end_ns);
     const int64_t limit_ns = (int64_t)(c->spec->deadline_ms * 1e6);
-    for (; open_loop && next_ns < end_ns && limit_ns > 0; next_ns = base_ns + arrivals_next_ns(&schedule))
+    for (; open_loop && next_ns < end_ns && limit_ns > 0;
+         next_ns = base_ns + arrivals_next_ns(&schedule))
         bench_run_answer(run, c->model, next_ns, next_ns + limit_ns, INT64_MAX, false);
     return NULL;
 }
@@ -230,7 +244,8 @@ static cosrel_status drive(baseline *b, client *clients, bool *counted, cosrel_e
                               .spec = &b->job->work->streams[i],
                               .stream = i,
                               .model = b->job->stream_models[i]};
-        clients[i].started = pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) == 0;
+        clients[i].started = pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) ==
+                             0;
         if (!clients[i].started)
             status = error_set(err, COSREL_OUT_OF_MEMORY, "a client thread could not be started");
     }
@@ -244,14 +259,16 @@ static cosrel_status drive(baseline *b, client *clients, bool *counted, cosrel_e
     return status;
 }
 
-cosrel_status ort_baseline_run(const ort_baseline *kind, const bench_job *job, const char *policy, int round,
-                               bool with_timeline, bench_run *run, bool *counted, cosrel_error *err)
+cosrel_status ort_baseline_run(const ort_baseline *kind, const bench_job *job, const char *policy,
+                               int round, bool with_timeline, bench_run *run, bool *counted,
+                               cosrel_error *err)
 {
     baseline b = {.kind = kind, .job = job, .run = run};
     *counted = false;
     pthread_mutex_init(&b.lock, NULL);
     client *clients = calloc(job->work->stream_count, sizeof *clients);
-    cosrel_status status = clients ? open_all(&b, err) : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for clients");
+    cosrel_status status = clients ? open_all(&b, err)
+                                   : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for clients");
     if (status == COSREL_OK)
         status = bench_run_begin(run, job, policy, round, with_timeline, err);
     if (status == COSREL_OK) {

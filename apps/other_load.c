@@ -17,8 +17,8 @@ void other_load_now(other_load *out)
     *out = (other_load){.all_s = 0};
     FILE *file = fopen("/proc/stat", "re");
     if (file) {
-        const int read = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4],
-                                &v[5], &v[6], &v[7]);
+        const int read = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1],
+                                &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]);
         for (int i = 0; i < read; i++) {
             out->all_s += (double)v[i] * tick_s;
             out->busy_s += i == 3 || i == 4 ? 0 : (double)v[i] * tick_s;

@@ -8,7 +8,8 @@
 #include "base/clock.h"
 #include "interrupt.h"
 
-/* Two seconds: from the issue. The others are chosen: a bar that lives, a log that is not flooded. */
+/* Two seconds: from the issue. The others are chosen: a bar that lives, a log that is not flooded.
+ */
 static const int64_t SILENT_NS = 2000000000;
 static const int64_t REDRAW_NS = 100000000;
 static const int64_t LINE_NS = 10000000000;
@@ -51,7 +52,8 @@ static void draw(progress *p, const char *what, double fraction, const char *lef
         bar[i] = (i + 0.5) / BAR_CELLS < fraction ? '#' : '.';
     bar[BAR_CELLS] = '\0';
     char line[COLUMNS_MAX + 64];
-    snprintf(line, sizeof line, "%s [%s] %3.0f %%  %s  %s", p->title, bar, fraction * 100, left, what);
+    snprintf(line, sizeof line, "%s [%s] %3.0f %%  %s  %s", p->title, bar, fraction * 100, left,
+             what);
     fprintf(stderr, "\r%.*s\033[K", columns() - 1, line);
     fflush(stderr);
     p->drawn = true;
@@ -75,7 +77,8 @@ void progress_show(progress *p, const char *what, double fraction, int64_t left_
     if (p->terminal)
         draw(p, what, fraction, left);
     else
-        fprintf(stderr, "%s: %.0f %%, %s%s%s\n", p->title, fraction * 100, what, left[0] ? ", " : "", left);
+        fprintf(stderr, "%s: %.0f %%, %s%s%s\n", p->title, fraction * 100, what,
+                left[0] ? ", " : "", left);
 }
 
 void progress_end(progress *p)

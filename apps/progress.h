@@ -1,5 +1,6 @@
-/* How far a long step has come, on standard error: a bar with the time left on a terminal, now and then a plain line
- * elsewhere; nothing for steps that are over within two seconds. One thread owns it. */
+/* How far a long step has come, on standard error: a bar with the time left on a terminal, now and
+ * then a plain line elsewhere; nothing for steps that are over within two seconds. One thread owns
+ * it. */
 #ifndef APPS_PROGRESS_H
 #define APPS_PROGRESS_H
 

@@ -17,7 +17,8 @@ static bool read_counter(const char *path, uint64_t *value)
     return ok;
 }
 
-/* Core and uncore domains are parts of a package, and "psys" contains the packages: only packages are summed. */
+/* Core and uncore domains are parts of a package, and "psys" contains the packages: only packages
+ * are summed. */
 static bool is_package(const char *folder)
 {
     char path[224];
@@ -36,7 +37,8 @@ void energy_meter_open(energy_meter *meter, const char *root)
     memset(meter, 0, sizeof *meter);
     for (int i = 0; i < ENERGY_DOMAINS_MAX; i++) {
         char folder[160];
-        const int length = snprintf(folder, sizeof folder, "%s/sys/class/powercap/intel-rapl:%d", root, i);
+        const int length = snprintf(folder, sizeof folder, "%s/sys/class/powercap/intel-rapl:%d",
+                                    root, i);
         if (length < 0 || (size_t)length >= sizeof folder || !is_package(folder))
             continue;
         energy_domain *domain = &meter->domains[meter->domain_count];

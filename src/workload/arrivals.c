@@ -5,7 +5,8 @@ void arrivals_init(arrivals *a, const workload_stream *stream, uint64_t seed)
     a->stream = stream;
     a->index = 0;
     rng_init(&a->random, seed);
-    a->clock_ns = stream->kind == WORKLOAD_PERIODIC ? rng_unit(&a->random) * 1e9 / stream->rate_hz : 0;
+    a->clock_ns = stream->kind == WORKLOAD_PERIODIC ? rng_unit(&a->random) * 1e9 / stream->rate_hz
+                                                    : 0;
 }
 
 int64_t arrivals_next_ns(arrivals *a)

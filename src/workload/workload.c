@@ -10,9 +10,13 @@
 
 static const cyaml_strval_t KINDS[] = {
     {"periodic", WORKLOAD_PERIODIC}, {"poisson", WORKLOAD_POISSON}, {"closed", WORKLOAD_CLOSED}};
-static const cyaml_strval_t PRIORITIES[] = {
-    {"high", COSREL_PRIORITY_HIGH}, {"normal", COSREL_PRIORITY_NORMAL}, {"background", COSREL_PRIORITY_BACKGROUND}};
-enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0], PRIORITY_COUNT = sizeof PRIORITIES / sizeof PRIORITIES[0] };
+static const cyaml_strval_t PRIORITIES[] = {{"high", COSREL_PRIORITY_HIGH},
+                                            {"normal", COSREL_PRIORITY_NORMAL},
+                                            {"background", COSREL_PRIORITY_BACKGROUND}};
+enum {
+    KIND_COUNT = sizeof KINDS / sizeof KINDS[0],
+    PRIORITY_COUNT = sizeof PRIORITIES / sizeof PRIORITIES[0]
+};
 
 static const cyaml_schema_field_t STREAM_FIELDS[] = {
     CYAML_FIELD_STRING_PTR("model", CYAML_FLAG_POINTER, workload_stream, model, 1, 255),
@@ -21,16 +25,19 @@ static const cyaml_schema_field_t STREAM_FIELDS[] = {
     CYAML_FIELD_FLOAT("deadline_ms", CYAML_FLAG_OPTIONAL, workload_stream, deadline_ms),
     CYAML_FIELD_FLOAT("jitter_ms", CYAML_FLAG_OPTIONAL, workload_stream, jitter_ms),
     CYAML_FIELD_UINT("in_flight", CYAML_FLAG_OPTIONAL, workload_stream, in_flight),
-    CYAML_FIELD_ENUM("priority", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, workload_stream, priority, PRIORITIES,
-                     PRIORITY_COUNT),
+    CYAML_FIELD_ENUM("priority", CYAML_FLAG_STRICT | CYAML_FLAG_OPTIONAL, workload_stream, priority,
+                     PRIORITIES, PRIORITY_COUNT),
     CYAML_FIELD_END};
-static const cyaml_schema_value_t STREAM = {CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, workload_stream, STREAM_FIELDS)};
+static const cyaml_schema_value_t STREAM = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, workload_stream, STREAM_FIELDS)};
 static const cyaml_schema_field_t TOP_FIELDS[] = {
-    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, workload, name, 0, 255),
-    CYAML_FIELD_SEQUENCE_COUNT("streams", CYAML_FLAG_POINTER, workload, streams, stream_count, &STREAM, 1,
-                               WORKLOAD_STREAMS_MAX),
+    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, workload, name, 0,
+                           255),
+    CYAML_FIELD_SEQUENCE_COUNT("streams", CYAML_FLAG_POINTER, workload, streams, stream_count,
+                               &STREAM, 1, WORKLOAD_STREAMS_MAX),
     CYAML_FIELD_END};
-static const cyaml_schema_value_t TOP = {CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, workload, TOP_FIELDS)};
+static const cyaml_schema_value_t TOP = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, workload, TOP_FIELDS)};
 
 /* The line where `key` stands as a key for the n-th time (from 1); 0 if it does not. */
 static int line_of_key(const char *text, const char *key, int n)
@@ -54,7 +61,8 @@ static int line_of_key(const char *text, const char *key, int n)
     return 0;
 }
 
-/* What a schema cannot say: which numbers go together. *key: the key at fault; NULL: all is well. */
+/* What a schema cannot say: which numbers go together. *key: the key at fault; NULL: all is well.
+ */
 static const char *check_stream(workload_stream *s, const char **key)
 {
     const bool open_loop = s->kind != WORKLOAD_CLOSED;
@@ -90,8 +98,8 @@ static cosrel_status check(const char *name, const char *text, workload *w, cosr
         if (problem) {
             /* Every stream has the key `model` once, and nothing else has it. */
             const int line = line_of_key(text, "model", (int)i + 1);
-            return error_set(err, COSREL_INVALID_FILE, "%s:%d: the stream of '%s': %s: %s", name, line, s->model, key,
-                             problem);
+            return error_set(err, COSREL_INVALID_FILE, "%s:%d: the stream of '%s': %s: %s", name,
+                             line, s->model, key, problem);
         }
     }
     if (!w->name)
@@ -99,7 +107,8 @@ static cosrel_status check(const char *name, const char *text, workload *w, cosr
     return w->name ? COSREL_OK : error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", name);
 }
 
-cosrel_status workload_parse(const char *name, const char *text, size_t bytes, workload **out, cosrel_error *err)
+cosrel_status workload_parse(const char *name, const char *text, size_t bytes, workload **out,
+                             cosrel_error *err)
 {
     *out = NULL;
     void *data;
@@ -108,7 +117,8 @@ cosrel_status workload_parse(const char *name, const char *text, size_t bytes, w
         return status;
     workload *w = data;
     if (!w)
-        return error_set(err, COSREL_INVALID_FILE, "%s:1: the file is empty: it needs 'streams'", name);
+        return error_set(err, COSREL_INVALID_FILE, "%s:1: the file is empty: it needs 'streams'",
+                         name);
     status = check(name, text, w, err);
     if (status != COSREL_OK) {
         workload_free(w);
@@ -131,7 +141,8 @@ cosrel_status workload_read(const char *path, workload **out, cosrel_error *err)
     return status;
 }
 
-cosrel_status workload_closed_loop(const char *const *models, size_t count, workload **out, cosrel_error *err)
+cosrel_status workload_closed_loop(const char *const *models, size_t count, workload **out,
+                                   cosrel_error *err)
 {
     *out = NULL;
     workload *w = calloc(1, sizeof *w);
@@ -141,7 +152,8 @@ cosrel_status workload_closed_loop(const char *const *models, size_t count, work
     w->streams = calloc(count ? count : 1, sizeof *w->streams);
     bool ok = w->name && w->streams;
     for (size_t i = 0; i < count && ok; i++) {
-        w->streams[i] = (workload_stream){.model = strdup(models[i]), .kind = WORKLOAD_CLOSED, .in_flight = 1};
+        w->streams[i] = (workload_stream){
+            .model = strdup(models[i]), .kind = WORKLOAD_CLOSED, .in_flight = 1};
         ok = w->streams[i].model != NULL;
         w->stream_count++;
     }

@@ -1,5 +1,6 @@
 #include "command.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <fcntl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,7 +47,8 @@ static void become(const char *line, const char *out_path, const char *err_path)
     char *copy = strdup(line);
     int count = 1;
     char *rest = NULL;
-    for (char *word = strtok_r(copy, " ", &rest); word && count < WORDS_MAX - 1; word = strtok_r(NULL, " ", &rest))
+    for (char *word = strtok_r(copy, " ", &rest); word && count < WORDS_MAX - 1;
+         word = strtok_r(NULL, " ", &rest))
         words[count++] = word;
     const int out = open(out_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
     const int err = open(err_path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
@@ -98,7 +99,8 @@ bool command_says(const command *c, const char *text)
         siginfo_t info = {.si_pid = 0};
         if (found)
             return true;
-        if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 || info.si_pid != 0)
+        if (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0 ||
+            info.si_pid != 0)
             return false;
         nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
     }

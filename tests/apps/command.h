@@ -8,17 +8,19 @@
 
 typedef struct command {
     pid_t pid;
-    int rc;        /* exit status, or 256 + signal */
-    char *out;     /* standard output */
-    char *err;     /* standard error */
+    int rc;    /* exit status, or 256 + signal */
+    char *out; /* standard output */
+    char *err; /* standard error */
     char out_path[128];
     char err_path[128];
 } command;
 
-/* A new empty folder below the build folder, named after `name`; the test's current folder from now on. */
+/* A new empty folder below the build folder, named after `name`; the test's current folder from now
+ * on. */
 void enter_scratch(const char *name);
 
-/* Runs with the words of `line` (blanks separate) as arguments and waits. Free with command_free. */
+/* Runs with the words of `line` (blanks separate) as arguments and waits. Free with command_free.
+ */
 command command_run(const char *line);
 
 /* The same in two steps; `command_started` returns while it runs. */

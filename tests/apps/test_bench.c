@@ -1,4 +1,5 @@
-/* The parts of the benchmark that count: windows, deadlines, orders, normalizing; and the energy meter. */
+/* The parts of the benchmark that count: windows, deadlines, orders, normalizing; and the energy
+ * meter. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -41,11 +42,11 @@ static void counts_inside_the_window(void **state)
     const int64_t start = run.start_ns;
     const int64_t end = run.end_ns;
     assert_int_equal(end - start, 2000 * (int64_t)MS);
-    bench_run_answer(&run, 0, start - 30 * MS, 0, start - 1, true);       /* before */
-    bench_run_answer(&run, 0, start - 30 * MS, 0, start, true);           /* begun before, answered inside */
+    bench_run_answer(&run, 0, start - 30 * MS, 0, start - 1, true); /* before */
+    bench_run_answer(&run, 0, start - 30 * MS, 0, start, true); /* begun before, answered inside */
     bench_run_answer(&run, 0, end - 10 * MS, 0, end - 1, true);
-    bench_run_answer(&run, 0, end - 10 * MS, 0, end, true);               /* after */
-    bench_run_answer(&run, 0, start + 5 * MS, 0, start + 6 * MS, false);  /* failed */
+    bench_run_answer(&run, 0, end - 10 * MS, 0, end, true);              /* after */
+    bench_run_answer(&run, 0, start + 5 * MS, 0, start + 6 * MS, false); /* failed */
     json_t *whole;
     json_t *model = first_model(&run, &whole);
     assert_int_equal(json_integer_value(json_object_get(model, "completed")), 2);
@@ -64,13 +65,16 @@ static void counts_missed_deadlines(void **state)
     assert_int_equal(bench_run_begin(&run, &job, "p", 1, false, NULL), COSREL_OK);
     const int64_t start = run.start_ns;
     const int64_t end = run.end_ns;
-    bench_run_answer(&run, 0, start, start + 10 * MS, start + 10 * MS, true);       /* just in time */
-    bench_run_answer(&run, 0, start, start + 10 * MS, start + 10 * MS + 1, true);   /* just too late */
-    bench_run_answer(&run, 0, start, start + 10 * MS, INT64_MAX, false);            /* never */
-    bench_run_answer(&run, 0, start, start + 10 * MS, start + MS, false);           /* an error is no answer */
-    bench_run_answer(&run, 0, start - 1, start + 10 * MS, INT64_MAX, false);        /* came before the window */
-    bench_run_answer(&run, 0, end - MS, end + 10 * MS, end - 1, true);              /* due after it */
-    bench_run_answer(&run, 0, start, end - 1, end + 5 * MS, true);                  /* late, after the end */
+    bench_run_answer(&run, 0, start, start + 10 * MS, start + 10 * MS, true); /* just in time */
+    bench_run_answer(&run, 0, start, start + 10 * MS, start + 10 * MS + 1,
+                     true);                                              /* just too late */
+    bench_run_answer(&run, 0, start, start + 10 * MS, INT64_MAX, false); /* never */
+    bench_run_answer(&run, 0, start, start + 10 * MS, start + MS,
+                     false); /* an error is no answer */
+    bench_run_answer(&run, 0, start - 1, start + 10 * MS, INT64_MAX,
+                     false);                                           /* came before the window */
+    bench_run_answer(&run, 0, end - MS, end + 10 * MS, end - 1, true); /* due after it */
+    bench_run_answer(&run, 0, start, end - 1, end + 5 * MS, true);     /* late, after the end */
     json_t *whole;
     json_t *model = first_model(&run, &whole);
     /* Five were due: one of them was in time. */
@@ -127,7 +131,8 @@ static void timeline_marks_late_runs(void **state)
     json_t *late = json_array_get(json_object_get(cpu1, "runs"), 0);
     assert_int_equal(json_integer_value(json_array_get(late, 3)), 2);
     assert_int_equal(json_integer_value(json_array_get(late, 4)), 1);
-    assert_int_equal(json_integer_value(json_array_get(json_array_get(json_object_get(cpu0, "runs"), 0), 4)), 0);
+    assert_int_equal(
+        json_integer_value(json_array_get(json_array_get(json_object_get(cpu0, "runs"), 0), 4)), 0);
     json_decref(whole);
     bench_run_end(&run);
 }
@@ -135,14 +140,16 @@ static void timeline_marks_late_runs(void **state)
 static void normalizes_by_the_mean_of_alone(void **state)
 {
     (void)state;
-    json_t *alone = json_pack("[{s:{s:{s:f}}}, {s:{s:{s:f}}}, {s:{s:{s:f}}}]", "models", "a", "rps", 90.0, "models", "a",
-                              "rps", 110.0, "models", "b", "rps", 10.0);
-    json_t *results = json_pack("{s:o, s:[{s:{s:{s:f}, s:{s:f}}}, {s:{s:{s:f}}}]}", "alone", bench_json_alone(alone),
-                                "runs", "models", "a", "rps", 50.0, "b", "rps", 7.0, "models", "c", "rps", 3.0);
+    json_t *alone = json_pack("[{s:{s:{s:f}}}, {s:{s:{s:f}}}, {s:{s:{s:f}}}]", "models", "a", "rps",
+                              90.0, "models", "a", "rps", 110.0, "models", "b", "rps", 10.0);
+    json_t *results = json_pack("{s:o, s:[{s:{s:{s:f}, s:{s:f}}}, {s:{s:{s:f}}}]}", "alone",
+                                bench_json_alone(alone), "runs", "models", "a", "rps", 50.0, "b",
+                                "rps", 7.0, "models", "c", "rps", 3.0);
     assert_non_null(results);
     bench_json_normalize(results);
     json_t *runs = json_object_get(results, "runs");
-    const double value = json_number_value(json_object_get(json_array_get(runs, 0), "normalized_throughput"));
+    const double value = json_number_value(
+        json_object_get(json_array_get(runs, 0), "normalized_throughput"));
     assert_true(fabs(value - 1.2) < 1e-9);
     /* Alone it was not measured yet. */
     assert_true(json_is_null(json_object_get(json_array_get(runs, 1), "normalized_throughput")));
@@ -190,14 +197,19 @@ static void energy(void **state)
     energy_meter_open(&meter, root);
     assert_true(energy_meter_read_j(&meter) < 0);
     assert_int_equal(chdir(root), 0);
-    static const char *const folders[] = {"sys", "sys/class", "sys/class/powercap", "sys/class/powercap/intel-rapl:0",
-                                          "sys/class/powercap/intel-rapl:1", "sys/class/powercap/intel-rapl:2"};
+    static const char *const folders[] = {"sys",
+                                          "sys/class",
+                                          "sys/class/powercap",
+                                          "sys/class/powercap/intel-rapl:0",
+                                          "sys/class/powercap/intel-rapl:1",
+                                          "sys/class/powercap/intel-rapl:2"};
     for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
         assert_int_equal(mkdir(folders[i], 0755), 0);
     write_number("sys/class/powercap/intel-rapl:0/name", "package-0\n");
     write_number("sys/class/powercap/intel-rapl:0/energy_uj", "1000000\n");
     write_number("sys/class/powercap/intel-rapl:0/max_energy_range_uj", "5000000\n");
-    write_number("sys/class/powercap/intel-rapl:1/name", "psys\n"); /* holds the packages: not counted twice */
+    write_number("sys/class/powercap/intel-rapl:1/name",
+                 "psys\n"); /* holds the packages: not counted twice */
     write_number("sys/class/powercap/intel-rapl:1/energy_uj", "7\n");
     write_number("sys/class/powercap/intel-rapl:2/name", "package-1\n");
     write_number("sys/class/powercap/intel-rapl:2/energy_uj", "0\n");
@@ -221,7 +233,8 @@ static void share_of_others(void **state)
     const other_load after = {.all_s = 120, .busy_s = 58, .own_s = 17};
     assert_true(fabs(other_load_share(&before, &after) - 0.3) < 1e-9);
     assert_true(other_load_share(&before, &before) == 0);
-    const other_load idle = {.all_s = 120, .busy_s = 51, .own_s = 17}; /* ticks are coarse: never below zero */
+    const other_load idle = {
+        .all_s = 120, .busy_s = 51, .own_s = 17}; /* ticks are coarse: never below zero */
     assert_true(other_load_share(&before, &idle) == 0);
     other_load now;
     other_load_now(&now);
@@ -231,10 +244,14 @@ static void share_of_others(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(counts_inside_the_window),     cmocka_unit_test(counts_missed_deadlines),
-        cmocka_unit_test(histogram_holds_every_answer), cmocka_unit_test(timeline_marks_late_runs),
-        cmocka_unit_test(normalizes_by_the_mean_of_alone), cmocka_unit_test(every_policy_once_a_round),
-        cmocka_unit_test(energy),                       cmocka_unit_test(share_of_others),
+        cmocka_unit_test(counts_inside_the_window),
+        cmocka_unit_test(counts_missed_deadlines),
+        cmocka_unit_test(histogram_holds_every_answer),
+        cmocka_unit_test(timeline_marks_late_runs),
+        cmocka_unit_test(normalizes_by_the_mean_of_alone),
+        cmocka_unit_test(every_policy_once_a_round),
+        cmocka_unit_test(energy),
+        cmocka_unit_test(share_of_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

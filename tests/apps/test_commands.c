@@ -45,9 +45,10 @@ static void zoo(void **state)
     command_free(&c);
     c = command_run("zoo --list");
     expect_rc(&c, 0);
-    static const char *const names[] = {"mobilenet_v1", "mobilenet_v2", "mobilenet_v3_large", "resnet18", "resnet50",
-                                        "inception_v3", "squeezenet", "efficientnet_lite0", "ssd_mobilenet_v2", "unet",
-                                        "keyword_spotter", "mobilebert"};
+    static const char *const names[] = {"mobilenet_v1", "mobilenet_v2",       "mobilenet_v3_large",
+                                        "resnet18",     "resnet50",           "inception_v3",
+                                        "squeezenet",   "efficientnet_lite0", "ssd_mobilenet_v2",
+                                        "unet",         "keyword_spotter",    "mobilebert"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         assert_non_null(strstr(c.out, names[i]));
     command_free(&c);
@@ -82,12 +83,14 @@ static void devices(void **state)
 static void run(void **state)
 {
     (void)state;
-    command c = command_run("run models/add.onnx --processor cpu0 --output out --cache-folder cache");
+    command c = command_run(
+        "run models/add.onnx --processor cpu0 --output out --cache-folder cache");
     expect_rc(&c, 0);
     assert_non_null(strstr(c.out, "add ran on cpu0 in "));
     assert_string_equal(c.err, "");
     command_free(&c);
-    /* What came out goes in again: y = x + [1,2,3,4], so each pass through the model adds as much. */
+    /* What came out goes in again: y = x + [1,2,3,4], so each pass through the model adds as much.
+     */
     struct stat info;
     assert_int_equal(stat("out/y.npy", &info), 0);
     c = command_run("run models/add.onnx --input x=out/y.npy --output twice --cache-folder cache");
@@ -108,9 +111,10 @@ static void run_again_gives_the_same(void **state)
 {
     (void)state;
     char *outputs[3];
-    static const char *const lines[] = {"run models/add.onnx --seed 5 --output s1 --cache-folder cache",
-                                        "run models/add.onnx --seed 5 --output s2 --cache-folder cache",
-                                        "run models/add.onnx --seed 6 --output s3 --cache-folder cache"};
+    static const char *const lines[] = {
+        "run models/add.onnx --seed 5 --output s1 --cache-folder cache",
+        "run models/add.onnx --seed 5 --output s2 --cache-folder cache",
+        "run models/add.onnx --seed 6 --output s3 --cache-folder cache"};
     static const char *const files[] = {"s1/y.npy", "s2/y.npy", "s3/y.npy"};
     struct stat info;
     for (int i = 0; i < 3; i++) {
@@ -160,20 +164,25 @@ static void run_with_wrong_files(void **state)
 static void profile(void **state)
 {
     (void)state;
-    command c = command_run("profile --models models --out costs.csv --cell-ms 2 --cache-folder cache");
+    command c = command_run(
+        "profile --models models --out costs.csv --cell-ms 2 --cache-folder cache");
     expect_rc(&c, 0);
     char *table = read_text("costs.csv");
-    assert_non_null(strstr(table, "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source"));
+    assert_non_null(strstr(
+        table,
+        "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source"));
     assert_non_null(strstr(table, "cpu0,add,"));
     assert_non_null(strstr(table, "cpu0,matmul,"));
     free(table);
     command_free(&c);
-    c = command_run("bench --models models --profile costs.csv --policies shortest-latency --seconds 0.1 --rounds 1 "
+    c = command_run("bench --models models --profile costs.csv --policies shortest-latency "
+                    "--seconds 0.1 --rounds 1 "
                     "--cache-folder cache --json");
     expect_rc(&c, 0);
     json_decref(command_json(&c));
     command_free(&c);
-    c = command_run("profile --models models --out costs.csv --processors nonsense --cache-folder cache");
+    c = command_run(
+        "profile --models models --out costs.csv --processors nonsense --cache-folder cache");
     expect_rc(&c, 2);
     expect_one_line(&c, "nonsense");
     command_free(&c);
@@ -218,8 +227,10 @@ static void check_run(const json_t *run, const json_t *alone)
 static void bench(void **state)
 {
     (void)state;
-    command c = command_run("bench --models models --policies ort-default,ort-nospin,ort-1thread,ort-globalpool,min-min,"
-                            "single:cpu0 --seconds 0.3 --rounds 2 --profile-cell-ms 2 --cache-folder cache --json");
+    command c = command_run(
+        "bench --models models --policies "
+        "ort-default,ort-nospin,ort-1thread,ort-globalpool,min-min,"
+        "single:cpu0 --seconds 0.3 --rounds 2 --profile-cell-ms 2 --cache-folder cache --json");
     expect_rc(&c, 0);
     json_t *json = command_json(&c);
     json_t *alone = json_object_get(json, "alone");
@@ -250,17 +261,20 @@ static void bench_with_streams(void **state)
 {
     (void)state;
     write_file("w.yaml", "name: mixed </script> /*{js}*/\nstreams:\n"
-                         "  - {model: add, kind: periodic, rate_hz: 50, deadline_ms: 500, jitter_ms: 2, priority: high}\n"
+                         "  - {model: add, kind: periodic, rate_hz: 50, deadline_ms: 500, "
+                         "jitter_ms: 2, priority: high}\n"
                          "  - {model: add, kind: poisson, rate_hz: 40, deadline_ms: 500}\n"
                          "  - {model: matmul, kind: closed, in_flight: 3, priority: background}\n");
-    command c = command_run("bench --models models --workload w.yaml --policies ort-1thread,least-slack --seconds 0.6 "
-                            "--rounds 1 --profile-cell-ms 2 --cache-folder cache --report r.html");
+    command c = command_run(
+        "bench --models models --workload w.yaml --policies ort-1thread,least-slack --seconds 0.6 "
+        "--rounds 1 --profile-cell-ms 2 --cache-folder cache --report r.html");
     expect_rc(&c, 0);
     assert_non_null(strstr(c.out, "least-slack"));
     assert_non_null(strstr(c.out, "Report: r.html"));
     char *page = read_text("r.html");
     assert_null(strstr(page, "/*{data}*/"));
-    /* The data cannot end their element, and what looks like a placeholder in them stays as it is. */
+    /* The data cannot end their element, and what looks like a placeholder in them stays as it is.
+     */
     const char *data = strstr(page, "id=\"data\">");
     assert_non_null(data);
     data += strlen("id=\"data\">");
@@ -269,7 +283,8 @@ static void bench_with_streams(void **state)
     *end = '\0';
     json_t *json = json_loads(data, 0, NULL);
     assert_non_null(json);
-    assert_string_equal(json_string_value(json_object_get(json, "title")), "mixed </script> /*{js}*/");
+    assert_string_equal(json_string_value(json_object_get(json, "title")),
+                        "mixed </script> /*{js}*/");
     json_t *runs = json_object_get(json, "runs");
     assert_int_equal(json_array_size(runs), 2);
     size_t i;
@@ -279,9 +294,10 @@ static void bench_with_streams(void **state)
         json_t *add = json_object_get(json_object_get(one, "models"), "add");
         assert_true(json_is_number(json_object_get(add, "deadline_miss_rate")));
         assert_true(json_array_size(json_object_get(add, "histogram")) > 0);
-        assert_true(json_array_size(json_object_get(json_object_get(one, "timeline"), "tracks")) > 0);
-        assert_true(json_is_null(
-            json_object_get(json_object_get(json_object_get(one, "models"), "matmul"), "deadline_miss_rate")));
+        assert_true(json_array_size(json_object_get(json_object_get(one, "timeline"), "tracks")) >
+                    0);
+        assert_true(json_is_null(json_object_get(
+            json_object_get(json_object_get(one, "models"), "matmul"), "deadline_miss_rate")));
     }
     assert_true(json_array_size(json_object_get(json, "profile")) > 0);
     assert_true(json_object_size(json_object_get(json, "machine")) == 5);
@@ -313,9 +329,11 @@ static void bench_names_missing_models(void **state)
 static void emulated_is_said_everywhere(void **state)
 {
     (void)state;
-    write_file("board.csv", "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
-                            "board,npu,add,fp32,x,1,1.5,,,made up for this test\n"
-                            "board,npu,matmul,fp32,x,1,2.5,,,made up for this test\n");
+    write_file(
+        "board.csv",
+        "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
+        "board,npu,add,fp32,x,1,1.5,,,made up for this test\n"
+        "board,npu,matmul,fp32,x,1,2.5,,,made up for this test\n");
     write_file("settings.yaml", "emulated:\n  - {name: fake, table: board.csv, processor: npu}\n");
     command c = command_run("devices --settings settings.yaml");
     expect_rc(&c, 0);
@@ -327,24 +345,29 @@ static void emulated_is_said_everywhere(void **state)
     size_t i;
     json_t *processor;
     int found = 0;
-    json_array_foreach(json_object_get(json, "processors"), i, processor)
-        if (strcmp(json_string_value(json_object_get(processor, "name")), "fake") == 0)
-            found += json_is_true(json_object_get(processor, "emulated"));
+    json_array_foreach(
+        json_object_get(json, "processors"), i,
+        processor) if (strcmp(json_string_value(json_object_get(processor, "name")), "fake") == 0)
+        found += json_is_true(json_object_get(processor, "emulated"));
     assert_int_equal(found, 1);
     json_decref(json);
     command_free(&c);
-    c = command_run("run models/add.onnx --settings settings.yaml --processor fake --cache-folder cache");
+    c = command_run(
+        "run models/add.onnx --settings settings.yaml --processor fake --cache-folder cache");
     expect_rc(&c, 0);
     assert_non_null(strstr(c.out, "emulated"));
     command_free(&c);
-    c = command_run("bench --models models --settings settings.yaml --processors fake --policies static-best "
-                    "--seconds 0.1 --rounds 1 --profile-cell-ms 2 --cache-folder cache --json");
+    c = command_run(
+        "bench --models models --settings settings.yaml --processors fake --policies static-best "
+        "--seconds 0.1 --rounds 1 --profile-cell-ms 2 --cache-folder cache --json");
     expect_rc(&c, 0);
     json = command_json(&c);
-    assert_string_equal(json_string_value(json_array_get(json_object_get(json, "emulated_processors"), 0)), "fake");
+    assert_string_equal(
+        json_string_value(json_array_get(json_object_get(json, "emulated_processors"), 0)), "fake");
     json_decref(json);
     command_free(&c);
-    c = command_run("profile --models models --settings settings.yaml --processors fake --out e.csv --cell-ms 2 "
+    c = command_run("profile --models models --settings settings.yaml --processors fake --out "
+                    "e.csv --cell-ms 2 "
                     "--cache-folder cache");
     expect_rc(&c, 0);
     assert_non_null(strstr(c.out, "emulated"));
@@ -355,7 +378,10 @@ static int prepare(void **state)
 {
     (void)state;
     enter_scratch("commands");
-    return mkdir("models", 0755) == 0 && tiny_add("models/add.onnx") && tiny_matmul("models/matmul.onnx", 1 << 20) ? 0 : -1;
+    return mkdir("models", 0755) == 0 && tiny_add("models/add.onnx") &&
+                   tiny_matmul("models/matmul.onnx", 1 << 20)
+               ? 0
+               : -1;
 }
 
 int main(void)

@@ -28,8 +28,9 @@ static void ctrl_c_keeps_results(void **state)
     (void)state;
     /* How long a run takes to be over depends on the machine: wait longer until one was. */
     for (long wait_ms = 2000; wait_ms <= 64000; wait_ms *= 2) {
-        command c = command_started("bench --models models --policies min-min,ort-1thread --seconds 0.2 --rounds 1000 "
-                                    "--profile-cell-ms 2 --cache-folder cache --json --report i.html");
+        command c = command_started(
+            "bench --models models --policies min-min,ort-1thread --seconds 0.2 --rounds 1000 "
+            "--profile-cell-ms 2 --cache-folder cache --json --report i.html");
         assert_true(command_says(&c, "bench: "));
         nap_ms(wait_ms);
         kill(c.pid, SIGINT);
@@ -53,8 +54,10 @@ static void ctrl_c_keeps_results(void **state)
 static void ctrl_c_while_preparing(void **state)
 {
     (void)state;
-    assert_true(mkdir("slow", 0755) == 0 && tiny_slow("slow/slow.onnx", 40) && tiny_add("slow/add.onnx"));
-    command c = command_started("profile --models slow --out p.csv --cell-ms 60000 --cache-folder cache");
+    assert_true(mkdir("slow", 0755) == 0 && tiny_slow("slow/slow.onnx", 40) &&
+                tiny_add("slow/add.onnx"));
+    command c = command_started(
+        "profile --models slow --out p.csv --cell-ms 60000 --cache-folder cache");
     assert_true(command_says(&c, "profile: "));
     kill(c.pid, SIGINT);
     command_wait(&c);
@@ -63,8 +66,9 @@ static void ctrl_c_while_preparing(void **state)
     struct stat info;
     assert_int_equal(stat("p.csv", &info), 0);
     command_free(&c);
-    c = command_run("bench --models slow --profile p.csv --policies min-min --seconds 0.1 --rounds 1 "
-                    "--cache-folder cache --json");
+    c = command_run(
+        "bench --models slow --profile p.csv --policies min-min --seconds 0.1 --rounds 1 "
+        "--cache-folder cache --json");
     expect_rc(&c, 0);
     command_free(&c);
 }
@@ -72,10 +76,11 @@ static void ctrl_c_while_preparing(void **state)
 static void second_ctrl_c_kills(void **state)
 {
     (void)state;
-    command c = command_started("bench --models models --policies ort-1thread --seconds 3000 --rounds 1 --quiet");
+    command c = command_started(
+        "bench --models models --policies ort-1thread --seconds 3000 --rounds 1 --quiet");
     for (int i = 0; i < 1000; i++) {
-        /* The first is seen within a moment and the command ends in order; the second, sent at once, may cut that short.
-         * Either way it does not live on. */
+        /* The first is seen within a moment and the command ends in order; the second, sent at
+         * once, may cut that short. Either way it does not live on. */
         if (kill(c.pid, SIGINT) != 0)
             break;
         siginfo_t info = {.si_pid = 0};
@@ -122,8 +127,9 @@ static void killed_while_measuring(void **state)
     assert_non_null(old);
     fputs("the old report", old);
     fclose(old);
-    command c = command_started("bench --models models --policies min-min,ort-1thread --seconds 600 --rounds 1 "
-                                "--profile-cell-ms 2 --cache-folder cache --report old.html");
+    command c = command_started(
+        "bench --models models --policies min-min,ort-1thread --seconds 600 --rounds 1 "
+        "--profile-cell-ms 2 --cache-folder cache --report old.html");
     assert_true(command_says(&c, "bench: "));
     kill(c.pid, SIGKILL);
     command_wait(&c);
@@ -150,8 +156,8 @@ static int prepare(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ctrl_c_keeps_results),        cmocka_unit_test(ctrl_c_while_preparing),
-        cmocka_unit_test(second_ctrl_c_kills),         cmocka_unit_test(killed_while_writing_models),
+        cmocka_unit_test(ctrl_c_keeps_results),   cmocka_unit_test(ctrl_c_while_preparing),
+        cmocka_unit_test(second_ctrl_c_kills),    cmocka_unit_test(killed_while_writing_models),
         cmocka_unit_test(killed_while_measuring),
     };
     return cmocka_run_group_tests(tests, prepare, NULL);

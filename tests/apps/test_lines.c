@@ -36,7 +36,8 @@ static void compare(const char *name, const char *printed)
     }
     char *golden = read_golden(path);
     if (!golden || strcmp(golden, printed) != 0)
-        fail_msg("%s says something else now:\n%s\n(COSREL_UPDATE_GOLDEN=1 takes it over)", name, printed);
+        fail_msg("%s says something else now:\n%s\n(COSREL_UPDATE_GOLDEN=1 takes it over)", name,
+                 printed);
     free(golden);
 }
 
@@ -127,7 +128,8 @@ static void error_lines(void **state)
         expect_rc(&c, 2);
         assert_string_equal(c.out, "");
         expect_one_line(&c, "cosrel");
-        /* These sentences are the library's, and some depend on the machine: what counts is that they name the culprit. */
+        /* These sentences are the library's, and some depend on the machine: what counts is that
+         * they name the culprit. */
         const char *const others[] = {"cpu999", "none.yaml", "nowhere", "/proc/nothing"};
         const char *culprit = NULL;
         for (size_t k = 0; k < sizeof others / sizeof others[0]; k++)

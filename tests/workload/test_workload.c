@@ -28,7 +28,8 @@ static void reads_the_demo(void **state)
     assert_string_equal(workload_priority_name(w->streams[3].priority), "background");
     assert_string_equal(workload_kind_name(w->streams[3].kind), "closed");
     workload_free(w);
-    assert_int_equal(workload_read(COSREL_SOURCE_DIR "/workloads/closed.yaml", &w, &err), COSREL_OK);
+    assert_int_equal(workload_read(COSREL_SOURCE_DIR "/workloads/closed.yaml", &w, &err),
+                     COSREL_OK);
     workload_free(w);
 }
 
@@ -51,9 +52,12 @@ static const struct {
     {"streams:\n  - {model: a, kind: poisson, rate_hz: 1e9}\n", {"w.yaml:2", "rate_hz"}},
     {"streams:\n  - {model: a, kind: closed, rate_hz: 5}\n", {"w.yaml:2", "rate_hz"}},
     {"streams:\n  - {model: a, kind: closed, in_flight: 100000}\n", {"w.yaml:2", "in_flight"}},
-    {"streams:\n  - {model: a, kind: periodic, rate_hz: 5, in_flight: 2}\n", {"w.yaml:2", "in_flight"}},
-    {"streams:\n  - {model: a, kind: periodic, rate_hz: 5, deadline_ms: -2}\n", {"w.yaml:2", "deadline_ms"}},
-    {"streams:\n  - {model: a, kind: poisson, rate_hz: 5, jitter_ms: 2}\n", {"w.yaml:2", "jitter_ms"}},
+    {"streams:\n  - {model: a, kind: periodic, rate_hz: 5, in_flight: 2}\n",
+     {"w.yaml:2", "in_flight"}},
+    {"streams:\n  - {model: a, kind: periodic, rate_hz: 5, deadline_ms: -2}\n",
+     {"w.yaml:2", "deadline_ms"}},
+    {"streams:\n  - {model: a, kind: poisson, rate_hz: 5, jitter_ms: 2}\n",
+     {"w.yaml:2", "jitter_ms"}},
     {"streams:\n  - {model: a, kind: closed, priority: urgent}\n", {"w.yaml:2", "priority"}},
     {"streams: [\n", {"w.yaml:"}},
     {"- 1\n- 2\n", {"w.yaml"}},
@@ -65,13 +69,15 @@ static void names_what_is_wrong(void **state)
     for (size_t i = 0; i < sizeof FAULTS / sizeof FAULTS[0]; i++) {
         workload *w = NULL;
         cosrel_error err = {""};
-        const cosrel_status status = workload_parse("w.yaml", FAULTS[i].text, strlen(FAULTS[i].text), &w, &err);
+        const cosrel_status status = workload_parse("w.yaml", FAULTS[i].text,
+                                                    strlen(FAULTS[i].text), &w, &err);
         if (status != COSREL_INVALID_FILE)
             fail_msg("accepted: %s", FAULTS[i].text);
         assert_null(w);
         for (int k = 0; k < 3 && FAULTS[i].says[k]; k++)
             if (!strstr(err.text, FAULTS[i].says[k]))
-                fail_msg("'%s' does not say '%s' about: %s", err.text, FAULTS[i].says[k], FAULTS[i].text);
+                fail_msg("'%s' does not say '%s' about: %s", err.text, FAULTS[i].says[k],
+                         FAULTS[i].text);
         assert_null(strchr(err.text, '\n'));
     }
 }
@@ -157,9 +163,9 @@ static void poisson_arrivals(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_the_demo),      cmocka_unit_test(names_what_is_wrong),
-        cmocka_unit_test(missing_file),        cmocka_unit_test(closed_loop_for_all),
-        cmocka_unit_test(periodic_arrivals),   cmocka_unit_test(jitter_keeps_order_and_rate),
+        cmocka_unit_test(reads_the_demo),    cmocka_unit_test(names_what_is_wrong),
+        cmocka_unit_test(missing_file),      cmocka_unit_test(closed_loop_for_all),
+        cmocka_unit_test(periodic_arrivals), cmocka_unit_test(jitter_keeps_order_and_rate),
         cmocka_unit_test(poisson_arrivals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
