@@ -4,11 +4,14 @@
 const fs = require("node:fs");
 const path = require("node:path");
 
+// In this order; apps/CMakeLists.txt names the same.
+const SCRIPTS = ["base.js", "analyse.js", "compare.js", "timeline.js", "report.js"];
+
 // One pass over the template: text that was filled in is never searched again, so that data which happens to
 // hold a placeholder stays data.
 function assemble(json) {
     const read = (name) => fs.readFileSync(path.join(__dirname, name), "utf8");
-    const parts = { css: read("report.css"), js: read("report.js"), data: json.replace(/</g, "\\u003c") };
+    const parts = { css: read("report.css"), js: SCRIPTS.map(read).join(""), data: json.replace(/</g, "\\u003c") };
     return read("report.html").replace(/\/\*\{(css|js|data)\}\*\//g, (_, name) => parts[name]);
 }
 
