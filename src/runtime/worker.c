@@ -230,10 +230,16 @@ void worker_finish(worker *w)
         service_take_out(w, w->model, w->hung ? "a run took too long" : "a run failed", now_ns);
         worker_requeued(w, now_ns);
     }
-    dispatch_drain(rt, now_ns, &wakes);
+    if (deliver) {
+        /* Callbacks come before the next decision: what they submit, as a closed loop does, then
+         * takes part in it. This worker could start nothing before they return anyway. */
+        pthread_mutex_unlock(&rt->lock);
+        dispatch_deliver(rt, deliver);
+        pthread_mutex_lock(&rt->lock);
+    }
+    dispatch_drain(rt, clock_now_ns(), &wakes);
     pthread_mutex_unlock(&rt->lock);
     dispatch_wake(rt, &wakes);
-    dispatch_deliver(rt, deliver);
 }
 
 /* The processor was taken out; does it work again? */
