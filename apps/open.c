@@ -23,6 +23,8 @@ void open_options(const open_values *values, open_log *log, progress *shown, cos
     out->settings_file = values->settings;
     out->processors = values->processors;
     out->cache_folder = values->cache_folder;
+    if (values->cache_folder && strcmp(values->cache_folder, "none") == 0)
+        out->cache_folder = "";
     out->software_gpu = values->software_gpu;
     if (shown) {
         out->progress = progress_callback;

@@ -37,7 +37,7 @@ typedef struct open_values {
         {.name = "cache-folder",                                                                   \
          .kind = CLI_TEXT,                                                                         \
          .value = "DIR",                                                                           \
-         .help = "where optimised models are kept",                                                \
+         .help = "where optimised models are kept; none: nowhere",                                 \
          .offset = offsetof(type, open.cache_folder)},                                             \
     {                                                                                              \
         .name = "quiet", .kind = CLI_FLAG, .help = "no progress on standard error",                \

@@ -38,6 +38,7 @@ typedef struct client {
     baseline *all;
     const workload_stream *spec;
     int stream;
+    int number; /* among the stream's clients */
     int model;
     pthread_t thread;
     bool started;
@@ -208,7 +209,8 @@ static void *client_main(void *user)
     client *c = user;
     bench_run *run = c->all->run;
     char track[96];
-    snprintf(track, sizeof track, "session %.80s", c->spec->model);
+    snprintf(track, sizeof track, c->number ? "session %.80s, client %d" : "session %.80s",
+             c->spec->model, c->number + 1);
     cpu_name_self("bench-client");
     arrivals schedule;
     const bool open_loop = c->spec->kind != WORKLOAD_CLOSED;
@@ -235,27 +237,52 @@ static void *client_main(void *user)
     return NULL;
 }
 
-static cosrel_status drive(baseline *b, client *clients, bool *counted, cosrel_error *err)
+/* A closed stream has as many clients as it has requests in flight, all on the model's one session;
+ * every other stream has one. */
+static uint32_t clients_of(const workload_stream *spec)
 {
-    const int count = (int)b->job->work->stream_count;
-    cosrel_status status = COSREL_OK;
-    for (int i = 0; i < count && status == COSREL_OK; i++) {
-        clients[i] = (client){.all = b,
-                              .spec = &b->job->work->streams[i],
-                              .stream = i,
-                              .model = b->job->stream_models[i]};
-        clients[i].started = pthread_create(&clients[i].thread, NULL, client_main, &clients[i]) ==
-                             0;
-        if (!clients[i].started)
-            status = error_set(err, COSREL_OUT_OF_MEMORY, "a client thread could not be started");
+    return spec->kind == WORKLOAD_CLOSED ? spec->in_flight : 1;
+}
+
+static size_t count_clients(const bench_job *job)
+{
+    size_t count = 0;
+    for (uint32_t i = 0; i < job->work->stream_count; i++)
+        count += clients_of(&job->work->streams[i]);
+    return count;
+}
+
+static cosrel_status start_clients(baseline *b, client *clients, cosrel_error *err)
+{
+    client *c = clients;
+    for (uint32_t i = 0; i < b->job->work->stream_count; i++) {
+        const workload_stream *spec = &b->job->work->streams[i];
+        for (uint32_t k = 0; k < clients_of(spec); k++, c++) {
+            *c = (client){.all = b,
+                          .spec = spec,
+                          .stream = (int)i,
+                          .number = (int)k,
+                          .model = b->job->stream_models[i]};
+            c->started = pthread_create(&c->thread, NULL, client_main, c) == 0;
+            if (!c->started)
+                return error_set(err, COSREL_OUT_OF_MEMORY, "a client thread could not be started");
+        }
     }
+    return COSREL_OK;
+}
+
+static cosrel_status drive(baseline *b, client *clients, size_t count, bool *counted,
+                           cosrel_error *err)
+{
+    const cosrel_status status = start_clients(b, clients, err);
     if (status == COSREL_OK)
         *counted = bench_run_wait(b->run, NULL, NULL);
     else
         atomic_store(&b->run->end_ns, 0);
-    for (int i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         if (clients[i].started)
             pthread_join(clients[i].thread, NULL);
+    }
     return status;
 }
 
@@ -266,13 +293,14 @@ cosrel_status ort_baseline_run(const ort_baseline *kind, const bench_job *job, c
     baseline b = {.kind = kind, .job = job, .run = run};
     *counted = false;
     pthread_mutex_init(&b.lock, NULL);
-    client *clients = calloc(job->work->stream_count, sizeof *clients);
+    const size_t client_count = count_clients(job);
+    client *clients = calloc(client_count, sizeof *clients);
     cosrel_status status = clients ? open_all(&b, err)
                                    : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for clients");
     if (status == COSREL_OK)
         status = bench_run_begin(run, job, policy, round, with_timeline, err);
     if (status == COSREL_OK) {
-        status = drive(&b, clients, counted, err);
+        status = drive(&b, clients, client_count, counted, err);
         if (status != COSREL_OK)
             bench_run_end(run);
     }

@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "base/text.h"
 
-enum { YAML_BYTES_MAX = 1 << 20, KEYS_MAX = 128 };
+enum { YAML_BYTES_MAX = 1 << 20, KEYS_MAX = 128, DEPTH_MAX = 8 };
 
 const cyaml_strval_t yaml_bool[YAML_BOOL_COUNT] = {
     {"false", 0}, {"no", 0}, {"true", 1}, {"yes", 1}};
@@ -55,7 +55,7 @@ static cyaml_config_t config_for(complaint *c)
 /* Every key that the schema knows, at any depth. */
 static void collect(const cyaml_schema_value_t *value, const char **keys, size_t *count, int depth)
 {
-    if (depth > 8)
+    if (depth > DEPTH_MAX)
         return;
     if (value->type == CYAML_SEQUENCE || value->type == CYAML_SEQUENCE_FIXED) {
         collect(value->sequence.entry, keys, count, depth + 1);
@@ -68,6 +68,29 @@ static void collect(const cyaml_schema_value_t *value, const char **keys, size_t
             keys[(*count)++] = f->key;
         collect(&f->value, keys, count, depth + 1);
     }
+}
+
+/* The words that an enumeration under this key may have, at any depth; false if there is none. */
+static bool add_words(text_builder *out, const cyaml_schema_value_t *value, const char *key,
+                      int depth)
+{
+    if (depth > DEPTH_MAX)
+        return false;
+    if (value->type == CYAML_SEQUENCE || value->type == CYAML_SEQUENCE_FIXED)
+        return add_words(out, value->sequence.entry, key, depth + 1);
+    if (value->type != CYAML_MAPPING)
+        return false;
+    for (const cyaml_schema_field_t *f = value->mapping.fields; f->key; f++) {
+        if (f->value.type != CYAML_ENUM || strcmp(f->key, key) != 0) {
+            if (add_words(out, &f->value, key, depth + 1))
+                return true;
+            continue;
+        }
+        for (uint32_t i = 0; i < f->value.enumeration.count; i++)
+            text_addf(out, "%s'%s'", i ? ", " : "", f->value.enumeration.strings[i].str);
+        return true;
+    }
+    return false;
 }
 
 /* libcyaml reports an unknown key at the value before it; the key itself stands at or after that
@@ -95,6 +118,7 @@ static cosrel_status explain(const char *path, const char *text, size_t bytes, c
                              cosrel_error *err)
 {
     static const char unexpected[] = "Unexpected key: ";
+    static const char enumeration[] = "Invalid ENUM value: ";
     char place[64] = "";
     if (code == CYAML_ERR_OOM)
         return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory to read it", path);
@@ -111,6 +135,15 @@ static cosrel_status explain(const char *path, const char *text, size_t bytes, c
     }
     if (c->line)
         snprintf(place, sizeof place, ":%u", c->line);
+    if (strncmp(c->what, enumeration, sizeof enumeration - 1) == 0) {
+        text_builder words = {.data = NULL};
+        (void)add_words(&words, schema, c->where, 0);
+        const cosrel_status status = error_set(
+            err, COSREL_INVALID_FILE, "%s%s: key '%s': '%s' is none of %s", path, place, c->where,
+            c->what + sizeof enumeration - 1, words.data ? words.data : "the words allowed here");
+        text_deinit(&words);
+        return status;
+    }
     if (c->where[0])
         return error_set(err, COSREL_INVALID_FILE, "%s%s: key '%s': %s", path, place, c->where,
                          c->what);

@@ -42,7 +42,7 @@ static void test_nonsense(void **state)
     (void)state;
     refuse("policcy: heft\n", COSREL_INVALID_FILE, "bad.yaml:1|policcy|policy");
     refuse("drop_late: false\nretry_ms: soon\n", COSREL_INVALID_FILE, "bad.yaml:2|retry_ms|soon");
-    refuse("drop_late: perhaps\n", COSREL_INVALID_FILE, "bad.yaml:1|drop_late|perhaps");
+    refuse("drop_late: perhaps\n", COSREL_INVALID_FILE, "bad.yaml:1|drop_late|perhaps|'yes'");
     refuse("retry_ms: -1\n", COSREL_INVALID_FILE, "bad.yaml|retry_ms");
     refuse("requests_max: 99999999\n", COSREL_INVALID_FILE, "bad.yaml|requests_max");
     refuse("- a\n- b\n", COSREL_INVALID_FILE, "bad.yaml");
