@@ -18,7 +18,9 @@ fuzz: ## fuzz each parser for a minute (FUZZ_SECONDS=60)
 	@tools/setup test
 	@tools/fuzz
 
-bench: build ## what docs/benchmarks.md is made of
+bench: ## what docs/benchmarks.md is made of
+	@tools/setup test
+	@tools/build release-tests
 	@tools/bench
 
 format: ## clang-format over the C files
@@ -28,7 +30,7 @@ format: ## clang-format over the C files
 tidy: ## clang-tidy over the sources
 	@tools/setup dev
 	@tools/build release
-	@git ls-files -z 'src/*.c' 'apps/*.c' | xargs -0 -P "$$(nproc)" -n 4 clang-tidy --quiet -p build
+	@git ls-files -z 'src/*.c' 'apps/*.c' | xargs -0 -P "$$(nproc)" -n 1 clang-tidy --quiet -p build
 
 install: build ## into PREFIX (/usr/local), below DESTDIR where given
 	@cmake --install build --prefix "$(or $(PREFIX),/usr/local)"

@@ -188,16 +188,21 @@ static void profile(void **state)
     command_free(&c);
 }
 
-static void check_model(const json_t *model)
+static void check_model(const json_t *model, const char *policy)
 {
     const double p50 = json_number_value(json_object_get(model, "p50_ms"));
     const double p95 = json_number_value(json_object_get(model, "p95_ms"));
     const double p99 = json_number_value(json_object_get(model, "p99_ms"));
     assert_true(json_is_integer(json_object_get(model, "completed")));
-    assert_true(json_integer_value(json_object_get(model, "completed")) > 0);
-    assert_true(json_number_value(json_object_get(model, "rps")) > 0);
+    const bool some = json_integer_value(json_object_get(model, "completed")) > 0;
+    /* Sessions that fight for a busy machine may leave a model without a turn for 0.3 s; we may
+     * not. */
+    if (!some && strncmp(policy, "ort-", 4) != 0)
+        fail_msg("%s: a model was not run", policy);
+    assert_int_equal(json_number_value(json_object_get(model, "rps")) > 0, some);
     assert_true(json_is_number(json_object_get(model, "mean_ms")));
-    assert_true(p50 > 0 && p50 <= p95 && p95 <= p99);
+    assert_true(p50 >= 0 && p50 <= p95 && p95 <= p99);
+    assert_true(!some || p50 > 0);
     assert_non_null(json_object_get(model, "deadline_miss_rate"));
 }
 
@@ -210,7 +215,7 @@ static void check_run(const json_t *run, const json_t *alone)
     assert_int_equal(json_object_size(json_object_get(run, "models")), json_object_size(alone));
     json_object_foreach(json_object_get(run, "models"), name, model)
     {
-        check_model(model);
+        check_model(model, json_string_value(json_object_get(run, "policy")));
         const double rps = json_number_value(json_object_get(model, "rps"));
         throughput += rps;
         normalized += rps / json_number_value(json_object_get(alone, name));

@@ -38,6 +38,9 @@ strict=(-Wall -Wextra -Wpedantic -Werror)
 # shellcheck disable=SC2046 # pkg-config prints words
 "$cc" -std=c11 "${strict[@]}" "$source/use.c" -o "$scratch/use-shared" $(pkg-config --cflags --libs cosrel) -Wl,-rpath,"$lib"
 "$scratch/use-shared"
+# What the README shows compiles as it says there.
+# shellcheck disable=SC2046
+"$cc" "${strict[@]}" "$source/../../examples/one_image.c" -o "$scratch/one_image" $(pkg-config --cflags --libs cosrel)
 # shellcheck disable=SC2046
 "$cc" -std=c11 "${strict[@]}" "$source/use.c" -o "$scratch/use-static" $(pkg-config --cflags cosrel) "$lib/libcosrel.a" \
     $(pkg-config --static --libs cosrel | sed 's/-lcosrel\b//')
