@@ -74,9 +74,10 @@ static void print_model(FILE *out, const json_t *results, const char *policy, co
     series p99 = collect(results, policy, model, "p99_ms");
     series missed = collect(results, policy, model, "deadline_miss_rate");
     fprintf(out, " %-*s", model_width, model);
-    cell(out, mean(&rps), 9, 1, "");
+    cell(out, median(&rps), 9, 1, "");
     cell(out, median(&p50), 9, 2, "");
     cell(out, median(&p99), 9, 2, "");
+    /* A median would hide a bad round. */
     cell(out, mean(&missed) * 100, 7, 1, " %");
 }
 
@@ -92,9 +93,9 @@ static void print_policy(FILE *out, const bench_policy *policy, const bench_job 
         fprintf(out, "%-*s", policy_width, m == 0 ? policy->spec : "");
         print_model(out, results, policy->spec, job->models[m].name, model_width);
         if (m == 0) {
-            cell(out, mean(&normalized), 10, 3, "");
-            cell(out, mean(&cpu), 8, 2, "");
-            cell(out, mean(&energy), 9, 1, "");
+            cell(out, median(&normalized), 10, 3, "");
+            cell(out, median(&cpu), 8, 2, "");
+            cell(out, median(&energy), 9, 1, "");
         }
         fputc('\n', out);
     }
@@ -124,6 +125,8 @@ void bench_table_print(FILE *out, const bench_plan *plan, const bench_job *job,
         fprintf(out, "%s %s %.1f/s", comma, name, json_number_value(rate));
         comma = ",";
     }
-    fprintf(out,
-            ". Normalized: the sum of rate / rate alone; 1 is as much work as one model alone.\n");
+    fprintf(
+        out,
+        ".\nMedians over the rounds; missed: their mean. Normalized: the sum of rate / rate alone; "
+        "1 is as much work as one model alone.\n");
 }

@@ -427,6 +427,42 @@ static void test_high_before_normal(void **state)
     cosrel_runtime_close(rt);
 }
 
+/* A background run has the core; a foreground request on the same core is answered all the same
+ * while it lasts, because the kernel takes the core from it. */
+static void test_background_gives_way(void **state)
+{
+    (void)state;
+    char path[512];
+    fixture_path("classes/add.onnx", path);
+    assert_true(tiny_add(path));
+    fixture_path("classes/long.onnx", path);
+    assert_true(tiny_slow(path, 600)); /* seconds, so that a busy machine does not matter */
+    cosrel_options options = fixture_options();
+    options.processors = "cpu0";
+    cosrel_runtime *rt = fixture_open(&options, "classes");
+    float x[] = {1, 2, 3, 4};
+    const cosrel_tensor t = fixture_floats(one_row, 2, x);
+    const cosrel_request request = {
+        .inputs = &t, .input_count = 1, .priority = COSREL_PRIORITY_BACKGROUND};
+    cosrel_ticket background;
+    cosrel_error err;
+    const cosrel_result *r;
+    assert_int_equal(cosrel_submit(rt, fixture_model(rt, "long"), &request, &background, &err),
+                     COSREL_OK);
+    usleep(50000); /* it has begun, or begins beneath what follows: either way it is not over */
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(cosrel_run(rt, fixture_model(rt, "add"), &t, 1, &r, &err), COSREL_OK);
+        assert_string_equal(r->processor, "cpu0");
+        cosrel_result_release(r);
+    }
+    assert_int_equal(cosrel_wait(rt, background, 0, &r), COSREL_TIMEOUT);
+    assert_int_equal(cosrel_wait(rt, background, -1, &r), COSREL_OK);
+    assert_int_equal(r->status, COSREL_OK);
+    assert_string_equal(r->processor, "cpu0.bg");
+    cosrel_result_release(r);
+    cosrel_runtime_close(rt);
+}
+
 static void test_statistics(void **state)
 {
     (void)state;
@@ -503,6 +539,7 @@ int main(void)
         cmocka_unit_test(test_queue_full),
         cmocka_unit_test(test_emulated_is_labelled),
         cmocka_unit_test(test_high_before_normal),
+        cmocka_unit_test(test_background_gives_way),
         cmocka_unit_test(test_statistics),
         cmocka_unit_test(test_policies),
     };
