@@ -116,7 +116,7 @@ cosrel_status ort_value_wrap(const cosrel_tensor *tensor, OrtValue **out, cosrel
         api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory), "memory", err);
     if (status != COSREL_OK)
         return status;
-    void *data = tensor->data ? tensor->data : (void *)(uintptr_t)nothing;
+    void *data = tensor->data ? tensor->data : (void *)nothing;
     status = ort_check(api->CreateTensorWithDataAsOrtValue(
                            memory, data, tensor->bytes, tensor->shape, tensor->rank,
                            (ONNXTensorElementDataType)tensor->type, out),

@@ -69,11 +69,9 @@ static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry,
                          RUNTIME_MODELS_MAX);
     cost_cell *cells = calloc((size_t)rt->worker_count * (size_t)rt->costs.batch_count,
                               sizeof *cells);
-    cosrel_status status = cells
-                               ? COSREL_OK
-                               : error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", entry->path);
-    if (status == COSREL_OK)
-        status = check_file(entry->path, hash, err);
+    if (!cells)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", entry->path);
+    cosrel_status status = check_file(entry->path, hash, err);
     if (status == COSREL_OK)
         status = model_create(rt, entry->name, entry->version, entry->path, hash, &m, err);
     if (status == COSREL_OK)

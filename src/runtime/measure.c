@@ -314,8 +314,9 @@ static cosrel_status profile_model(profiling *p, cosrel_model *m, cosrel_error *
     const size_t row = (size_t)rt->costs.batch_count;
     bench_set sets[COST_BATCHES_MAX] = {{.model = NULL}};
     cost_cell *cells = calloc((size_t)rt->worker_count * row, sizeof *cells);
-    cosrel_status status = cells ? COSREL_OK
-                                 : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a profile");
+    if (!cells)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a profile");
+    cosrel_status status = COSREL_OK;
     for (int b = 0; b < batches && status == COSREL_OK; b++)
         status = set_init(&sets[b], m, rt->costs.batches[b], err);
     if (status == COSREL_OK) {

@@ -100,47 +100,52 @@ static void release_inputs(worker *w, size_t count)
     }
 }
 
-/* A string tensor as an array of pointers followed by the text. */
+/* A string tensor as an array of pointers followed by the text. `text` and `offsets` are scratch.
+ */
+static cosrel_status copy_strings(const OrtValue *value, size_t count, size_t text_bytes,
+                                  char *text, size_t *offsets, char *block, cosrel_error *err)
+{
+    const cosrel_status status = ort_check(
+        ort_api()->GetStringTensorContent(value, text, text_bytes, offsets, count), "strings", err);
+    if (status != COSREL_OK)
+        return status;
+    offsets[count] = text_bytes;
+    char **pointers = (char **)(void *)block;
+    char *at = block + count * sizeof(char *);
+    for (size_t k = 0; k < count; k++) {
+        const size_t length = offsets[k + 1] - offsets[k];
+        pointers[k] = at;
+        memcpy(at, text + offsets[k], length);
+        at[length] = '\0';
+        at += length + 1;
+    }
+    return COSREL_OK;
+}
+
 static cosrel_status look_strings(output_set *set, size_t i, cosrel_tensor *view, cosrel_error *err)
 {
-    const OrtApi *api = ort_api();
     const size_t count = view->bytes / sizeof(char *);
-    size_t text_bytes;
-    cosrel_status status = ort_check(api->GetStringTensorDataLength(set->values[i], &text_bytes),
-                                     "strings", err);
+    size_t text_bytes = 0;
+    cosrel_status status = ort_check(
+        ort_api()->GetStringTensorDataLength(set->values[i], &text_bytes), "strings", err);
     if (status != COSREL_OK)
         return status;
     size_t *offsets = calloc(count + 1, sizeof *offsets);
     char *text = malloc(text_bytes + 1);
     char *block = malloc(count * sizeof(char *) + text_bytes + count + 1);
-    if (!offsets || !text || !block) {
+    if (offsets && text && block)
+        status = copy_strings(set->values[i], count, text_bytes, text, offsets, block, err);
+    else
         status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for strings");
-        free(block);
-        block = NULL;
-    } else {
-        status = ort_check(
-            api->GetStringTensorContent(set->values[i], text, text_bytes, offsets, count),
-            "strings", err);
-    }
-    if (status == COSREL_OK) {
-        offsets[count] = text_bytes;
-        char **pointers = (char **)(void *)block;
-        char *at = block + count * sizeof(char *);
-        for (size_t k = 0; k < count; k++) {
-            const size_t length = offsets[k + 1] - offsets[k];
-            pointers[k] = at;
-            memcpy(at, text + offsets[k], length);
-            at[length] = '\0';
-            at += length + 1;
-        }
-        view->data = block;
-        set->strings[i] = block;
-    } else {
-        free(block);
-    }
     free(offsets);
     free(text);
-    return status;
+    if (status != COSREL_OK) {
+        free(block);
+        return status;
+    }
+    view->data = block;
+    set->strings[i] = block;
+    return COSREL_OK;
 }
 
 /* Each request's rows of output i. */

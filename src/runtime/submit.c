@@ -141,7 +141,7 @@ void cosrel_result_release(const cosrel_result *result)
 {
     if (!result)
         return;
-    slot *s = (slot *)((char *)(uintptr_t)result - offsetof(slot, result));
+    slot *s = (slot *)((char *)result - offsetof(slot, result));
     slot_give(s);
 }
 
@@ -175,7 +175,7 @@ cosrel_status cosrel_run(cosrel_runtime *rt, cosrel_model *model, const cosrel_t
                          size_t input_count, const cosrel_result **result, cosrel_error *err)
 {
     const cosrel_request request = {.inputs = inputs, .input_count = input_count};
-    cosrel_ticket ticket;
+    cosrel_ticket ticket = 0;
     *result = NULL;
     cosrel_status status = cosrel_submit(rt, model, &request, &ticket, err);
     if (status == COSREL_OK)
