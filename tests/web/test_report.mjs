@@ -131,6 +131,26 @@ const tests = {
         await close(page);
     },
 
+    async "equal work is decided by the tail of the tightest stream"() {
+        const data = sample({ seed: 2, seconds: 2, rounds: 1, policies: ["ort-1thread", "max-weight"] });
+        for (const r of data.runs) {
+            for (const m of Object.values(r.models)) if (m.deadline_miss_rate !== null) m.deadline_miss_rate = 0;
+        }
+        const first = async (most, p99) => {
+            data.runs.forEach((r, i) => {
+                r.normalized_throughput = most[i];
+                r.models.mobilenet_v2.p99_ms = p99[i];
+            });
+            const page = await open(data), name = (await rowsOf(page, "#overall"))[0].name;
+            await close(page);
+            return name;
+        };
+        assert.equal(await first([1.01, 1], [20, 10]), "max-weight");
+        assert.equal(await first([1.01, 1], [10, 20]), "ort-1thread");
+        assert.equal(await first([1.1, 1], [20, 10]), "ort-1thread");
+        assert.equal(await first([1, 1.1], [10, 20]), "max-weight");
+    },
+
     async "columns sort both ways, empty cells last"() {
         const data = sample({ seed: 3, seconds: 2, rounds: 2 });
         for (const r of data.runs) if (r.policy === "max-weight") r.cpu_seconds = null;

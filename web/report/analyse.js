@@ -48,6 +48,21 @@ function rank(a, b) {
     return (b.normalized?.median ?? -1) - (a.normalized?.median ?? -1);
 }
 
+// Work that differs by less than rounds of one policy do counts as equal (chosen); then the stream with the tightest
+// deadline decides, by its tail latency. Puts that policy first.
+const EQUAL_WORK = 0.02;
+
+function settleTie(policies, tight) {
+    const keeps = (p) => p.miss === null || p.miss.median <= MISS_LIMIT;
+    const p99 = (p) => p.perModel.get(tight)?.p99?.median;
+    const most = policies[0]?.normalized?.median;
+    const equal = policies.filter((p) => keeps(p) && isNumber(p99(p)) && p.normalized?.median >= (1 - EQUAL_WORK) * most);
+    if (!policies.length || !keeps(policies[0]) || !equal.length) return;
+    const best = equal.reduce((a, b) => (p99(b) < p99(a) ? b : a));
+    policies.splice(policies.indexOf(best), 1);
+    policies.unshift(best);
+}
+
 function analyse(raw) {
     const data = {
         ...raw, runs: list(raw.runs).filter((r) => r && typeof r === "object"), processors: list(raw.processors),
@@ -65,6 +80,7 @@ function analyse(raw) {
         if (isNumber(s.deadline_ms)) deadline.set(s.model, Math.min(s.deadline_ms, deadline.get(s.model) ?? Infinity));
     }
     const tight = models.filter((m) => deadline.has(m)).sort((a, b) => deadline.get(a) - deadline.get(b))[0];
+    if (tight !== undefined) settleTie(policies, tight);
     return {
         data, models, policies, streams, deadline, tight: tight ?? models[0] ?? null, best: policies[0] || null,
         base: policies.find((p) => p.name === "ort-default") || policies.find((p) => p.baseline) || null,

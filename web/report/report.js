@@ -89,7 +89,7 @@ function profileTable({ data, models, emulated }) {
         })));
 }
 
-function method({ data, rounds, policies }) {
+function method({ data, rounds, policies, deadline, tight }) {
     const { machine, workload } = data;
     const entry = (term, ...value) => [h("dt", null, term), h("dd", null, value)];
     const lines = (items) => h("ul", null, items.map((i) => h("li", null, i)));
@@ -114,7 +114,9 @@ function method({ data, rounds, policies }) {
             "and the greatest.",
             short.length > 0 && ` Fewer rounds were completed by ${short.join(", ")}.`),
         entry("Best", `First come the policies that miss at most ${percent(MISS_LIMIT)} of any model's deadlines, `,
-            "those with the highest normalized throughput first; then the others, fewest misses first."),
+            "those with the highest normalized throughput first; then the others, fewest misses first.",
+            deadline.size > 0 && ` Throughputs within ${percent(EQUAL_WORK)} of the highest count as equal: of ` +
+                `those the lowest p99 of ${tight} is best.`),
         entry("Normalized throughput",
             "The sum over the models of the rate reached divided by the rate of that model alone on all cores."),
         problems.length > 0 && entry("Problems", lines(problems)),
