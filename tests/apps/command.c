@@ -17,12 +17,21 @@
 
 enum { WORDS_MAX = 64 };
 
+static char scratch[64];
+
 void enter_scratch(const char *name)
 {
-    char path[256];
-    snprintf(path, sizeof path, "scratch-%s-XXXXXX", name);
-    assert_non_null(mkdtemp(path));
-    assert_int_equal(chdir(path), 0);
+    snprintf(scratch, sizeof scratch, "/tmp/cosrel-test-%s-XXXXXX", name);
+    assert_non_null(mkdtemp(scratch));
+    assert_int_equal(chdir(scratch), 0);
+}
+
+int leave_scratch(void **state)
+{
+    (void)state;
+    char line[128];
+    snprintf(line, sizeof line, "rm -rf '%s'", scratch);
+    return chdir("/") == 0 ? system(line) : -1;
 }
 
 static char *slurp(const char *path)

@@ -15,9 +15,11 @@ typedef struct command {
     char err_path[128];
 } command;
 
-/* A new empty folder below the build folder, named after `name`; the test's current folder from now
- * on. */
+/* A new empty folder below /tmp, named after `name`; the test's current folder from now on. */
 void enter_scratch(const char *name);
+
+/* Goes away from it and removes it; a group teardown. */
+int leave_scratch(void **state);
 
 /* Runs with the words of `line` (blanks separate) as arguments and waits. Free with command_free.
  */

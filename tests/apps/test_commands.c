@@ -403,5 +403,5 @@ int main(void)
         cmocka_unit_test(bench_names_missing_models),
         cmocka_unit_test(emulated_is_said_everywhere),
     };
-    return cmocka_run_group_tests(tests, prepare, NULL);
+    return cmocka_run_group_tests(tests, prepare, leave_scratch);
 }

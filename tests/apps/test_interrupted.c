@@ -160,5 +160,5 @@ int main(void)
         cmocka_unit_test(second_ctrl_c_kills),    cmocka_unit_test(killed_while_writing_models),
         cmocka_unit_test(killed_while_measuring),
     };
-    return cmocka_run_group_tests(tests, prepare, NULL);
+    return cmocka_run_group_tests(tests, prepare, leave_scratch);
 }

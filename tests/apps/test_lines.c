@@ -159,5 +159,5 @@ int main(void)
         cmocka_unit_test(overview),
         cmocka_unit_test(error_lines),
     };
-    return cmocka_run_group_tests(tests, enter, NULL);
+    return cmocka_run_group_tests(tests, enter, leave_scratch);
 }
