@@ -32,7 +32,7 @@ static int64_t known_cost_ns(const backend_session *session, int32_t batch)
     const emulated_session *s = (const emulated_session *)session;
     const table_row *row = table_find(s->spec->table, s->spec->table_processor, s->source->name,
                                       batch);
-    return row ? (int64_t)(row->latency_ms * 1e6) : 0;
+    return row ? table_service_ns(row) : 0;
 }
 
 static cosrel_status load(const device_spec *spec, model_source *source, backend_session **out,

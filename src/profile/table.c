@@ -418,6 +418,12 @@ const table_row *table_find(const device_table *t, const char *processor, const 
     return NULL;
 }
 
+int64_t table_service_ns(const table_row *row)
+{
+    const int64_t ns = llround(row->latency_ms * 1e6);
+    return ns > 0 ? ns : 1;
+}
+
 int64_t table_energy_uj(const table_row *row)
 {
     if (row->energy_mj >= 0)
@@ -531,7 +537,7 @@ int table_fill(const device_table *t, const char *model, const char *const *proc
             *cell = (cost_cell){0};
             if (!row)
                 continue;
-            cell->service_ns = llround(row->latency_ms * 1e6);
+            cell->service_ns = table_service_ns(row);
             if (cell->service_ns < 1)
                 cell->service_ns = 1; /* 0 would mean that it cannot run */
             cell->energy_uj = table_energy_uj(row);

@@ -54,6 +54,9 @@ const table_row *table_find(const device_table *t, const char *processor, const 
 const char *const *table_processors(const device_table *t, size_t *count);
 const char *const *table_models(const device_table *t, size_t *count);
 
+/* The row's time of one run in nanoseconds; at least 1, since 0 means that it cannot run. */
+int64_t table_service_ns(const table_row *row);
+
 /* The row's energy in microjoule: the energy column, else power x latency, else 0. */
 int64_t table_energy_uj(const table_row *row);
 

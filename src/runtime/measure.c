@@ -115,7 +115,7 @@ static int64_t known_ns(const cosrel_model *m, const worker *w, int32_t batch)
     const device_table *profile = m->rt->profile;
     const char *processor = m->rt->devices->specs[w->device].name;
     const table_row *row = profile ? table_find(profile, processor, m->name, batch) : NULL;
-    return row ? (int64_t)(row->latency_ms * 1e6) : 0;
+    return row ? table_service_ns(row) : 0;
 }
 
 static void fill_known(const cosrel_model *m, const worker *w, cost_cell *cells)

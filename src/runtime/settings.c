@@ -11,6 +11,8 @@
 /* Chosen: enough for a busy edge server, and a pool that stays below a megabyte. */
 enum { REQUESTS_DEFAULT = 1024, REQUESTS_MAX = 1 << 20 };
 static const int64_t RUN_LIMIT_DEFAULT_NS = INT64_C(10000000000);
+/* Eleven days are as good as never, and leave room to multiply. */
+static const int64_t TIME_MAX_NS = INT64_C(1000000000000000);
 static const int64_t RETRY_DEFAULT_NS = INT64_C(5000000000);
 
 typedef struct option_entry {
@@ -200,6 +202,8 @@ static cosrel_status take_time(const settings *s, const char *key, int64_t optio
     if (!(file_ms >= 0 && file_ms <= 1e9))
         return error_set(err, COSREL_INVALID_FILE,
                          "%s: key '%s_ms': %g is not between 0 and 1e9 ms", s->path, key, file_ms);
+    if (option_ns > TIME_MAX_NS)
+        option_ns = TIME_MAX_NS;
     *out = option_ns ? option_ns : file_ms > 0 ? (int64_t)(file_ms * 1e6) : fallback_ns;
     return COSREL_OK;
 }

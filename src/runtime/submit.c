@@ -40,6 +40,12 @@ static cosrel_status take_inputs(slot *s, const cosrel_model *m, const cosrel_re
     return COSREL_OK;
 }
 
+/* Never overflows: what lies beyond the clock's end is never. */
+static int64_t later(int64_t now_ns, int64_t by_ns)
+{
+    return by_ns > SCHED_NEVER - now_ns ? SCHED_NEVER : now_ns + by_ns;
+}
+
 static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *request,
                            cosrel_error *err)
 {
@@ -48,7 +54,7 @@ static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *re
     pthread_mutex_lock(&rt->lock);
     const int64_t now_ns = clock_now_ns();
     cosrel_status status = rt->closing ? COSREL_CLOSED : COSREL_OK;
-    s->deadline_ns = request->deadline_ns > 0 ? now_ns + request->deadline_ns : SCHED_NEVER;
+    s->deadline_ns = request->deadline_ns > 0 ? later(now_ns, request->deadline_ns) : SCHED_NEVER;
     s->result.submitted_ns = now_ns;
     s->state = SLOT_WAITING;
     const sched_arrival arrival = {.model = m->index,
@@ -120,7 +126,7 @@ cosrel_status cosrel_wait(cosrel_runtime *rt, cosrel_ticket ticket, int64_t time
     slot *s = slot_of_ticket(rt, ticket);
     if (!s || s->done)
         return COSREL_NOT_FOUND;
-    const int64_t end_ns = timeout_ns > 0 ? clock_now_ns() + timeout_ns : 0;
+    const int64_t end_ns = timeout_ns > 0 ? later(clock_now_ns(), timeout_ns) : 0;
     if (timeout_ns == 0 ? atomic_load(&s->answered) == 0
                         : !spin_for(s, atomic_load(&s->model->fastest_ns))) {
         atomic_store(&s->sleeping, 1);

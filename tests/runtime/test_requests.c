@@ -60,6 +60,25 @@ static void test_one_request(void **state)
     cosrel_runtime_close(rt);
 }
 
+static void test_times_at_the_end_of_the_clock(void **state)
+{
+    (void)state;
+    cosrel_runtime *rt = open_tiny();
+    float x[] = {1, 2, 3, 4};
+    const cosrel_tensor input = fixture_floats(one_row, 2, x);
+    const cosrel_request request = {
+        .inputs = &input, .input_count = 1, .deadline_ns = INT64_MAX, .priority = INT32_MAX};
+    cosrel_ticket ticket;
+    const cosrel_result *r;
+    cosrel_error err;
+    assert_int_equal(cosrel_submit(rt, fixture_model(rt, "add"), &request, &ticket, &err),
+                     COSREL_OK);
+    assert_int_equal(cosrel_wait(rt, ticket, INT64_MAX, &r), COSREL_OK);
+    assert_int_equal(r->status, COSREL_OK);
+    cosrel_result_release(r);
+    cosrel_runtime_close(rt);
+}
+
 static void test_what_a_model_takes(void **state)
 {
     (void)state;
@@ -528,6 +547,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_one_request),
+        cmocka_unit_test(test_times_at_the_end_of_the_clock),
         cmocka_unit_test(test_what_a_model_takes),
         cmocka_unit_test(test_inputs_by_name),
         cmocka_unit_test(test_wrong_inputs),
