@@ -29,6 +29,8 @@ typedef struct walk {
     double step_s;
     int64_t step_start_ns;
     json_t *notes;
+    cosrel_status failed; /* the first policy that could not be run; the others go on */
+    cosrel_error why;
 } walk;
 
 static void tick(void *user)
@@ -122,27 +124,38 @@ static void note_problem(walk *w, const json_t *run)
     json_array_append_new(w->notes, json_string(text));
 }
 
-static cosrel_status measure_round(walk *w, int round, json_t *runs, cosrel_error *err)
+static void note_failure(walk *w, const char *policy, cosrel_status status, const cosrel_error *why)
 {
-    cosrel_status status = COSREL_OK;
+    char text[sizeof why->text + 80];
+    snprintf(text, sizeof text, "%.60s could not be run: %s", policy, why->text);
+    json_array_append_new(w->notes, json_string(text));
+    if (w->failed == COSREL_OK) {
+        w->failed = status;
+        w->why = *why;
+    }
+}
+
+static void measure_round(walk *w, int round, json_t *runs)
+{
     const bench_measure *m = w->m;
-    for (int i = 0; i < m->plan->count && status == COSREL_OK && !interrupt_seen(); i++) {
+    for (int i = 0; i < m->plan->count && !interrupt_seen(); i++) {
         const bench_policy *policy =
             &m->plan->policies[bench_plan_at(m->plan, round - 1, m->rounds, i)];
         json_t *run = NULL;
+        cosrel_error why = {""};
         snprintf(w->what, sizeof w->what, "round %d of %d: %.60s", round, m->rounds, policy->spec);
         begin_step(w, m->job->seconds + m->job->warmup_s);
-        if (policy->baseline)
-            status = run_child(w, policy->spec, NULL, round, &run, err);
-        else
-            status = run_policy(w, policy->spec, round, &run, err);
-        if (status == COSREL_OK && run) {
+        const cosrel_status status = policy->baseline
+                                         ? run_child(w, policy->spec, NULL, round, &run, &why)
+                                         : run_policy(w, policy->spec, round, &run, &why);
+        if (status != COSREL_OK) {
+            note_failure(w, policy->spec, status, &why);
+        } else if (run) {
             note_problem(w, run);
             json_array_append_new(runs, run);
         }
         w->done_s += m->job->seconds + m->job->warmup_s;
     }
-    return status;
 }
 
 static void note_other_load(const other_load *before, json_t *notes)
@@ -175,7 +188,7 @@ cosrel_status bench_measure_all(const bench_measure *m, json_t *notes, json_t **
     for (int round = 1; round <= m->rounds && status == COSREL_OK && !interrupt_seen(); round++) {
         status = measure_alone(&w, round, alone, err);
         if (status == COSREL_OK)
-            status = measure_round(&w, round, runs, err);
+            measure_round(&w, round, runs);
     }
     note_other_load(&before, notes);
     *results = json_pack("{s:o, s:o}", "alone", bench_json_alone(alone), "runs", runs);
@@ -186,6 +199,7 @@ cosrel_status bench_measure_all(const bench_measure *m, json_t *notes, json_t **
     if (status != COSREL_OK) {
         json_decref(*results);
         *results = NULL;
+        return status;
     }
-    return status;
+    return w.failed == COSREL_OK ? COSREL_OK : error_set(err, w.failed, "%s", w.why.text);
 }

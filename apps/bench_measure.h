@@ -22,7 +22,8 @@ typedef struct bench_measure {
 
 /* {"alone": {...}, "runs": [...]}, complete or, after Ctrl-C, as far as it came; runs are
  * normalized. Sentences about what went wrong on the way are added to `notes`. Owned by the caller.
- */
+ * A policy that cannot be run is left out and the others go on: then the results are there, and the
+ * status is its failure. Any other failure leaves *results NULL. */
 COSREL_CHECKED cosrel_status bench_measure_all(const bench_measure *m, json_t *notes,
                                                json_t **results, cosrel_error *err);
 

@@ -226,10 +226,10 @@ static int measure(bench *b)
     cosrel_error err = {""};
     json_t *results;
     progress_begin(&b->shown, "bench", b->v->open.quiet);
-    cosrel_status status = bench_measure_all(&m, b->notes, &results, &err);
+    const cosrel_status measured = bench_measure_all(&m, b->notes, &results, &err);
     progress_end(&b->shown);
-    if (status != COSREL_OK)
-        return cli_fail(b->call->command, status, &err);
+    if (!results)
+        return cli_fail(b->call->command, measured, &err);
     const size_t runs = json_array_size(json_object_get(results, "runs"));
     const size_t wanted = (size_t)b->v->rounds * (size_t)b->plan.count;
     char text[96];
@@ -237,11 +237,15 @@ static int measure(bench *b)
     if (interrupt_seen())
         json_array_append_new(b->notes, json_string(text));
     print_results(b, results);
+    cosrel_error unwritten = {""};
+    cosrel_status written = COSREL_OK;
     if (b->v->report)
-        status = write_report(b, results, &err);
+        written = write_report(b, results, &unwritten);
     json_decref(results);
-    if (status != COSREL_OK)
-        return cli_fail(b->call->command, status, &err);
+    if (written != COSREL_OK)
+        return cli_fail(b->call->command, written, &unwritten);
+    if (measured != COSREL_OK)
+        return cli_fail(b->call->command, measured, &err);
     if (interrupt_seen()) {
         cli_say(b->call->command, "%s", text);
         return CLI_FAILED;

@@ -146,6 +146,59 @@ static void killed_while_measuring(void **state)
     command_free(&c);
 }
 
+/* The process that `parent` started and whose command line holds `word`; 0: none now. */
+static pid_t child_with(pid_t parent, const char *word)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)parent, (int)parent);
+    FILE *children = fopen(path, "rb");
+    int child = 0;
+    while (children && fscanf(children, "%d", &child) == 1) {
+        char line[1024] = "";
+        snprintf(path, sizeof path, "/proc/%d/cmdline", child);
+        FILE *f = fopen(path, "rb");
+        const size_t bytes = f ? fread(line, 1, sizeof line - 1, f) : 0;
+        if (f)
+            fclose(f);
+        for (size_t i = 0; i < bytes; i++)
+            line[i] = line[i] ? line[i] : ' ';
+        if (strstr(line, word)) {
+            fclose(children);
+            return child;
+        }
+    }
+    if (children)
+        fclose(children);
+    return 0;
+}
+
+/* A baseline runs in a process of its own: its end is told, and the other policies' results stay.
+ */
+static void one_policy_dies(void **state)
+{
+    (void)state;
+    command c = command_started(
+        "bench --models models --policies ort-nospin,min-min --seconds 3 --rounds 1 "
+        "--profile-cell-ms 2 --cache-folder cache --json");
+    pid_t child = 0;
+    for (int i = 0; i < 60000 && !child; i++) {
+        nap_ms(1);
+        child = child_with(c.pid, "ort-nospin");
+    }
+    assert_true(child > 0);
+    kill(child, SIGKILL);
+    command_wait(&c);
+    expect_rc(&c, 1);
+    assert_non_null(strstr(c.err, "ort-nospin"));
+    json_t *json = command_json(&c);
+    const json_t *runs = json_object_get(json, "runs");
+    assert_int_equal(json_array_size(runs), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(runs, 0), "policy")),
+                        "min-min");
+    json_decref(json);
+    command_free(&c);
+}
+
 static int prepare(void **state)
 {
     (void)state;
@@ -158,7 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ctrl_c_keeps_results),   cmocka_unit_test(ctrl_c_while_preparing),
         cmocka_unit_test(second_ctrl_c_kills),    cmocka_unit_test(killed_while_writing_models),
-        cmocka_unit_test(killed_while_measuring),
+        cmocka_unit_test(killed_while_measuring), cmocka_unit_test(one_policy_dies),
     };
     return cmocka_run_group_tests(tests, prepare, leave_scratch);
 }
