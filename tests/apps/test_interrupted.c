@@ -146,7 +146,8 @@ static void killed_while_measuring(void **state)
     command_free(&c);
 }
 
-/* The process that `parent` started and whose command line holds `word`; 0: none now. */
+/* The process that `parent` started and whose command line holds `word`; 0: none now. One that has
+ * just been forked still has its parent's command line: it is not meant. */
 static pid_t child_with(pid_t parent, const char *word)
 {
     char path[64];
@@ -162,7 +163,7 @@ static pid_t child_with(pid_t parent, const char *word)
             fclose(f);
         for (size_t i = 0; i < bytes; i++)
             line[i] = line[i] ? line[i] : ' ';
-        if (strstr(line, word)) {
+        if (strstr(line, "bench-child") && strstr(line, word)) {
             fclose(children);
             return child;
         }
