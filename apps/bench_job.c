@@ -64,6 +64,7 @@ static cosrel_status resolve(bench_job *job, const repository *found, const char
     for (uint32_t i = 0; i < streams; i++) {
         const char *name = job->work->streams[i].model;
         int m = 0;
+        /* NOLINTNEXTLINE: every model below model_count has a name */
         while (m < job->model_count && strcmp(job->models[m].name, name) != 0)
             m++;
         job->stream_models[i] = m;

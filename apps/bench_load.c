@@ -362,7 +362,7 @@ cosrel_status bench_load(cosrel_runtime *rt, bench_run *run, bool *counted, cosr
     }
     if (status == COSREL_OK)
         status = drive(&l, counted, err);
-    for (int i = 0; i < l.client_count; i++) {
+    for (int i = 0; l.clients && i < l.client_count; i++) {
         free(l.clients[i].asks);
         free(l.clients[i].tickets);
     }

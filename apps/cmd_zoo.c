@@ -93,7 +93,7 @@ static int write_models(const cli_command *command, const char *folder,
     int64_t total = 0;
     int64_t done = 0;
     for (size_t i = 0; i < count; i++)
-        total += entries[i]->params_published;
+        total += entries[i]->params_published; /* NOLINT: those that are unknown were refused */
     progress shown;
     progress_begin(&shown, "zoo", v->quiet);
     int status = CLI_DONE;
@@ -124,7 +124,7 @@ static int run_selected(const cli_command *command, const char *folder, const zo
     for (size_t i = 0; i < count && status == CLI_DONE; i++) {
         entries[i] = names ? zoo_find(names[i]) : zoo_at(i);
         if (!entries[i])
-            status = unknown_model(command, names[i]);
+            status = unknown_model(command, names ? names[i] : "");
     }
     cosrel_error err = {""};
     if (status == CLI_DONE) {

@@ -294,7 +294,7 @@ cosrel_status ort_baseline_run(const ort_baseline *kind, const bench_job *job, c
     *counted = false;
     pthread_mutex_init(&b.lock, NULL);
     const size_t client_count = count_clients(job);
-    client *clients = calloc(client_count, sizeof *clients);
+    client *clients = calloc(client_count + 1, sizeof *clients);
     cosrel_status status = clients ? open_all(&b, err)
                                    : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for clients");
     if (status == COSREL_OK)

@@ -3,6 +3,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#undef error_set /* the analyser's view of it, see error.h */
+
 cosrel_status error_set(cosrel_error *err, cosrel_status status, const char *format, ...)
 {
     if (err) {

@@ -24,7 +24,8 @@ static cosrel_status open_regular(const char *path, int *fd, struct stat *info, 
     return COSREL_OK;
 }
 
-cosrel_status file_read(const char *path, size_t max_bytes, char **data, size_t *bytes, cosrel_error *err)
+cosrel_status file_read(const char *path, size_t max_bytes, char **data, size_t *bytes,
+                        cosrel_error *err)
 {
     int fd;
     struct stat info;
@@ -35,8 +36,8 @@ cosrel_status file_read(const char *path, size_t max_bytes, char **data, size_t 
     const size_t size = (size_t)info.st_size;
     if (size > max_bytes) {
         close(fd);
-        return error_set(err, COSREL_INVALID_FILE, "%s: has %zu bytes; at most %zu are accepted here", path,
-                         size, max_bytes);
+        return error_set(err, COSREL_INVALID_FILE,
+                         "%s: has %zu bytes; at most %zu are accepted here", path, size, max_bytes);
     }
     buffer = malloc(size + 1);
     if (!buffer) {
@@ -55,7 +56,8 @@ cosrel_status file_read(const char *path, size_t max_bytes, char **data, size_t 
     close(fd);
     if (got != size) {
         free(buffer);
-        return error_set(err, COSREL_IO, "%s: reading stopped after %zu of %zu bytes", path, got, size);
+        return error_set(err, COSREL_IO, "%s: reading stopped after %zu of %zu bytes", path, got,
+                         size);
     }
     buffer[size] = '\0';
     *data = buffer;
@@ -126,7 +128,8 @@ cosrel_status file_save_begin(file_save *save, const char *path, cosrel_error *e
 cosrel_status file_save_commit(file_save *save, cosrel_error *err)
 {
     cosrel_status status = COSREL_OK;
-    bool ok = fflush(save->stream) == 0 && !ferror(save->stream) && fsync(fileno(save->stream)) == 0;
+    bool ok = fflush(save->stream) == 0 && !ferror(save->stream) &&
+              fsync(fileno(save->stream)) == 0;
     int why = errno;
     if (fclose(save->stream) != 0) {
         why = ok ? errno : why;
@@ -165,10 +168,12 @@ cosrel_status file_make_folder(const char *path, cosrel_error *err)
         const char end = *at;
         *at = '\0';
         struct stat info;
-        if (mkdir(copy, 0755) != 0 && (errno != EEXIST || stat(copy, &info) != 0 || !S_ISDIR(info.st_mode))) {
+        if (mkdir(copy, 0755) != 0 &&
+            (errno != EEXIST || stat(copy, &info) != 0 || !S_ISDIR(info.st_mode))) {
             const int why = errno;
             free(copy);
-            return error_set(err, COSREL_IO, "%s: the folder cannot be made: %s", path, strerror(why));
+            return error_set(err, COSREL_IO, "%s: the folder cannot be made: %s", path,
+                             strerror(why));
         }
         if (end == '\0')
             break;
@@ -187,6 +192,7 @@ char *file_join(const char *folder, const char *name)
         return NULL;
     memcpy(path, folder, a);
     path[a] = '/';
-    memcpy(path + a + 1, name, b + 1);
+    memcpy(path + a + 1, name, b);
+    path[a + 1 + b] = '\0';
     return path;
 }

@@ -119,7 +119,8 @@ static graph_value add_attention(graph *g, graph_value narrow, graph_value wide,
     const graph_value values = split_heads(g, layer_linear(g, wide, INNER), forward);
     graph_value scores = layer_matmul(g, queries, keys);
     graph_kind kind = graph_kind_of(g, scores);
-    const graph_value scale = graph_number(g, (float)sqrt(INNER / HEADS));
+    const int head_size = INNER / HEADS;
+    const graph_value scale = graph_number(g, sqrtf((float)head_size));
     scores = graph_node(g, "Div", (graph_value[]){scores, scale}, 2, kind);
     scores = layer_add(g, scores, mask);
     /* A weighted mean has at most the mean square of what it is taken over; layer_matmul multiplies
