@@ -11,6 +11,10 @@
 #include "runtime/parts.h"
 
 enum { SAMPLES_MAX = 64, FIRST_RUNS = 3 };
+/* The median of three bears one run that others interrupted, which a short cell may consist of.
+ * Runs longer than any time slice are not doubted. */
+enum { RUNS_MIN = 3 };
+static const int64_t OUTLIER_MAX_NS = INT64_C(100000000);
 /* At load: enough for a first estimate, little enough that thirty models load at once (chosen). */
 static const int64_t FIRST_CELL_NS = INT64_C(60000000);
 /* Where nothing could be tried: what a mid-sized network takes (chosen); the first requests correct
@@ -83,7 +87,8 @@ static int compare_times(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* One warming run, then runs for about cell_ns, at least one and at most runs_max: their median. */
+/* One warming run, then runs for about cell_ns, at least one (three where they are short) and at
+ * most runs_max: their median. */
 static cosrel_status time_cell(bench_set *set, backend_session *session, int32_t batch,
                                int64_t cell_ns, int runs_max, cost_cell *cell, cosrel_error *err)
 {
@@ -93,7 +98,8 @@ static cosrel_status time_cell(bench_set *set, backend_session *session, int32_t
     cosrel_status status = set_run(set, session, batch, &took_ns, err);
     const int64_t end_ns = clock_now_ns() + cell_ns;
     while (status == COSREL_OK && runs < runs_max &&
-           (runs == 0 || clock_now_ns() + took_ns / 2 < end_ns)) {
+           (runs == 0 || (runs < RUNS_MIN && took_ns < OUTLIER_MAX_NS) ||
+            clock_now_ns() + took_ns / 2 < end_ns)) {
         status = set_run(set, session, batch, &took_ns, err);
         times[runs++] = took_ns;
     }

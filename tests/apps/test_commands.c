@@ -235,7 +235,7 @@ static void bench(void **state)
     command c = command_run(
         "bench --models models --policies "
         "ort-default,ort-nospin,ort-1thread,ort-globalpool,min-min,"
-        "single:cpu0 --seconds 0.3 --rounds 2 --profile-cell-ms 2 --cache-folder cache --json");
+        "single:cpu0 --seconds 1 --rounds 2 --profile-cell-ms 20 --cache-folder cache --json");
     expect_rc(&c, 0);
     json_t *json = command_json(&c);
     json_t *alone = json_object_get(json, "alone");
