@@ -56,6 +56,7 @@ void core_look(sched_core *core, request_class class, uint64_t held)
     sched_view *v = &core->view;
     const uint64_t blocked = expand_conflicts(core, core->running);
     v->now_ns = core->now_ns;
+    v->model_count = core->model_count;
     v->can = core_can(core, class);
     v->queue = &core->classes[class];
     v->up = core->up;
@@ -122,10 +123,10 @@ static cosrel_status take_memory(sched_core *core, cosrel_error *err)
     bool ok = core->model_names && core->can_foreground && core->can_background && core->requests;
     for (int c = 0; c < CLASS_COUNT; c++)
         ok &= class_queue_init(&core->classes[c], core->model_max) == COSREL_OK;
+    ok &= rates_init(&core->rates, core->model_max) == COSREL_OK;
     if (!ok)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the scheduler");
-    for (uint32_t i = 0; i < core->requests_max; i++)
-        core->requests[i].next = i + 1 < core->requests_max ? i + 1 : REQUEST_NONE;
+    core->free_head = REQUEST_NONE;
     return COSREL_OK;
 }
 
@@ -140,6 +141,7 @@ static void init_view(sched_core *core)
                               .families = core->families,
                               .ready_ns = core->ready_ns,
                               .requests = core->requests,
+                              .rates = &core->rates,
                               .random = &core->random};
     core_look(core, CLASS_NORMAL, 0);
 }
@@ -203,6 +205,7 @@ void sched_core_free(sched_core *core)
     free(core->can_foreground);
     free(core->can_background);
     free(core->requests);
+    rates_deinit(&core->rates);
     for (int c = 0; c < CLASS_COUNT; c++)
         class_queue_deinit(&core->classes[c]);
     free(core);

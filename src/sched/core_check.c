@@ -89,6 +89,8 @@ void sched_core_check(const sched_core *core)
     for (int c = 0; c < CLASS_COUNT; c++)
         check_class(core, c, &t);
     check_runs(core, &t);
+    CHECK(core->fresh <= core->requests_max);
+    t.free = core->requests_max - core->fresh;
     for (uint32_t i = core->free_head; i != REQUEST_NONE; i = core->requests[i].next) {
         CHECK(core->requests[i].state == REQUEST_FREE);
         CHECK(++t.free <= core->requests_max);
@@ -100,7 +102,8 @@ void sched_core_check(const sched_core *core)
         CHECK(++t.dropping <= core->requests_max);
     }
     CHECK(core->drop_tail == last);
-    for (uint32_t i = 0; i < core->requests_max; i++) {
+    states.free = core->requests_max - core->fresh;
+    for (uint32_t i = 0; i < core->fresh; i++) {
         const uint8_t state = core->requests[i].state;
         states.free += state == REQUEST_FREE;
         states.waiting += state == REQUEST_WAITING;

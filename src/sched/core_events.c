@@ -113,6 +113,18 @@ void sched_core_model_changed(sched_core *core, int64_t now_ns, int model)
  * --------------------------------------------------------------------------------------------------
  */
 
+/* Requests that were never used come after those that were given back, so that the memory of a
+ * large limit is touched only when it is needed. */
+static uint32_t take_free(sched_core *core)
+{
+    core->used++;
+    if (core->free_head == REQUEST_NONE)
+        return core->fresh++;
+    const uint32_t index = core->free_head;
+    core->free_head = core->requests[index].next;
+    return index;
+}
+
 cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns, const sched_arrival *arrival,
                                 sched_id *id)
 {
@@ -124,13 +136,11 @@ cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns, const sched_ar
         return COSREL_INVALID_ARGUMENT;
     if (core_can(core, class)[model] == 0)
         return COSREL_UNAVAILABLE;
-    if (core->free_head == REQUEST_NONE || sched_core_waiting(core, model) >= core->queue_len_max)
+    if (core->used == core->requests_max || sched_core_waiting(core, model) >= core->queue_len_max)
         return COSREL_QUEUE_FULL;
     core_set_now(core, now_ns);
-    const uint32_t index = core->free_head;
+    const uint32_t index = take_free(core);
     sched_request *r = &core->requests[index];
-    core->free_head = r->next;
-    core->used++;
     /* A generation is never 0, so an id is not. */
     const uint32_t generation = r->generation == UINT32_MAX ? 1 : r->generation + 1;
     *r = (sched_request){.arrived_ns = core->now_ns,
@@ -141,6 +151,7 @@ cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns, const sched_ar
                          .model = model,
                          .class = (uint8_t) class};
     enqueue(core, index);
+    rates_arrive(&core->rates, core->now_ns, model);
     *id = core_id(core, index);
     if (core->policy->arrive) {
         core_look(core, class, 0);

@@ -42,13 +42,16 @@ struct sched_core {
 
     /* Requests. */
     sched_request *requests;
-    uint32_t free_head;
-    uint32_t used; /* waiting, running or dropping */
+    uint32_t free_head; /* of those that were used before */
+    uint32_t fresh;     /* from here on: never used */
+    uint32_t used;      /* waiting, running or dropping */
     uint64_t next_sequence;
     class_queue classes[CLASS_COUNT];
     uint32_t waiting;
     uint32_t deadlines_waiting; /* waiting requests that have one */
     uint32_t drop_head, drop_tail;
+
+    arrival_rates rates;
 
     /* Deciding. */
     const sched_policy *policy;

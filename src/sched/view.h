@@ -14,12 +14,14 @@
 #include "profile/cost.h"
 #include "sched/policy.h"
 #include "sched/queue.h"
+#include "sched/rates.h"
 
 struct sched_view {
     int64_t now_ns;
     const cost_table *costs;
     int processor_count;
     int model_max;
+    int model_count;
     uint32_t request_max;
     const sched_processor *processors;
     const uint64_t
@@ -34,6 +36,7 @@ struct sched_view {
     bool lower_wait;        /* lower classes have waiting requests: what is held matters */
     const class_queue *queue;
     const sched_request *requests;
+    const arrival_rates *rates;
     rng *random; /* the policy's stream */
 };
 
