@@ -4,11 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/csv.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "base/text.h"
 
-enum { TABLE_BYTES_MAX = 64 << 20, FIELDS_MAX = 256 };
+enum { TABLE_BYTES_MAX = 64 << 20 };
 
 /* More than 11 days for one run, or a megajoule, is a mistake in the units, and would overflow
  * nanoseconds or microjoule. */
@@ -46,130 +47,37 @@ struct device_table {
     size_t model_count;
 };
 
-/* Reads records from text that it changes: fields are unquoted where they stand. */
-typedef struct reader {
-    const char *name;
-    char *at;
-    char *end;           /* *end == '\0' */
-    int64_t line;        /* of the next character */
-    int64_t record_line; /* where the present record began */
-    char *fields[FIELDS_MAX];
-    size_t count;
-} reader;
-
-static cosrel_status wrong(const reader *r, cosrel_error *err, const char *what)
+static cosrel_status bad_number(const csv_reader *r, const size_t *place, column c,
+                                const char *expected, cosrel_error *err)
 {
-    return error_set(err, COSREL_INVALID_FILE, "%s:%lld: %s", r->name, (long long)r->record_line,
-                     what);
+    return csv_wrong(r, place[c], err, "%s is '%.40s'; expected %s", column_names[c],
+                     r->fields[place[c]], expected);
 }
 
-/* A quoted field from after its opening quote to after its closing one; NULL if there is none. */
-static char *unquote(reader *r)
+static cosrel_status read_numbers(const csv_reader *r, const size_t place[COLUMN_COUNT],
+                                  table_row *row, cosrel_error *err)
 {
-    char *to = r->at;
-    for (;;) {
-        if (r->at == r->end)
-            return NULL;
-        if (*r->at == '"') {
-            if (r->at[1] != '"')
-                break;
-            r->at++;
-        }
-        r->line += *r->at == '\n';
-        *to++ = *r->at++;
-    }
-    r->at++;
-    return to;
-}
-
-/* One field and the separator after it; *last: it ended its record. */
-static cosrel_status read_field(reader *r, bool *last, cosrel_error *err)
-{
-    if (r->count == FIELDS_MAX)
-        return wrong(r, err, "has more than 256 fields");
-    char *end;
-    if (*r->at == '"') {
-        r->fields[r->count++] = ++r->at;
-        end = unquote(r);
-        if (!end)
-            return wrong(r, err,
-                         "a quoted field is not closed: expected '\"' before the end of the file");
-    } else {
-        r->fields[r->count++] = r->at;
-        r->at += strcspn(r->at, ",\r\n\"");
-        end = r->at;
-    }
-    const char separator = *r->at;
-    const bool crlf = separator == '\r' && (r->at[1] == '\n' || r->at + 1 == r->end);
-    if (separator != ',' && separator != '\n' && !crlf && r->at != r->end) {
-        return wrong(
-            r, err,
-            separator == '"'
-                ? "a quote inside a field: the field must be quoted, with \"\" for the quote"
-                : "expected ',' or the end of the line after a field");
-    }
-    *last = separator != ',';
-    r->line += *last;
-    if (r->at != r->end)
-        r->at += 1 + (crlf && r->at[1] == '\n');
-    *end = '\0';
-    return COSREL_OK;
-}
-
-/* The next record that is not blank; count == 0 at the end of the text. */
-static cosrel_status read_record(reader *r, cosrel_error *err)
-{
-    do {
-        r->count = 0;
-        r->record_line = r->line;
-        if (r->at == r->end)
-            return COSREL_OK;
-        for (bool last = false; !last;) {
-            const cosrel_status status = read_field(r, &last, err);
-            if (status != COSREL_OK)
-                return status;
-        }
-    } while (r->count == 1 && r->fields[0][0] == '\0');
-    return COSREL_OK;
-}
-
-static cosrel_status read_header(reader *r, size_t place[COLUMN_COUNT], cosrel_error *err)
-{
-    const cosrel_status status = read_record(r, err);
-    if (status != COSREL_OK)
-        return status;
-    for (int c = 0; c < COLUMN_COUNT; c++) {
-        size_t found = SIZE_MAX;
-        for (size_t i = 0; i < r->count; i++) {
-            if (strcmp(r->fields[i], column_names[c]) != 0)
-                continue;
-            if (found != SIZE_MAX) {
-                return error_set(err, COSREL_INVALID_FILE,
-                                 "%s:%lld: the header names the column '%s' twice", r->name,
-                                 (long long)r->record_line, column_names[c]);
-            }
-            found = i;
-        }
-        if (found == SIZE_MAX) {
-            return error_set(err, COSREL_INVALID_FILE,
-                             "%s:%lld: the header has no column '%s'; expected "
-                             "device,processor,model,precision,framework,"
-                             "batch,latency_ms,power_w,energy_mj,source",
-                             r->name, (long long)r->record_line, column_names[c]);
-        }
-        place[c] = found;
+    char *const *f = r->fields;
+    int64_t batch;
+    if (!text_to_int64(f[place[BATCH]], &batch) || batch < 1 || batch > INT32_MAX)
+        return bad_number(r, place, BATCH, "a whole number from 1", err);
+    row->batch = (int32_t)batch;
+    if (!text_to_double(f[place[LATENCY]], &row->latency_ms) || row->latency_ms <= 0 ||
+        row->latency_ms > NUMBER_MAX)
+        return bad_number(r, place, LATENCY, "milliseconds above 0 and up to 1e9", err);
+    double *const optional[] = {&row->power_w, &row->energy_mj};
+    for (int i = 0; i < 2; i++) {
+        const column c = i == 0 ? POWER : ENERGY;
+        const char *text = f[place[c]];
+        if (text[0] == '\0')
+            continue;
+        if (!text_to_double(text, optional[i]) || *optional[i] < 0 || *optional[i] > NUMBER_MAX)
+            return bad_number(r, place, c, "nothing or a number from 0 to 1e9", err);
     }
     return COSREL_OK;
 }
 
-static cosrel_status bad_number(const reader *r, column c, const char *text, const char *expected,
-                                cosrel_error *err)
-{
-    return error_set(err, COSREL_INVALID_FILE, "%s:%lld: %s is '%.40s'; expected %s", r->name,
-                     (long long)r->record_line, column_names[c], text, expected);
-}
-
-static cosrel_status read_row(const reader *r, const size_t place[COLUMN_COUNT], table_row *row,
+static cosrel_status read_row(const csv_reader *r, const size_t place[COLUMN_COUNT], table_row *row,
                               cosrel_error *err)
 {
     char *const *f = r->fields;
@@ -181,27 +89,12 @@ static cosrel_status read_row(const reader *r, const size_t place[COLUMN_COUNT],
                        .power_w = NAN,
                        .energy_mj = NAN,
                        .source = f[place[SOURCE]]};
-    if (row->processor[0] == '\0' || row->model[0] == '\0')
-        return wrong(r, err,
-                     row->model[0] ? "processor is empty; expected a name"
-                                   : "model is empty; expected a name");
-    int64_t batch;
-    if (!text_to_int64(f[place[BATCH]], &batch) || batch < 1 || batch > INT32_MAX)
-        return bad_number(r, BATCH, f[place[BATCH]], "a whole number from 1", err);
-    row->batch = (int32_t)batch;
-    if (!text_to_double(f[place[LATENCY]], &row->latency_ms) || row->latency_ms <= 0 ||
-        row->latency_ms > NUMBER_MAX)
-        return bad_number(r, LATENCY, f[place[LATENCY]], "milliseconds above 0 and up to 1e9", err);
-    double *const optional[] = {&row->power_w, &row->energy_mj};
     for (int i = 0; i < 2; i++) {
-        const column c = i == 0 ? POWER : ENERGY;
-        const char *text = f[place[c]];
-        if (text[0] == '\0')
-            continue;
-        if (!text_to_double(text, optional[i]) || *optional[i] < 0 || *optional[i] > NUMBER_MAX)
-            return bad_number(r, c, text, "nothing or a number from 0 to 1e9", err);
+        const column c = i == 0 ? PROCESSOR : MODEL;
+        if (f[place[c]][0] == '\0')
+            return csv_wrong(r, place[c], err, "%s is empty; expected a name", column_names[c]);
     }
-    return COSREL_OK;
+    return read_numbers(r, place, row, err);
 }
 
 static cosrel_status add_row(device_table *t, const table_row *row, int64_t line, cosrel_error *err)
@@ -223,23 +116,18 @@ static cosrel_status add_row(device_table *t, const table_row *row, int64_t line
     return COSREL_OK;
 }
 
-static cosrel_status read_rows(device_table *t, reader *r, cosrel_error *err)
+static cosrel_status read_rows(device_table *t, csv_reader *r, cosrel_error *err)
 {
     size_t place[COLUMN_COUNT] = {0};
-    cosrel_status status = read_header(r, place, err);
+    cosrel_status status = csv_header(r, column_names, COLUMN_COUNT, place, err);
     if (status != COSREL_OK)
         return status;
     const size_t columns = r->count;
     for (;;) {
         table_row row;
-        status = read_record(r, err);
+        status = csv_next_row(r, columns, err);
         if (status != COSREL_OK || r->count == 0)
             break;
-        if (r->count != columns) {
-            return error_set(err, COSREL_INVALID_FILE,
-                             "%s:%lld: has %zu fields; expected %zu as in the header", r->name,
-                             (long long)r->record_line, r->count, columns);
-        }
         status = read_row(r, place, &row, err);
         if (status == COSREL_OK)
             status = add_row(t, &row, r->record_line, err);
@@ -318,15 +206,7 @@ static cosrel_status build_index(device_table *t, cosrel_error *err)
 cosrel_status table_parse(const char *name, const char *text, size_t bytes, device_table **out,
                           cosrel_error *err)
 {
-    static const char byte_order_mark[] = "\xef\xbb\xbf";
     *out = NULL;
-    if (memchr(text, '\0', bytes))
-        return error_set(err, COSREL_INVALID_FILE,
-                         "%s: holds a zero byte; expected a CSV text file", name);
-    if (bytes >= 3 && memcmp(text, byte_order_mark, 3) == 0) {
-        text += 3;
-        bytes -= 3;
-    }
     cosrel_status status = COSREL_OUT_OF_MEMORY;
     device_table *t = calloc(1, sizeof *t);
     if (t) {
@@ -339,8 +219,10 @@ cosrel_status table_parse(const char *name, const char *text, size_t bytes, devi
     }
     memcpy(t->text, text, bytes);
     t->text[bytes] = '\0';
-    reader r = {.name = t->name, .at = t->text, .end = t->text + bytes, .line = 1};
-    status = read_rows(t, &r, err);
+    csv_reader r;
+    status = csv_begin(&r, t->name, t->text, bytes, err);
+    if (status == COSREL_OK)
+        status = read_rows(t, &r, err);
     if (status == COSREL_OK)
         status = build_index(t, err);
     if (status != COSREL_OK) {
@@ -433,21 +315,6 @@ int64_t table_energy_uj(const table_row *row)
     return 0;
 }
 
-static void write_text(text_builder *b, const char *text)
-{
-    if (text[strcspn(text, ",\"\r\n")] == '\0') {
-        text_add(b, text);
-        return;
-    }
-    text_add(b, "\"");
-    for (const char *c = text; *c; c++) {
-        if (*c == '"')
-            text_add(b, "\"");
-        text_add_bytes(b, c, 1);
-    }
-    text_add(b, "\"");
-}
-
 static void write_optional(text_builder *b, double value)
 {
     text_add(b, ",");
@@ -460,7 +327,7 @@ static void write_row(text_builder *b, const table_row *row)
     const char *const texts[] = {row->device, row->processor, row->model, row->precision,
                                  row->framework};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        write_text(b, texts[i]);
+        csv_add_field(b, texts[i]);
         text_add(b, ",");
     }
     text_addf(b, "%d,", (int)row->batch);
@@ -468,7 +335,7 @@ static void write_row(text_builder *b, const table_row *row)
     write_optional(b, row->power_w);
     write_optional(b, row->energy_mj);
     text_add(b, ",");
-    write_text(b, row->source);
+    csv_add_field(b, row->source);
     text_add(b, "\n");
 }
 
