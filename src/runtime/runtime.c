@@ -95,7 +95,8 @@ static cosrel_status make_core(cosrel_runtime *rt, cosrel_error *err)
                                .requests_max = rt->settings.requests_max,
                                .queue_len_max = rt->settings.queue_len_max,
                                .policy = rt->settings.policy,
-                               .drop_late = rt->settings.drop_late};
+                               .drop_late = rt->settings.drop_late,
+                               .patience = SCHED_PATIENCE};
     if (cost_init(&rt->costs, RUNTIME_MODELS_MAX, rt->worker_count, batches,
                   sizeof batches / sizeof batches[0]) != COSREL_OK)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a runtime");

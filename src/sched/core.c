@@ -142,6 +142,8 @@ static void init_view(sched_core *core)
                               .ready_ns = core->ready_ns,
                               .requests = core->requests,
                               .rates = &core->rates,
+                              .objective = &core->objective,
+                              .patience = core->patience,
                               .random = &core->random};
     core_look(core, CLASS_NORMAL, 0);
 }
@@ -166,6 +168,11 @@ cosrel_status sched_core_create(const sched_setup *setup, const cost_table *cost
     core->requests_max = setup->requests_max;
     core->queue_len_max = setup->queue_len_max ? setup->queue_len_max : setup->requests_max;
     core->drop_late = setup->drop_late;
+    core->patience = setup->patience;
+    core->objective = setup->objective;
+    if (core->objective.latency == 0 && core->objective.miss == 0 &&
+        core->objective.energy_ns_per_uj == 0)
+        core->objective.latency = 1;
     core->drop_head = core->drop_tail = REQUEST_NONE;
     core->now_ns = INT64_MIN;
     core->wake_ns = SCHED_NEVER;

@@ -24,10 +24,16 @@
 
 #include "cosrel/status.h"
 #include "profile/cost.h"
+#include "sched/objective.h"
 
 #define SCHED_NEVER INT64_MAX
 
-enum { SCHED_PROCESSORS_MAX = 64, SCHED_BATCH_MAX = 64, SCHED_ATTEMPTS_MAX = 3 };
+enum {
+    SCHED_PROCESSORS_MAX = 64,
+    SCHED_BATCH_MAX = 64,
+    SCHED_ATTEMPTS_MAX = 3,
+    SCHED_PATIENCE = 8
+};
 
 /* A request's handle: index and generation, never 0. Stale ids are recognised. */
 typedef uint64_t sched_id;
@@ -51,6 +57,11 @@ typedef struct sched_setup {
     bool drop_late; /* drop a waiting request when its deadline has passed or cannot be met any more
                      */
     uint64_t seed;  /* of the policy's random stream */
+    /* A model that waits while none of its requests was started for this many times the slowest
+     * waiting model's least cost goes first, whatever the policy prefers. 0: the algorithms as
+     * published, which let some requests starve under overload. SCHED_PATIENCE: see view.h. */
+    int patience;
+    sched_objective objective; /* zeroed: latency */
 } sched_setup;
 
 typedef struct sched_arrival {
@@ -96,6 +107,19 @@ void sched_core_model_changed(sched_core *core, int64_t now_ns, int model);
 /* Changes the policy between two events; waiting requests stay. On error the old policy stays. */
 COSREL_CHECKED cosrel_status sched_core_set_policy(sched_core *core, int64_t now_ns,
                                                    const char *policy, cosrel_error *err);
+
+/* What policies that weigh consequences aim at, from now on. */
+void sched_core_set_objective(sched_core *core, int64_t now_ns, const sched_objective *objective);
+
+/* Estimates for policies: what a second of each processor's time is worth, in requests per second
+ * of the present mix (the dual prices of the capacity bound, sched/bound.h), one number per
+ * processor. They age with the mix and the costs; who drives the core renews them. NULL: unknown.
+ */
+void sched_core_set_prices(sched_core *core, int64_t now_ns, const double *prices);
+
+/* Each model's part in the arrivals so far, and how many there were: the mix for those prices. */
+void sched_core_mix(const sched_core *core, double *shares);
+uint64_t sched_core_arrivals(const sched_core *core);
 
 /* QUEUE_FULL when there is no room; UNAVAILABLE when no processor can run the model. */
 COSREL_CHECKED cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns,

@@ -151,7 +151,8 @@ cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns, const sched_ar
                          .model = model,
                          .class = (uint8_t) class};
     enqueue(core, index);
-    rates_arrive(&core->rates, core->now_ns, model);
+    rates_arrive(&core->rates, core->now_ns, model, arrival->deadline_ns);
+    core->arrivals++;
     *id = core_id(core, index);
     if (core->policy->arrive) {
         core_look(core, class, 0);
@@ -245,6 +246,35 @@ void sched_core_processor_remove(sched_core *core, int64_t now_ns, int processor
     give_back(core, processor);
     for (int m = 0; m < core->model_count; m++)
         drop_unavailable(core, m);
+}
+
+/* ---- Estimates
+ * ---------------------------------------------------------------------------------------------------
+ */
+
+void sched_core_set_objective(sched_core *core, int64_t now_ns, const sched_objective *objective)
+{
+    core_set_now(core, now_ns);
+    core->objective = *objective;
+}
+
+void sched_core_set_prices(sched_core *core, int64_t now_ns, const double *prices)
+{
+    core_set_now(core, now_ns);
+    core->view.prices = prices ? core->prices : NULL;
+    if (prices)
+        memcpy(core->prices, prices, (size_t)core->processor_count * sizeof *prices);
+}
+
+void sched_core_mix(const sched_core *core, double *shares)
+{
+    for (int m = 0; m < core->model_count; m++)
+        shares[m] = rates_share(&core->rates, m, core->model_count);
+}
+
+uint64_t sched_core_arrivals(const sched_core *core)
+{
+    return core->arrivals;
 }
 
 /* ---- Reading

@@ -24,6 +24,7 @@ struct sched_core {
     uint32_t requests_max;
     uint32_t queue_len_max;
     bool drop_late;
+    int patience;
     sched_processor processors[SCHED_PROCESSORS_MAX];
     char *processor_names[SCHED_PROCESSORS_MAX]; /* what those point to */
     uint64_t conflicts[SCHED_PROCESSORS_MAX]; /* processors of the level that share a unit, itself
@@ -52,6 +53,9 @@ struct sched_core {
     uint32_t drop_head, drop_tail;
 
     arrival_rates rates;
+    uint64_t arrivals;
+    sched_objective objective;
+    double prices[SCHED_PROCESSORS_MAX];
 
     /* Deciding. */
     const sched_policy *policy;

@@ -47,3 +47,17 @@ int plan_earliest(const sched_plan *p, int model, uint32_t waiting, int64_t *end
     }
     return best;
 }
+
+uint64_t plan_holds(const sched_view *view)
+{
+    sched_plan plan;
+    plan_begin(&plan, view);
+    for (int i = 0; i < view_active_count(view); i++) {
+        int64_t end_ns;
+        const int model = view_active(view, i);
+        const int p = plan_earliest(&plan, model, 0, &end_ns);
+        if (p >= 0)
+            plan_give(&plan, p, view_cost_ns(view, model, p, 0));
+    }
+    return plan.planned;
+}

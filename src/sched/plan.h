@@ -33,4 +33,8 @@ static inline bool plan_goes_on(const sched_plan *p)
     return (p->open & p->usable) != 0;
 }
 
+/* Where the oldest request of each waiting model would go by earliest finish: what a policy that
+ * waits keeps for them. */
+uint64_t plan_holds(const sched_view *view);
+
 #endif

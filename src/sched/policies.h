@@ -12,5 +12,7 @@ extern const sched_policy policy_heft;
 extern const sched_policy policy_least_slack;
 extern const sched_policy policy_max_weight;
 extern const sched_policy policy_min_min;
+extern const sched_policy policy_priced;
+extern const sched_policy policy_lookahead;
 
 #endif

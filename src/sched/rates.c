@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Arrivals that the estimates remember (chosen: at 64 the total is right within 12 %, and a burst of ten
- * times the rate shows in full after some 20 arrivals; shares of 30 models want some 20 arrivals
- * each). */
+/* Arrivals that the estimates remember (chosen: at 64 the total is right within 12 %, and a burst
+ * of ten times the rate shows in full after some 20 arrivals; shares of 30 models want some 20
+ * arrivals each). */
 static const double TOTAL_MEMORY = 64;
 static const double SHARE_MEMORY = 600;
 
@@ -18,12 +18,16 @@ cosrel_status rates_init(arrival_rates *r, int model_max)
 {
     *r = (arrival_rates){.model_max = model_max, .unit = 1, .last_ns = INT64_MIN};
     r->weight = calloc((size_t)model_max, sizeof *r->weight);
-    return r->weight ? COSREL_OK : COSREL_OUT_OF_MEMORY;
+    r->deadline_ns = calloc((size_t)model_max, sizeof *r->deadline_ns);
+    for (int m = 0; r->deadline_ns && m < model_max; m++)
+        r->deadline_ns[m] = INT64_MAX;
+    return r->weight && r->deadline_ns ? COSREL_OK : COSREL_OUT_OF_MEMORY;
 }
 
 void rates_deinit(arrival_rates *r)
 {
     free(r->weight);
+    free(r->deadline_ns);
     memset(r, 0, sizeof *r);
 }
 
@@ -35,8 +39,11 @@ static void scale_back(arrival_rates *r)
     r->unit = 1;
 }
 
-void rates_arrive(arrival_rates *r, int64_t now_ns, int model)
+void rates_arrive(arrival_rates *r, int64_t now_ns, int model, int64_t deadline_ns)
 {
+    /* One that is late on arrival says nothing about what others may expect. */
+    if (deadline_ns == INT64_MAX || deadline_ns > now_ns)
+        r->deadline_ns[model] = deadline_ns == INT64_MAX ? INT64_MAX : deadline_ns - now_ns;
     r->weight[model] += r->unit;
     r->weight_sum += r->unit;
     r->unit *= 1 + 1 / SHARE_MEMORY;

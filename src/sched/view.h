@@ -37,7 +37,11 @@ struct sched_view {
     const class_queue *queue;
     const sched_request *requests;
     const arrival_rates *rates;
-    rng *random; /* the policy's stream */
+    const double *prices; /* per processor: requests/s that a second of its time is worth; NULL:
+                             unknown */
+    const sched_objective *objective;
+    int patience; /* see view_patience_ns */
+    rng *random;  /* the policy's stream */
 };
 
 #define VIEW_BIT(processor) ((uint64_t)1 << (processor))
@@ -119,18 +123,20 @@ static inline int64_t view_fastest_ns(const sched_view *v, int model)
  * starts the oldest request of a starved model first: one that waits while none of its model was
  * started for this many times the slowest waiting model's least cost (chosen: far above what
  * happens below capacity, where the published algorithm must decide alone; and the slowest model
- * gets a ninth of a processor). */
-enum { VIEW_PATIENCE = 8 };
+ * gets a ninth of a processor). The runtime asks for SCHED_PATIENCE; a simulation of the algorithms
+ * as published for none. */
 
 static inline int64_t view_patience_ns(const sched_view *v)
 {
     int64_t slowest = 0;
+    if (v->patience == 0)
+        return SCHED_NEVER / 4;
     for (int i = 0; i < view_active_count(v); i++) {
         const int64_t fastest = view_fastest_ns(v, view_active(v, i));
         if (fastest != SCHED_NEVER && fastest > slowest)
             slowest = fastest;
     }
-    return slowest > SCHED_NEVER / 4 / VIEW_PATIENCE ? SCHED_NEVER / 4 : VIEW_PATIENCE * slowest;
+    return slowest > SCHED_NEVER / 4 / v->patience ? SCHED_NEVER / 4 : v->patience * slowest;
 }
 
 static inline bool view_starved(const sched_view *v, int model, int64_t patience_ns)

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "sim/prices.h"
 
 /* Chosen: events between two looks at the observer's clock. */
 enum { GOING_ON_EVENTS = 4096 };
@@ -59,6 +60,7 @@ typedef struct sim {
     slot *slots;
     uint32_t slot_count, slot_room, slot_free, in_works;
     uint32_t ids[SCHED_BATCH_MAX]; /* for the observer */
+    uint64_t prices_at; /* arrivals at which prices are computed next */
     bool failed_memory;
 } sim;
 
@@ -187,8 +189,8 @@ static void end_run(sim *s, int p, bool ok)
     if (s->observer && s->observer->end) {
         for (int i = 0; i < r->count; i++)
             s->ids[i] = s->slots[r->slots[i]].id;
-        s->observer->end(s->observer->user, r->started_ns, s->now_ns, p, r->model, s->ids,
-                         r->count, ok);
+        s->observer->end(s->observer->user, r->started_ns, s->now_ns, p, r->model, s->ids, r->count,
+                         ok);
     }
     s->out->processors[p].runs++;
     s->out->processors[p].busy_ns += s->now_ns - r->started_ns;
@@ -338,6 +340,10 @@ static bool next_action(sim *s, sched_action *action)
 static void drain(sim *s)
 {
     sched_action action;
+    if (s->out->arrived >= s->prices_at) {
+        prices_renew(s->core, s->belief.cells ? &s->belief : s->costs, &s->setup->sched, s->now_ns);
+        s->prices_at = prices_next(s->out->arrived);
+    }
     while (next_action(s, &action)) {
         if (action.type == SCHED_DISPATCH)
             begin(s, &action);

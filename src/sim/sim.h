@@ -47,13 +47,13 @@ typedef struct sim_setup {
     device_model *device;      /* NULL: exact */
     int64_t (*stopwatch_ns)(void); /* times decisions; NULL: they are not timed */
     const sim_observer *observer;  /* NULL: nobody watches */
-    bool check; /* sched_core_check after every event, for tests: slow */
+    bool check;                    /* sched_core_check after every event, for tests: slow */
 } sim_setup;
 
 typedef struct sim_model_result {
     uint64_t served;
     uint64_t with_deadline;
-    uint64_t missed; /* ended too late, or dropped, among those */
+    uint64_t missed;    /* ended too late, or dropped, among those */
     double *latency_ms; /* of the served ones, in order of their ends; the result's */
     uint64_t latency_room;
 } sim_model_result;
@@ -86,9 +86,10 @@ void sim_result_deinit(sim_result *r);
 
 /* Over all models, of the served requests. */
 typedef struct sim_summary {
-    double mean_ms, p50_ms, p99_ms, max_ms; /* percentiles: nearest rank; 0 where nothing was served */
-    double throughput_rps;                  /* served / (last end - first arrival) */
-    double deadline_miss_rate;              /* of the requests that have a deadline; 0: none has */
+    double mean_ms, p50_ms, p99_ms,
+        max_ms;                /* percentiles: nearest rank; 0 where nothing was served */
+    double throughput_rps;     /* served / (last end - first arrival) */
+    double deadline_miss_rate; /* of the requests that have a deadline; 0: none has */
     double energy_mj_per_request;
 } sim_summary;
 

@@ -56,11 +56,12 @@ void world_init(world *w, const sched_setup *setup, cost_table *costs, uint64_t 
     cosrel_error err;
     memset(w, 0, sizeof *w);
     w->setup = *setup;
+    w->setup.patience = SCHED_PATIENCE;
     w->costs = costs;
     w->check = true;
     w->trace = 14695981039346656037u;
     rng_init(&w->random, seed);
-    if (sched_core_create(setup, costs, &w->core, &err) != COSREL_OK) {
+    if (sched_core_create(&w->setup, costs, &w->core, &err) != COSREL_OK) {
         fprintf(stderr, "world_init: %s\n", err.text);
         abort();
     }
