@@ -1,8 +1,10 @@
 /* Clients of the runtime.
  *
- * Closed-loop streams need no thread: the answer to a request submits the next one, on the
- * runtime's own thread. All open-loop streams share one thread that submits at the moments that
- * were fixed before, whether or not earlier requests are answered. */
+ * What is asked comes from one source (workload/source.h), the same for every policy. One thread
+ * submits at the moments when requests arrive, whether or not earlier ones are answered. What an
+ * answer brings at once (a closed stream's next request, a cascade) is submitted by the runtime's
+ * own thread in its callback, so that it takes part in the decision that the answer makes room for.
+ */
 #include "bench_load.h"
 
 #include <stdio.h>
@@ -13,13 +15,13 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"
-#include "workload/arrivals.h"
+#include "workload/source.h"
 
 /* Chosen: a stream whose every request fails must not spin. */
 enum { FAILURES_MAX = 100 };
 
-/* Chosen: what one open-loop stream may have waiting; beyond it an arrival counts as not answered.
- */
+/* Chosen: what one stream that is not closed may have waiting; beyond it an arrival counts as not
+ * answered. */
 enum { WAITING_MAX = 4096 };
 
 typedef struct client client;
@@ -28,15 +30,21 @@ typedef struct ask {
     client *owner;
     int64_t arrived_ns;
     int64_t deadline_ns; /* absolute; 0: none */
+    uint32_t id;         /* the source's */
     struct ask *next;    /* in the owner's free list */
 } ask;
 
 typedef struct load {
     cosrel_runtime *rt;
     bench_run *run;
-    client *clients;
+    client *clients; /* one per stream */
     int client_count;
+    int64_t base_ns; /* when the source's time begins */
     atomic_bool stopping;
+    pthread_mutex_t source_lock; /* guards the next three */
+    pthread_cond_t earlier;      /* something comes before awaited_ns */
+    source *requests;
+    int64_t awaited_ns;   /* until when the generator sleeps; 0: it does not */
     pthread_mutex_t lock; /* guards outstanding */
     pthread_cond_t idle;
     int outstanding;  /* requests that will still call back */
@@ -49,14 +57,11 @@ struct client {
     const workload_stream *spec;
     cosrel_model *model;
     int model_index;
-    pthread_mutex_t lock; /* guards `free_asks` and `failures` */
+    pthread_mutex_t lock; /* guards what follows */
     ask *asks;
     ask *free_asks;
     int failures;
-    arrivals schedule; /* this and below: the generator's */
-    int64_t base_ns;
-    int64_t next_ns;
-    cosrel_ticket *tickets;
+    cosrel_ticket *tickets; /* to be cancelled at the end; a closed stream's are waited for */
     size_t ticket_count;
     size_t ticket_capacity;
 };
@@ -90,15 +95,12 @@ static void leave(load *l)
 
 static void answered(const cosrel_result *result);
 
-/* The request is counted as outstanding already. ticket may be NULL. */
-static cosrel_status submit(ask *a, int64_t arrived_ns, cosrel_ticket *ticket)
+/* The request is counted as outstanding already. */
+static cosrel_status submit(ask *a, cosrel_ticket *ticket)
 {
     client *c = a->owner;
     const inputs *in = &c->load->run->job->models[c->model_index].in;
     const int64_t now_ns = clock_now_ns();
-    a->arrived_ns = arrived_ns;
-    a->deadline_ns = c->spec->deadline_ms > 0 ? arrived_ns + (int64_t)(c->spec->deadline_ms * 1e6)
-                                              : 0;
     cosrel_request request = {.inputs = in->views,
                               .input_count = in->count,
                               .priority = c->spec->priority,
@@ -126,45 +128,6 @@ static bool may_go_on(client *c, const char *why)
     return go_on;
 }
 
-/* A closed-loop client goes on until it may not. */
-static void ask_again(ask *a)
-{
-    client *c = a->owner;
-    while (!atomic_load(&c->load->stopping)) {
-        const int64_t now_ns = clock_now_ns();
-        const cosrel_status status = submit(a, now_ns, NULL);
-        if (status == COSREL_OK)
-            return;
-        bench_run_answer(c->load->run, c->model_index, now_ns, a->deadline_ns, clock_now_ns(),
-                         false);
-        if (!may_go_on(c, cosrel_status_text(status)))
-            break;
-    }
-    leave(c->load);
-}
-
-static void answered(const cosrel_result *result)
-{
-    ask *a = result->user;
-    client *c = a->owner;
-    const bool ok = result->status == COSREL_OK;
-    if (result->status != COSREL_CANCELLED)
-        bench_run_answer(c->load->run, c->model_index, a->arrived_ns, a->deadline_ns,
-                         result->finished_ns, ok);
-    else
-        bench_run_answer(c->load->run, c->model_index, a->arrived_ns, a->deadline_ns, INT64_MAX,
-                         false);
-    if (ok && a->deadline_ns && result->finished_ns > a->deadline_ns)
-        bench_run_late(c->load->run, c->model_index, result->started_ns);
-    const bool go_on = ok || result->status == COSREL_CANCELLED || may_go_on(c, result->message);
-    if (c->spec->kind == WORKLOAD_CLOSED && go_on) {
-        ask_again(a);
-        return;
-    }
-    give_ask(a);
-    leave(c->load);
-}
-
 /* Before a request goes out, so that the count never falls to zero in between. */
 static void enter(load *l)
 {
@@ -175,48 +138,114 @@ static void enter(load *l)
 
 static void keep_ticket(client *c, cosrel_ticket ticket)
 {
+    pthread_mutex_lock(&c->lock);
     if (c->ticket_count == c->ticket_capacity) {
         const size_t capacity = c->ticket_capacity ? 2 * c->ticket_capacity : 256;
         cosrel_ticket *grown = realloc(c->tickets, capacity * sizeof *grown);
-        if (!grown)
-            return; /* this one will be waited for instead of cancelled */
-        c->tickets = grown;
-        c->ticket_capacity = capacity;
+        if (grown) {
+            c->tickets = grown;
+            c->ticket_capacity = capacity;
+        }
     }
-    c->tickets[c->ticket_count++] = ticket;
+    if (c->ticket_count < c->ticket_capacity) /* else this one is waited for instead */
+        c->tickets[c->ticket_count++] = ticket;
+    pthread_mutex_unlock(&c->lock);
 }
 
-static void arrive(client *c, int64_t arrived_ns)
+static void tell_source(load *l, uint32_t id, bool ok)
 {
-    ask *a = take_ask(c);
-    const int64_t deadline_ns = c->spec->deadline_ms > 0
-                                    ? arrived_ns + (int64_t)(c->spec->deadline_ms * 1e6)
-                                    : 0;
+    pthread_mutex_lock(&l->source_lock);
+    source_answered(l->requests, clock_now_ns() - l->base_ns, id, ok);
+    pthread_mutex_unlock(&l->source_lock);
+}
+
+/* A request has arrived. */
+static void arrive(load *l, const source_request *r)
+{
+    client *c = &l->clients[r->stream];
+    const int64_t arrived_ns = l->base_ns + r->t_ns;
+    const int64_t deadline_ns = r->deadline_ns == INT64_MAX ? 0 : l->base_ns + r->deadline_ns;
+    const bool closed = c->spec->kind == WORKLOAD_CLOSED;
     cosrel_status status = COSREL_QUEUE_FULL;
+    ask *a = take_ask(c);
     if (a) {
         cosrel_ticket ticket = 0;
-        enter(c->load);
-        status = submit(a, arrived_ns, &ticket);
+        a->arrived_ns = arrived_ns;
+        a->deadline_ns = deadline_ns;
+        a->id = r->id;
+        enter(l);
+        status = submit(a, closed ? NULL : &ticket);
         if (status == COSREL_OK) {
-            keep_ticket(c, ticket);
+            if (!closed)
+                keep_ticket(c, ticket);
             return;
         }
         give_ask(a);
-        leave(c->load);
+        leave(l);
     }
-    bench_run_answer(c->load->run, c->model_index, arrived_ns, deadline_ns, clock_now_ns(), false);
+    bench_run_answer(l->run, c->model_index, arrived_ns, deadline_ns, clock_now_ns(), false);
     /* An open-loop stream does not care whether the last request failed: the next one comes all the
      * same. */
+    if (!closed || may_go_on(c, cosrel_status_text(status)))
+        tell_source(l, r->id, false);
 }
 
-static void sleep_towards(int64_t when_ns)
+/* The next request, if it is due. If it is not, the generator must not oversleep it. */
+static bool take_due(load *l, source_request *r)
 {
-    /* At most 20 ms (chosen), so that the end is seen soon. */
+    pthread_mutex_lock(&l->source_lock);
+    const int64_t next_ns = source_next_ns(l->requests);
+    const bool due = next_ns <= clock_now_ns() - l->base_ns;
+    if (due)
+        source_pop(l->requests, r);
+    else if (next_ns < l->awaited_ns - l->base_ns)
+        pthread_cond_signal(&l->earlier);
+    pthread_mutex_unlock(&l->source_lock);
+    return due;
+}
+
+static void submit_due(load *l)
+{
+    source_request r;
+    while (!atomic_load(&l->stopping) && take_due(l, &r))
+        arrive(l, &r);
+}
+
+static void answered(const cosrel_result *result)
+{
+    ask *a = result->user;
+    client *c = a->owner;
+    load *l = c->load;
+    const bool ok = result->status == COSREL_OK;
+    const bool cancelled = result->status == COSREL_CANCELLED;
+    const uint32_t id = a->id;
+    bench_run_answer(l->run, c->model_index, a->arrived_ns, a->deadline_ns,
+                     cancelled ? INT64_MAX : result->finished_ns, ok);
+    if (ok && a->deadline_ns && result->finished_ns > a->deadline_ns)
+        bench_run_late(l->run, c->model_index, result->started_ns);
+    const bool go_on = ok || cancelled || may_go_on(c, result->message);
+    give_ask(a);
+    if (!atomic_load(&l->stopping) && (go_on || c->spec->kind != WORKLOAD_CLOSED)) {
+        tell_source(l, id, ok);
+        submit_due(l);
+    }
+    leave(l);
+}
+
+/* Until the next request is due or an answer brings an earlier one; at most 20 ms (chosen), so that
+ * the end is seen soon. */
+static void await_due(load *l)
+{
+    pthread_mutex_lock(&l->source_lock);
+    const int64_t next_ns = source_next_ns(l->requests);
     const int64_t limit_ns = clock_now_ns() + 20000000;
-    const int64_t until_ns = when_ns < limit_ns ? when_ns : limit_ns;
+    const int64_t until_ns = next_ns < limit_ns - l->base_ns ? l->base_ns + next_ns : limit_ns;
     const struct timespec until = {.tv_sec = until_ns / 1000000000,
                                    .tv_nsec = (long)(until_ns % 1000000000)};
-    clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+    l->awaited_ns = until_ns;
+    pthread_cond_timedwait(&l->earlier, &l->source_lock, &until);
+    l->awaited_ns = 0;
+    pthread_mutex_unlock(&l->source_lock);
 }
 
 static void *generate(void *user)
@@ -224,25 +253,27 @@ static void *generate(void *user)
     load *l = user;
     cpu_name_self("bench-arrivals");
     while (!atomic_load(&l->stopping)) {
-        client *first = NULL;
-        for (int i = 0; i < l->client_count; i++) {
-            client *c = &l->clients[i];
-            if (c->spec->kind != WORKLOAD_CLOSED && (!first || c->next_ns < first->next_ns))
-                first = c;
-        }
-        if (!first)
-            break;
-        if (clock_now_ns() < first->next_ns) {
-            sleep_towards(first->next_ns);
-            continue;
-        }
-        arrive(first, first->next_ns);
-        first->next_ns = first->base_ns + arrivals_next_ns(&first->schedule);
+        submit_due(l);
+        await_due(l);
     }
-    for (int i = 0; i < l->client_count; i++)
-        for (size_t k = 0; k < l->clients[i].ticket_count; k++)
-            cosrel_cancel(l->rt, l->clients[i].tickets[k]);
     return NULL;
+}
+
+/* What is not answered by then: closed streams have few requests under way and are waited for. */
+static void cancel_rest(load *l)
+{
+    for (int i = 0; i < l->client_count; i++) {
+        client *c = &l->clients[i];
+        pthread_mutex_lock(&c->lock);
+        cosrel_ticket *tickets = c->tickets;
+        const size_t count = c->ticket_count;
+        c->tickets = NULL;
+        c->ticket_count = c->ticket_capacity = 0;
+        pthread_mutex_unlock(&c->lock);
+        for (size_t k = 0; k < count; k++)
+            cosrel_cancel(l->rt, tickets[k]);
+        free(tickets);
+    }
 }
 
 static cosrel_status start_client(load *l, client *c, int stream, cosrel_error *err)
@@ -264,23 +295,7 @@ static cosrel_status start_client(load *l, client *c, int stream, cosrel_error *
         c->asks[i] = (ask){.owner = c, .next = c->free_asks};
         c->free_asks = &c->asks[i];
     }
-    if (c->spec->kind != WORKLOAD_CLOSED) {
-        arrivals_init(&c->schedule, c->spec, job->seed + (uint64_t)stream);
-        c->base_ns = l->run->start_ns - (int64_t)(job->warmup_s * 1e9);
-        c->next_ns = c->base_ns + arrivals_next_ns(&c->schedule);
-    }
     return COSREL_OK;
-}
-
-static void push_closed(load *l)
-{
-    for (int i = 0; i < l->client_count; i++) {
-        client *c = &l->clients[i];
-        for (uint32_t k = 0; c->spec->kind == WORKLOAD_CLOSED && k < c->spec->in_flight; k++) {
-            enter(l);
-            ask_again(take_ask(c));
-        }
-    }
 }
 
 static void on_run(void *user, const cosrel_run_event *event)
@@ -331,10 +346,10 @@ static cosrel_status drive(load *l, bool *counted, cosrel_error *err)
     cosrel_runtime_on_run(l->rt, on_run, l);
     const bool started = pthread_create(&generator, NULL, generate, l) == 0;
     if (started) {
-        push_closed(l);
         *counted = bench_run_wait(l->run, at_edge, l);
         atomic_store(&l->stopping, true);
         pthread_join(generator, NULL);
+        cancel_rest(l);
     }
     wait_idle(l);
     cosrel_runtime_on_run(l->rt, NULL, NULL);
@@ -343,29 +358,60 @@ static cosrel_status drive(load *l, bool *counted, cosrel_error *err)
                                "a thread for the arrivals could not be started");
 }
 
+static cosrel_status make_source(load *l, cosrel_error *err)
+{
+    const bench_job *job = l->run->job;
+    const char **names = calloc((size_t)job->model_count + 1, sizeof *names);
+    if (!names)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for clients");
+    for (int i = 0; i < job->model_count; i++)
+        names[i] = job->models[i].name;
+    l->base_ns = l->run->start_ns - (int64_t)(job->warmup_s * 1e9);
+    const cosrel_status status = source_create(job->work, names, job->model_count, job->seed,
+                                               INT64_MAX, &l->requests, err);
+    free(names);
+    return status;
+}
+
+static void init_locks(load *l)
+{
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_mutex_init(&l->lock, NULL);
+    pthread_mutex_init(&l->source_lock, NULL);
+    pthread_cond_init(&l->idle, NULL);
+    pthread_cond_init(&l->earlier, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+}
+
 cosrel_status bench_load(cosrel_runtime *rt, bench_run *run, bool *counted, cosrel_error *err)
 {
     const size_t processors = cosrel_runtime_processor_count(rt);
     load l = {.rt = rt, .run = run};
-    cosrel_status status = COSREL_OK;
     *counted = false;
-    pthread_mutex_init(&l.lock, NULL);
-    pthread_cond_init(&l.idle, NULL);
+    init_locks(&l);
     l.clients = calloc(run->job->work->stream_count, sizeof *l.clients);
     l.busy_ns = calloc(processors + 1, sizeof *l.busy_ns);
     l.runs = calloc(processors + 1, sizeof *l.runs);
-    if (!l.clients || !l.busy_ns || !l.runs)
-        status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for clients");
+    cosrel_status status = l.clients && l.busy_ns && l.runs
+                               ? make_source(&l, err)
+                               : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for clients");
     for (uint32_t i = 0; i < run->job->work->stream_count && status == COSREL_OK; i++) {
         status = start_client(&l, &l.clients[i], (int)i, err);
         l.client_count++;
     }
     if (status == COSREL_OK)
         status = drive(&l, counted, err);
+    if (status == COSREL_OK)
+        status = source_status(l.requests) == COSREL_OK
+                     ? COSREL_OK
+                     : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for arrivals");
     for (int i = 0; l.clients && i < l.client_count; i++) {
         free(l.clients[i].asks);
         free(l.clients[i].tickets);
     }
+    source_free(l.requests);
     free(l.clients);
     free(l.busy_ns);
     free(l.runs);

@@ -9,7 +9,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "device/ort.h"
-#include "workload/arrivals.h"
+#include "workload/source.h"
 
 static const ort_baseline KINDS[] = {
     {.name = "ort-default",
@@ -23,6 +23,13 @@ static const ort_baseline KINDS[] = {
 };
 enum { KIND_COUNT = sizeof KINDS / sizeof KINDS[0], OUTPUTS_MAX = 256 };
 
+/* One stream's requests that have arrived and are not served yet; a ring that grows. */
+typedef struct waiting {
+    source_request *requests;
+    size_t first, count, capacity; /* a power of two */
+    pthread_cond_t more;
+} waiting;
+
 typedef struct baseline {
     const ort_baseline *kind;
     const bench_job *job;
@@ -31,7 +38,12 @@ typedef struct baseline {
     OrtSessionOptions *options;
     OrtSession **sessions; /* per model */
     OrtValue ***inputs;    /* per model, per input */
-    pthread_mutex_t lock;  /* guards run->problem */
+    int64_t base_ns;       /* when the source's time begins */
+    pthread_mutex_t lock;  /* guards what follows and run->problem */
+    pthread_cond_t earlier;
+    int64_t awaited_ns; /* until when the generator sleeps; 0: it does not */
+    source *requests;
+    waiting *queues; /* per stream */
 } baseline;
 
 typedef struct client {
@@ -166,33 +178,102 @@ static cosrel_status open_all(baseline *b, cosrel_error *err)
     return status;
 }
 
-/* Sleeps until then, or until the window is over. */
-static void sleep_until(const bench_run *run, int64_t when_ns)
+static bool is_over(const bench_run *run)
 {
-    for (;;) {
-        const int64_t now_ns = clock_now_ns();
-        if (now_ns >= when_ns || now_ns >= atomic_load(&run->end_ns))
-            return;
-        const int64_t limit_ns = now_ns + 20000000; /* chosen: a Ctrl-C moves the end nearer */
-        const int64_t until_ns = when_ns < limit_ns ? when_ns : limit_ns;
-        const struct timespec until = {.tv_sec = until_ns / 1000000000,
-                                       .tv_nsec = (long)(until_ns % 1000000000)};
-        clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
-    }
+    return clock_now_ns() >= atomic_load(&run->end_ns);
 }
 
-/* One inference for a request that arrived then. False: it failed, and the client ends. */
-static bool serve(client *c, const char *track, int64_t arrived_ns)
+/* A failed allocation loses the request, and is told in the end. */
+static void enqueue(baseline *b, const source_request *r)
+{
+    waiting *q = &b->queues[r->stream];
+    if (q->count == q->capacity) {
+        const size_t capacity = q->capacity ? 2 * q->capacity : 64;
+        source_request *grown = malloc(capacity * sizeof *grown);
+        if (!grown) {
+            snprintf(b->run->problem, sizeof b->run->problem, "no memory for arrivals");
+            return;
+        }
+        for (size_t i = 0; i < q->count; i++)
+            grown[i] = q->requests[(q->first + i) & (q->capacity - 1)];
+        free(q->requests);
+        q->requests = grown;
+        q->capacity = capacity;
+        q->first = 0;
+    }
+    q->requests[(q->first + q->count++) & (q->capacity - 1)] = *r;
+    pthread_cond_signal(&q->more);
+}
+
+static bool dequeue(waiting *q, source_request *r)
+{
+    if (q->count == 0)
+        return false;
+    *r = q->requests[q->first];
+    q->first = (q->first + 1) & (q->capacity - 1);
+    q->count--;
+    return true;
+}
+
+/* Under the lock: gives what has arrived by then to its stream's clients. The generator must not
+ * oversleep what comes next. */
+static void pass_on(baseline *b, int64_t now_ns)
+{
+    while (source_next_ns(b->requests) <= now_ns - b->base_ns) {
+        source_request r;
+        source_pop(b->requests, &r);
+        enqueue(b, &r);
+    }
+    if (source_next_ns(b->requests) < b->awaited_ns - b->base_ns)
+        pthread_cond_signal(&b->earlier);
+}
+
+/* Waits on `wake` until then, and at most 20 ms (chosen: a Ctrl-C moves the end nearer). */
+static int64_t wait_until(baseline *b, pthread_cond_t *wake, int64_t when_ns, int64_t *awaited_ns)
+{
+    const int64_t limit_ns = clock_now_ns() + 20000000;
+    const int64_t until_ns = when_ns < limit_ns ? when_ns : limit_ns;
+    const struct timespec until = {.tv_sec = until_ns / 1000000000,
+                                   .tv_nsec = (long)(until_ns % 1000000000)};
+    if (awaited_ns)
+        *awaited_ns = until_ns;
+    pthread_cond_timedwait(wake, &b->lock, &until);
+    if (awaited_ns)
+        *awaited_ns = 0;
+    return clock_now_ns();
+}
+
+/* Requests arrive whether or not their stream's client is free. */
+static void *generate(void *user)
+{
+    baseline *b = user;
+    cpu_name_self("bench-arrivals");
+    pthread_mutex_lock(&b->lock);
+    for (int64_t now_ns = clock_now_ns(); now_ns < atomic_load(&b->run->end_ns);) {
+        pass_on(b, now_ns);
+        const int64_t next_ns = source_next_ns(b->requests);
+        now_ns = wait_until(b, &b->earlier, next_ns == INT64_MAX ? next_ns : b->base_ns + next_ns,
+                            &b->awaited_ns);
+    }
+    pthread_mutex_unlock(&b->lock);
+    return NULL;
+}
+
+static int64_t deadline_of(const baseline *b, const source_request *r)
+{
+    return r->deadline_ns == INT64_MAX ? 0 : b->base_ns + r->deadline_ns;
+}
+
+/* One inference. False: it failed, and the client ends. */
+static bool serve(client *c, const char *track, const source_request *r)
 {
     bench_run *run = c->all->run;
     cosrel_error err = {""};
-    const int64_t deadline_ns = c->spec->deadline_ms > 0
-                                    ? arrived_ns + (int64_t)(c->spec->deadline_ms * 1e6)
-                                    : 0;
+    const int64_t deadline_ns = deadline_of(c->all, r);
     const int64_t started_ns = clock_now_ns();
     const bool ok = infer(c->all, c->model, &err) == COSREL_OK;
     const int64_t done_ns = clock_now_ns();
-    bench_run_answer(run, c->model, arrived_ns, deadline_ns, done_ns, ok);
+    bench_run_answer(run, c->model, c->all->base_ns + r->t_ns, deadline_ns, done_ns, ok);
     bench_run_span(run, track, c->model, started_ns, done_ns, 1);
     if (deadline_ns && done_ns > deadline_ns)
         bench_run_late(run, c->model, started_ns);
@@ -204,37 +285,54 @@ static bool serve(client *c, const char *track, int64_t arrived_ns)
     return ok;
 }
 
+/* The stream's next request; false: the window is over. */
+static bool take(client *c, source_request *r)
+{
+    baseline *b = c->all;
+    waiting *q = &b->queues[c->stream];
+    bool taken = false;
+    pthread_mutex_lock(&b->lock);
+    while (!is_over(b->run) && !(taken = dequeue(q, r)))
+        (void)wait_until(b, &q->more, INT64_MAX, NULL);
+    pthread_mutex_unlock(&b->lock);
+    return taken;
+}
+
 static void *client_main(void *user)
 {
     client *c = user;
-    bench_run *run = c->all->run;
+    baseline *b = c->all;
     char track[96];
+    source_request r;
     snprintf(track, sizeof track, c->number ? "session %.80s, client %d" : "session %.80s",
              c->spec->model, c->number + 1);
     cpu_name_self("bench-client");
-    arrivals schedule;
-    const bool open_loop = c->spec->kind != WORKLOAD_CLOSED;
-    if (open_loop)
-        arrivals_init(&schedule, c->spec, c->all->job->seed + (uint64_t)c->stream);
-    const int64_t base_ns = run->start_ns - (int64_t)(c->all->job->warmup_s * 1e9);
-    int64_t next_ns = open_loop ? base_ns + arrivals_next_ns(&schedule) : 0;
-    bool going = true;
-    while (going && clock_now_ns() < atomic_load(&run->end_ns)) {
-        if (open_loop)
-            sleep_until(run, next_ns);
-        if (clock_now_ns() >= atomic_load(&run->end_ns))
+    while (take(c, &r)) {
+        const bool ok = serve(c, track, &r);
+        pthread_mutex_lock(&b->lock);
+        source_answered(b->requests, clock_now_ns() - b->base_ns, r.id, ok);
+        /* A closed stream's next request is there at once, without the generator. */
+        if (!is_over(b->run))
+            pass_on(b, clock_now_ns());
+        pthread_mutex_unlock(&b->lock);
+        if (!ok)
             break;
-        going = serve(c, track, open_loop ? next_ns : clock_now_ns());
-        if (open_loop)
-            next_ns = base_ns + arrivals_next_ns(&schedule);
     }
-    /* Those that came and were never served. */
-    const int64_t end_ns = atomic_load(&run->end_ns);
-    const int64_t limit_ns = (int64_t)(c->spec->deadline_ms * 1e6);
-    for (; open_loop && next_ns < end_ns && limit_ns > 0;
-         next_ns = base_ns + arrivals_next_ns(&schedule))
-        bench_run_answer(run, c->model, next_ns, next_ns + limit_ns, INT64_MAX, false);
     return NULL;
+}
+
+/* Those that came and were never served. */
+static void count_unserved(baseline *b)
+{
+    const int64_t end_ns = atomic_load(&b->run->end_ns);
+    pass_on(b, end_ns - 1);
+    for (uint32_t i = 0; i < b->job->work->stream_count; i++) {
+        source_request r;
+        while (dequeue(&b->queues[i], &r))
+            if (b->job->work->streams[i].kind != WORKLOAD_CLOSED && r.deadline_ns != INT64_MAX)
+                bench_run_answer(b->run, b->job->stream_models[i], b->base_ns + r.t_ns,
+                                 deadline_of(b, &r), INT64_MAX, false);
+    }
 }
 
 /* A closed stream has as many clients as it has requests in flight, all on the model's one session;
@@ -274,16 +372,59 @@ static cosrel_status start_clients(baseline *b, client *clients, cosrel_error *e
 static cosrel_status drive(baseline *b, client *clients, size_t count, bool *counted,
                            cosrel_error *err)
 {
-    const cosrel_status status = start_clients(b, clients, err);
-    if (status == COSREL_OK)
+    pthread_t generator;
+    cosrel_status status = start_clients(b, clients, err);
+    const bool generating = status == COSREL_OK &&
+                            pthread_create(&generator, NULL, generate, b) == 0;
+    if (generating)
         *counted = bench_run_wait(b->run, NULL, NULL);
     else
         atomic_store(&b->run->end_ns, 0);
+    if (generating)
+        pthread_join(generator, NULL);
     for (size_t i = 0; i < count; i++) {
         if (clients[i].started)
             pthread_join(clients[i].thread, NULL);
     }
+    if (generating)
+        count_unserved(b);
+    else if (status == COSREL_OK)
+        status = error_set(err, COSREL_OUT_OF_MEMORY,
+                           "a thread for the arrivals could not be started");
     return status;
+}
+
+static cosrel_status make_source(baseline *b, cosrel_error *err)
+{
+    const bench_job *job = b->job;
+    const uint32_t streams = job->work->stream_count;
+    pthread_condattr_t monotonic;
+    const char **names = calloc((size_t)job->model_count + 1, sizeof *names);
+    b->queues = calloc((size_t)streams + 1, sizeof *b->queues);
+    if (!names || !b->queues) {
+        free(names);
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for clients");
+    }
+    for (int i = 0; i < job->model_count; i++)
+        names[i] = job->models[i].name;
+    const cosrel_status status = source_create(job->work, names, job->model_count, job->seed,
+                                               INT64_MAX, &b->requests, err);
+    free(names);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&b->earlier, &monotonic);
+    for (uint32_t i = 0; i < streams; i++)
+        pthread_cond_init(&b->queues[i].more, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    return status;
+}
+
+static void free_source(baseline *b)
+{
+    for (uint32_t i = 0; b->queues && i < b->job->work->stream_count; i++)
+        free(b->queues[i].requests);
+    free(b->queues);
+    source_free(b->requests);
 }
 
 cosrel_status ort_baseline_run(const ort_baseline *kind, const bench_job *job, const char *policy,
@@ -298,13 +439,17 @@ cosrel_status ort_baseline_run(const ort_baseline *kind, const bench_job *job, c
     cosrel_status status = clients ? open_all(&b, err)
                                    : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for clients");
     if (status == COSREL_OK)
+        status = make_source(&b, err);
+    if (status == COSREL_OK)
         status = bench_run_begin(run, job, policy, round, with_timeline, err);
     if (status == COSREL_OK) {
+        b.base_ns = run->start_ns - (int64_t)(job->warmup_s * 1e9);
         status = drive(&b, clients, client_count, counted, err);
         if (status != COSREL_OK)
             bench_run_end(run);
     }
     close_all(&b);
+    free_source(&b);
     free(clients);
     return status;
 }

@@ -14,7 +14,7 @@ static int64_t whole_ns(double ns)
  * so jitter does not add up. */
 static int64_t next_periodic(arrivals *a)
 {
-    const double period_ns = 1e9 / a->stream->rate_hz;
+    const double period_ns = a->gap_ns;
     double jitter_ns = a->stream->jitter_ms * 1e6;
     if (jitter_ns > period_ns)
         jitter_ns = period_ns; /* keeps the order */
@@ -117,6 +117,8 @@ void arrivals_init(arrivals *a, const workload_stream *stream, uint64_t seed)
 {
     *a = (arrivals){.stream = stream};
     rng_init(&a->random, seed);
+    if (stream->rate_hz > 0)
+        a->gap_ns = 1e9 / stream->rate_hz;
     if (stream->kind == WORKLOAD_PERIODIC)
         a->clock_ns = rng_unit(&a->random) * 1e9 / stream->rate_hz;
     if (stream->kind == WORKLOAD_BURSTS)
@@ -136,7 +138,7 @@ int64_t arrivals_next_ns(arrivals *a)
     case WORKLOAD_DAY:
         return next_in_day(a);
     default:
-        a->clock_ns += rng_exponential(&a->random, 1e9 / a->stream->rate_hz);
+        a->clock_ns += rng_exponential(&a->random, a->gap_ns);
         return whole_ns(a->clock_ns);
     }
 }

@@ -11,6 +11,7 @@
 typedef struct arrivals {
     const workload_stream *stream; /* periodic, poisson, bursts or day; outlives this */
     rng random;
+    double gap_ns;   /* periodic: the period; poisson: the mean */
     double clock_ns; /* periodic: the first arrival; otherwise the last one */
     int64_t index;   /* periodic: of the next arrival */
     double until_ns; /* bursts: the end of the present state; day: of the present piece */

