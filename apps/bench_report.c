@@ -36,11 +36,12 @@ static json_t *workload_json(const bench_job *job)
     for (uint32_t i = 0; i < job->work->stream_count; i++) {
         const workload_stream *s = &job->work->streams[i];
         json_array_append_new(
-            streams, json_pack("{s:s, s:s, s:o, s:o, s:o, s:s}", "model", s->model, "kind",
-                               workload_kind_name(s->kind), "rate_hz", optional(s->rate_hz),
-                               "deadline_ms", optional(s->deadline_ms), "in_flight",
-                               s->in_flight ? json_integer((json_int_t)s->in_flight) : json_null(),
-                               "priority", workload_priority_name(s->priority)));
+            streams,
+            json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:s}", "model", s->model, "kind",
+                      workload_kind_name(s->kind), "after", s->after, "rate_hz",
+                      optional(s->rate_hz), "deadline_ms", optional(s->deadline_ms), "in_flight",
+                      s->in_flight ? json_integer((json_int_t)s->in_flight) : json_null(),
+                      "priority", workload_priority_name(s->priority)));
     }
     return json_pack("{s:s, s:f, s:o}", "name", job->work->name, "seconds", job->seconds, "streams",
                      streams);

@@ -25,7 +25,7 @@ enum { OPTIONAL_POINTER = CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL };
 
 static const cyaml_schema_value_t NUMBER = {CYAML_VALUE_FLOAT(CYAML_FLAG_DEFAULT, double)};
 static const cyaml_schema_value_t POINT = {
-    CYAML_VALUE_SEQUENCE_FIXED(CYAML_FLAG_DEFAULT, double[2], &NUMBER, 2)};
+    CYAML_VALUE_SEQUENCE_FIXED(CYAML_FLAG_DEFAULT, double, &NUMBER, 2)};
 /* Nearly all is optional here: which kind needs what is workload_check's business. */
 static const cyaml_schema_field_t STREAM_FIELDS[] = {
     CYAML_FIELD_STRING_PTR("name", OPTIONAL_POINTER, workload_stream, name, 1, 255),

@@ -202,10 +202,21 @@ function stripCell(p, m, set, range, due) {
     return h("td", { role: "cell", class: "wide" }, strip);
 }
 
+function arrivalsText(s) {
+    const rate = isNumber(s.rate_hz) ? `${number(s.rate_hz)}/s` : "";
+    switch (s.kind) {
+    case "closed": return `closed loop${isNumber(s.in_flight) ? `, ${number(s.in_flight)} in flight` : ""}`;
+    case "recorded": return "recorded arrivals";
+    case "cascade": return `after ${s.after}${rate && `, at most ${rate}`}`;
+    case "bursts": return `bursts${rate && `, ${rate} between`}`;
+    case "day": return `${rate} times the hour's factor`;
+    case "poisson": return `${rate}, Poisson`;
+    default: return rate;
+    }
+}
+
 function streamText(s) {
-    const parts = [s.kind === "closed"
-        ? `closed loop${isNumber(s.in_flight) ? `, ${number(s.in_flight)} in flight` : ""}`
-        : `${number(s.rate_hz)}/s${s.kind === "poisson" ? ", Poisson" : ""}`];
+    const parts = [arrivalsText(s)];
     if (isNumber(s.deadline_ms)) parts.push(`deadline ${ms(s.deadline_ms)}`);
     if (s.priority && s.priority !== "normal") parts.push(`priority ${s.priority}`);
     return parts.join(", ");
