@@ -264,6 +264,11 @@ cosrel_status sched_core_set_policy(sched_core *core, int64_t now_ns, const char
     core->policy = policy;
     core->policy_state = state;
     core->policy_spec = copy;
+    for (int c = 0; policy->arrive && c < CLASS_COUNT; c++) {
+        core_look(core, (request_class)c, 0);
+        for (uint32_t r = core->classes[c].head; r != REQUEST_NONE; r = core->requests[r].next)
+            policy->arrive(state, &core->view, r);
+    }
     return COSREL_OK;
 }
 

@@ -16,6 +16,8 @@ void core_release(sched_core *core, uint32_t index)
 void core_unqueue(sched_core *core, uint32_t index)
 {
     const sched_request *r = &core->requests[index];
+    if (core->policy->leave)
+        core->policy->leave(core->policy_state, &core->view, index);
     class_queue_remove(&core->classes[r->class], core->requests, index);
     core->waiting--;
     core->deadlines_waiting -= r->deadline_ns != SCHED_NEVER;
@@ -28,6 +30,16 @@ static void enqueue(sched_core *core, uint32_t index)
     class_queue_add(&core->classes[r->class], core->requests, index);
     core->waiting++;
     core->deadlines_waiting += r->deadline_ns != SCHED_NEVER;
+}
+
+/* To where it stood before a run that failed. */
+static void enqueue_again(sched_core *core, uint32_t index)
+{
+    enqueue(core, index);
+    if (core->policy->arrive) {
+        core_look(core, (request_class)core->requests[index].class, 0);
+        core->policy->arrive(core->policy_state, &core->view, index);
+    }
 }
 
 void core_queue_drop(sched_core *core, uint32_t index, sched_drop_reason reason)
@@ -182,7 +194,10 @@ bool sched_core_cancel(sched_core *core, int64_t now_ns, sched_id id)
 static void give_back(sched_core *core, int processor)
 {
     core_run *run = &core->runs[processor];
-    for (int32_t i = 0; i < run->count; i++) {
+    const int32_t count = run->count;
+    run->count = 0;
+    core->running &= ~VIEW_BIT(processor);
+    for (int32_t i = 0; i < count; i++) {
         const uint32_t index = run->requests[i];
         sched_request *r = &core->requests[index];
         if (++r->attempts >= SCHED_ATTEMPTS_MAX)
@@ -190,10 +205,8 @@ static void give_back(sched_core *core, int processor)
         else if (core_can(core, (request_class)r->class)[r->model] == 0)
             core_queue_drop(core, index, SCHED_DROP_UNAVAILABLE);
         else
-            enqueue(core, index);
+            enqueue_again(core, index);
     }
-    run->count = 0;
-    core->running &= ~VIEW_BIT(processor);
 }
 
 void sched_core_complete(sched_core *core, int64_t now_ns, int processor, bool ok)

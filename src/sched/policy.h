@@ -36,7 +36,12 @@ typedef struct sched_policy {
     cosrel_status (*create)(const sched_view *view, const char *argument, void **state,
                             cosrel_error *err);
     void (*destroy)(void *state); /* NULL: nothing to free */
-    void (*arrive)(void *state, const sched_view *view, uint32_t request); /* NULL: does not care */
+    /* A request waits from now on: it arrived, came back after a failed run, or waited already when
+     * the policy was chosen. NULL: does not care. */
+    void (*arrive)(void *state, const sched_view *view, uint32_t request);
+    /* It does no longer: it was started, cancelled or dropped. Only the view's requests are to be
+     * looked at. NULL: does not care. */
+    void (*leave)(void *state, const sched_view *view, uint32_t request);
     /* A candidate to start now, or false: wait. Called again after each accepted decision. The
      * decision must be startable (view_can_start; a batch above 1 needs a cost of its own and that
      * many waiting); the core aborts otherwise. Allocates nothing. */

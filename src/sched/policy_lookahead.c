@@ -33,7 +33,7 @@ enum {
     FUTURES_MAX = 256,
     /* Arrivals in a future, and events in all before the rest is estimated (chosen: see the
      * ablation in docs/simulator.md). */
-    ARRIVALS = 20,
+    ARRIVALS = 14,
     EVENTS_MAX = 100,
 };
 
@@ -43,7 +43,10 @@ static const double STEPS_PER_US = 1000;
 /* Standard errors by which a candidate must be worse than the best to be dropped, and better than
  * the base to be taken. */
 static const double DROP_ERRORS = 2.5;
-static const double TAKE_ERRORS = 1.0;
+static const double TAKE_ERRORS = 1.5;
+
+/* Min-min must be cheaper by this to be the base: its weakness shows after the end of a rollout. */
+static const double MIN_MIN_HANDICAP = 1.05;
 
 typedef struct candidate {
     rollout_action action;
@@ -187,12 +190,14 @@ static rollout_base better_base(lookahead *l, const sched_view *view)
     double min_min = 0, priced = 0;
     if (!view->prices)
         return ROLLOUT_MIN_MIN;
+    if (view->queue->count > PRICED_CROWD)
+        return ROLLOUT_PRICED;
     for (int i = 0; i < FUTURES_MIN; i++) {
         rollout_draw(l->r, view->random);
         min_min += rollout_run(l->r, ROLLOUT_MIN_MIN, &any);
         priced += rollout_run(l->r, ROLLOUT_PRICED, &any);
     }
-    return priced < min_min ? ROLLOUT_PRICED : ROLLOUT_MIN_MIN;
+    return priced < min_min * MIN_MIN_HANDICAP ? ROLLOUT_PRICED : ROLLOUT_MIN_MIN;
 }
 
 static bool decide(void *state, const sched_view *view, sched_decision *out)
@@ -202,6 +207,9 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
     rollout_look(l->r, view, ARRIVALS, EVENTS_MAX);
     const rollout_base base = better_base(l, view);
     collect(l, base);
+    /* Futures are too short to see anything of such queues. */
+    if (view->prices && view->queue->count > PRICED_CROWD)
+        l->count = l->count > 1 ? 1 : l->count;
     int futures = 0, left = l->count;
     while (left > 1 && futures < FUTURES_MAX && rollout_steps(l->r) < limit) {
         const bool random = rollout_draw(l->r, view->random);

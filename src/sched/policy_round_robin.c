@@ -24,5 +24,6 @@ const sched_policy policy_round_robin = {
     .create = create,
     .destroy = lanes_destroy,
     .arrive = lanes_arrive,
+    .leave = lanes_leave,
     .decide = lanes_decide,
 };

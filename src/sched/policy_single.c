@@ -38,5 +38,6 @@ const sched_policy policy_single = {
     .create = create,
     .destroy = lanes_destroy,
     .arrive = lanes_arrive,
+    .leave = lanes_leave,
     .decide = lanes_decide,
 };

@@ -20,5 +20,6 @@ const sched_policy policy_static_best = {
     .create = create,
     .destroy = lanes_destroy,
     .arrive = lanes_arrive,
+    .leave = lanes_leave,
     .decide = lanes_decide,
 };

@@ -133,6 +133,7 @@ static double elsewhere(const rollout *r, const rollout_state *x, const double *
 static bool priced(rollout *r, const rollout_state *x, int *processor, int *model)
 {
     double work[SCHED_PROCESSORS_MAX];
+    const bool crowd = x->waiting_total > PRICED_CROWD;
     bool known = false;
     double best = 0;
     for (uint64_t left = x->idle; left; left &= left - 1) {
@@ -140,10 +141,10 @@ static bool priced(rollout *r, const rollout_state *x, int *processor, int *mode
         for (int i = 0; i < x->active_count; i++) {
             const int m = x->active[i];
             const int pair = rollout_pair(r, m, p);
-            const double index = r->index[pair];
+            const double index = r->index[pair] * (crowd ? x->waiting[m] : 1);
             if (index < best || index == 0 || (index == best && m >= *model))
                 continue;
-            if (!(r->efficient[m] & VIEW_BIT(p))) {
+            if (!crowd && !(r->efficient[m] & VIEW_BIT(p))) {
                 if (!known) {
                     backlog(r, x, work);
                     known = true;
