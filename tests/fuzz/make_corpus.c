@@ -235,6 +235,46 @@ static void make_settings(corpus *c)
     }
 }
 
+static void make_workloads(corpus *c)
+{
+    static const char *const texts[] = {
+        "streams:\n  - {model: a, kind: bursts, rate_hz: 2, burst_rate_hz: 50, quiet_s: 3, "
+        "burst_s: "
+        "1}\n  - {model: b, kind: closed, in_flight: 3, think_ms: 5}\n",
+        "streams:\n  - model: a\n    kind: day\n    rate_hz: 9\n    period_s: 60\n    points: [[0, "
+        "0.1], [9.5, 1], [18, 0]]\n",
+        "streams:\n  - {name: e, model: a, kind: periodic, rate_hz: 60, jitter_ms: 3}\n"
+        "  - {name: g, model: b, after: e, probability: 0.5, rate_hz: 60, deadline_ms: 16}\n"
+        "  - {model: c, after: g}\n",
+        "streams:\n  - {model: a, after: b}\n  - {model: b, after: a}\n",
+        "streams:\n  - {kind: recorded, file: a.csv, priority: high}\n",
+        "streams:\n  - {model: a, kind: day, rate_hz: 1, points: [[1]]}\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "kinds_%zu.yaml", i);
+        save(at(c, "workload", name), texts[i], strlen(texts[i]));
+    }
+}
+
+/* The first byte: whether any model may be named (fuzz_arrivals.c). */
+static void make_arrivals(corpus *c)
+{
+    static const char *const texts[] = {
+        "0t_ms,model,deadline_ms\n0,a,\n1.5,resnet50,33\n1.5,\"b,c\",0\n2e3,a,0.000001\n",
+        "1\xef\xbb\xbf\"deadline_ms\",note,model,t_ms\r\n,x,m,0.25\r\n\r\n10,,n,1",
+        "0t_ms,model,deadline_ms\n2,a,\n1,a,\n",
+        "0t_ms,model,deadline_ms\n2,resnet5,\n",
+        "1t_ms,model,deadline_ms\n0.1234567890123456789,\"\n\",1e400\n",
+        "1t_ms,model\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%zu.csv", i);
+        save(at(c, "arrivals", name), texts[i], strlen(texts[i]));
+    }
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -248,5 +288,7 @@ int main(int argc, char **argv)
     make_pb(&c);
     make_images(&c);
     make_settings(&c);
+    make_workloads(&c);
+    make_arrivals(&c);
     return 0;
 }
