@@ -16,6 +16,9 @@ cosrel_status csv_wrong(const csv_reader *r, size_t field, cosrel_error *err, co
     va_start(args, format);
     vsnprintf(what, sizeof what, format, args);
     va_end(args);
+    for (char *at = what; *at; at++)
+        if ((unsigned char)*at < ' ')
+            *at = ' '; /* a quoted field may have line breaks, a message has none */
     return error_set(err, COSREL_INVALID_FILE, "%s:%lld:%zu: %s", r->name,
                      (long long)r->record_line, field + 1, what);
 }

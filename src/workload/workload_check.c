@@ -128,6 +128,22 @@ static cosrel_status wrong(const workload *w, const workload_stream *s, const ch
                      called ? "'" : "", key, what);
 }
 
+/* YAML folds a text of several lines into one with line breaks; every message is one line. */
+static cosrel_status check_words(const workload *w, const workload_stream *s, cosrel_error *err)
+{
+    const struct {
+        const char *key, *text;
+    } words[] = {{"name", s->name}, {"model", s->model}, {"after", s->after}, {"file", s->file}};
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        for (const char *at = words[i].text; at && *at; at++)
+            if ((unsigned char)*at < ' ')
+                return error_set(err, COSREL_INVALID_FILE,
+                                 "%s:%d: %s: holds a line break or another control character; "
+                                 "expected a word or a few on one line",
+                                 w->path, s->line, words[i].key);
+    return COSREL_OK;
+}
+
 /* NULL: well. */
 static const char *check_presence(const workload_stream *s, unsigned may, unsigned must, bool there,
                                   char *room, size_t size)
@@ -300,6 +316,9 @@ cosrel_status workload_check(workload *w, const char *text, cosrel_error *err)
         const char *key;
         char room[160];
         s->line = line_of(w, text, i);
+        const cosrel_status status = check_words(w, s, err);
+        if (status != COSREL_OK)
+            return status;
         const char *problem = check_stream(s, &key, room, sizeof room);
         if (problem)
             return wrong(w, s, key, problem, err);

@@ -50,6 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (arrivals_parse("fuzz.csv", (const char *)data + 1, size - 1, any ? NULL : models, 3, &list,
                        &err) != COSREL_OK) {
         require(list == NULL && strncmp(err.text, "fuzz.csv:", 9) == 0);
+        require(strchr(err.text, '\n') == NULL);
         return 0;
     }
     check_list(list, any ? list->model_count : 3);

@@ -99,6 +99,7 @@ static void mistakes_are_named(void **state)
         {HEADER "1,resnet5,\n",
          "a.csv:2:2: model 'resnet5' is not in the device table; did you mean 'resnet50'?"},
         {HEADER "1,zebra,\n", "a.csv:2:2: model 'zebra' is not in the device table"},
+        {HEADER "1,\"one\n two\",\n", "a.csv:2:2: model 'one  two' is not in the device table"},
         {HEADER "1,,\n", "a.csv:2:2: model is empty"},
         {HEADER "1,resnet50,\n\n4.1,resnet50,\n3.2,resnet50,\n",
          "a.csv:5:1: t_ms is 3.2 after 4.1 on line 4; expected times in order"},

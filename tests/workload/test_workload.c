@@ -107,6 +107,7 @@ static const struct {
     {"streams:\n  - {model: a, after: a}\n", {"w.yaml:2", "after", "circle"}},
     {"streams:\n  - {model: a, after: b}\n  - {model: b, after: c}\n  - {model: c, after: b}\n",
      {"w.yaml:2", "after", "circle"}},
+    {"streams:\n  - {kind: closed, model: a\n\n\n    b}\n", {"w.yaml:2", "model", "line break"}},
     {"streams: [\n", {"w.yaml:"}},
     {"- 1\n- 2\n", {"w.yaml"}},
 };
