@@ -13,8 +13,8 @@ static inline uint64_t prices_next(uint64_t arrivals)
     return arrivals < 512 ? (arrivals < 16 ? 16 : 2 * arrivals) : arrivals + 512;
 }
 
-/* From the mix that the core has seen and the costs that it knows. Where the bound has no solution (a
- * model that nothing can run any more) the old prices stay. */
+/* From the mix that the core has seen and the costs that it knows. Where the bound has no solution
+ * (a model that nothing can run any more) the old prices stay. */
 void prices_renew(sched_core *core, const cost_table *costs, const sched_setup *sched,
                   int64_t now_ns);
 

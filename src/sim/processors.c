@@ -1,5 +1,6 @@
 #include "sim/processors.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -95,8 +96,71 @@ cosrel_status sim_device_init(sim_device *d, const device_table *table, cosrel_e
     return COSREL_OK;
 }
 
+/* Copies a processor and its costs into the larger table. */
+static void copy_processor(const sim_device *from, int p, sim_device *to, int q, const char *name,
+                           int level)
+{
+    to->processors[q] = from->processors[p];
+    to->processors[q].name = name;
+    to->processors[q].level = level;
+    for (int m = 0; m < from->model_count; m++)
+        for (int b = 0; b < from->costs.batch_count; b++)
+            *cost_at(&to->costs, m, q, b) = *cost_at(&from->costs, m, p, b);
+}
+
+static bool is_core(const sim_device *d, int p)
+{
+    return strncmp(d->processors[p].name, "cpu", 3) == 0 && cores_of_name(d->processors[p].name) &&
+           (d->processors[p].units & (d->processors[p].units - 1)) == 0;
+}
+
+cosrel_status sim_device_add_background(sim_device *d, cosrel_error *err)
+{
+    sim_device more = *d;
+    int count = d->processor_count;
+    for (int p = 0; p < d->processor_count; p++)
+        count += is_core(d, p);
+    if (count > SCHED_PROCESSORS_MAX)
+        return error_set(err, COSREL_UNSUPPORTED,
+                         "%d processors with those for background requests; expected at most %d",
+                         count, SCHED_PROCESSORS_MAX);
+    more.names = calloc((size_t)count, sizeof *more.names);
+    if (!more.names || cost_init(&more.costs, d->costs.model_max, count, d->costs.batches,
+                                 d->costs.batch_count) != COSREL_OK) {
+        free(more.names);
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the table's costs");
+    }
+    more.costs.model_count = d->model_count;
+    more.processor_count = 0;
+    /* "cpu0", "cpu0-1", "cpu0.bg", "cpu1": the order of names. */
+    for (int p = 0, twin = 0; p < d->processor_count || twin < d->processor_count;) {
+        while (twin < d->processor_count && !is_core(d, twin))
+            twin++;
+        char name[72] = "";
+        if (twin < d->processor_count)
+            snprintf(name, sizeof name, "%.64s.bg", d->processors[twin].name);
+        const int q = more.processor_count;
+        if (p < d->processor_count && (!name[0] || strcmp(d->processors[p].name, name) < 0)) {
+            copy_processor(d, p, &more, q, d->processors[p].name, 0);
+            p++;
+        } else if (name[0]) {
+            memcpy(more.names[q], name, sizeof name);
+            copy_processor(d, twin, &more, q, more.names[q], 1);
+            twin++;
+        } else {
+            break;
+        }
+        more.processor_count++;
+    }
+    cost_deinit(&d->costs);
+    free(d->names);
+    *d = more;
+    return COSREL_OK;
+}
+
 void sim_device_deinit(sim_device *d)
 {
     cost_deinit(&d->costs);
+    free(d->names);
     memset(d, 0, sizeof *d);
 }

@@ -23,11 +23,17 @@ typedef struct sim_device {
     const char *const *models; /* the table's, alphabetically */
     int model_count;
     cost_table costs;
+    char (*names)[72]; /* of background processors; NULL: there are none */
 } sim_device;
 
 /* The table must outlive the device. */
 COSREL_CHECKED cosrel_status sim_device_init(sim_device *d, const device_table *table,
                                              cosrel_error *err);
+/* As the runtime has them: beside each core `cpuN` a processor `cpuN.bg` of level 1 that takes as
+ * long and serves background requests whenever the foreground leaves it the core. UNSUPPORTED: too
+ * many processors. */
+COSREL_CHECKED cosrel_status sim_device_add_background(sim_device *d, cosrel_error *err);
+
 void sim_device_deinit(sim_device *d);
 
 #endif

@@ -60,7 +60,7 @@ typedef struct sim {
     slot *slots;
     uint32_t slot_count, slot_room, slot_free, in_works;
     uint32_t ids[SCHED_BATCH_MAX]; /* for the observer */
-    uint64_t prices_at; /* arrivals at which prices are computed next */
+    uint64_t prices_at;            /* arrivals at which prices are computed next */
     bool failed_memory;
 } sim;
 

@@ -1,0 +1,268 @@
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "commands.h"
+#include "interrupt.h"
+#include "progress.h"
+#include "sim_job.h"
+#include "sim_print.h"
+
+typedef struct sim_values {
+    sim_job_options job;
+    const char *policies;
+    const char *objective;
+    double seconds;
+    int64_t seed;
+    int64_t patience;
+    bool drop_late;
+    bool check;
+    bool json;
+    bool quiet;
+} sim_values;
+
+static const sim_values DEFAULTS = {.policies = "min-min", .objective = "latency", .seed = 1};
+
+static const cli_option OPTIONS[] = {
+    {.name = "device",
+     .kind = CLI_TEXT,
+     .value = "D.csv",
+     .help = "device table: what each model costs where (needed)",
+     .offset = offsetof(sim_values, job.device)},
+    {.name = "arrivals",
+     .kind = CLI_TEXT,
+     .value = "A.csv",
+     .help = "requests: t_ms,model,deadline_ms",
+     .offset = offsetof(sim_values, job.arrivals)},
+    {.name = "workload",
+     .kind = CLI_TEXT,
+     .value = "W.yaml",
+     .help = "or streams of requests, as for 'cosrel bench'",
+     .offset = offsetof(sim_values, job.workload)},
+    {.name = "seconds",
+     .kind = CLI_NUMBER,
+     .value = "S",
+     .help = "of a workload that does not end by itself; default: 60",
+     .offset = offsetof(sim_values, seconds),
+     .min = 1e-3,
+     .max = 1e7},
+    {.name = "policy",
+     .kind = CLI_TEXT,
+     .value = "NAME,..",
+     .help = "one or several, one after another on the same\nrequests; default: min-min",
+     .offset = offsetof(sim_values, policies)},
+    {.name = "objective",
+     .kind = CLI_TEXT,
+     .value = "NAME",
+     .help =
+         "latency (default), throughput, deadline, energy or\nbalanced; for policies that weigh "
+         "consequences",
+     .offset = offsetof(sim_values, objective)},
+    {.name = "seed",
+     .kind = CLI_INTEGER,
+     .value = "N",
+     .help = "of requests, policies and effects; default: 1",
+     .offset = offsetof(sim_values, seed),
+     .min = 0,
+     .max = 9007199254740992.0},
+    {.name = "drop-late",
+     .kind = CLI_FLAG,
+     .help = "drop requests that can no longer meet their deadline",
+     .offset = offsetof(sim_values, drop_late)},
+    {.name = "patience",
+     .kind = CLI_INTEGER,
+     .value = "N",
+     .help = "a model that waits N times the slowest waiting one's\ncost goes first, as in the "
+             "runtime (8); default: 0, never",
+     .offset = offsetof(sim_values, patience),
+     .min = 0,
+     .max = 1000000},
+    {.name = "json",
+     .kind = CLI_FLAG,
+     .help = "one JSON object on standard output",
+     .offset = offsetof(sim_values, json)},
+    {.name = "check",
+     .kind = CLI_FLAG,
+     .help = "check everything after every event (slow)",
+     .offset = offsetof(sim_values, check)},
+    {.name = "quiet",
+     .kind = CLI_FLAG,
+     .help = "no progress on standard error",
+     .offset = offsetof(sim_values, quiet)},
+};
+
+typedef struct simulation {
+    const cli_call *call;
+    const sim_values *v;
+    sim_job job;
+    sched_objective objective;
+    const char **policies;
+    size_t policy_count;
+    progress shown;
+    double until_ns; /* for the progress bar; 0: unknown */
+    const char *now; /* the policy that runs */
+    json_t *results;
+} simulation;
+
+static bool going_on(void *user, int64_t now_ns, uint64_t served)
+{
+    simulation *s = user;
+    (void)served;
+    if (s->until_ns > 0)
+        progress_show(&s->shown, s->now, (double)now_ns / s->until_ns, -1);
+    return !interrupt_seen();
+}
+
+static double end_of(const sim_job *job)
+{
+    if (job->until_ns != INT64_MAX)
+        return (double)job->until_ns;
+    return job->arrivals && job->arrivals->count > 0
+               ? (double)job->arrivals->rows[job->arrivals->count - 1].t_ns
+               : 0;
+}
+
+static cosrel_status run_policy(simulation *s, const char *policy, sim_result *out,
+                                cosrel_error *err)
+{
+    source *requests = NULL;
+    cosrel_status status = sim_job_source(&s->job, &requests, err);
+    if (status != COSREL_OK)
+        return status;
+    const sim_observer observer = {.user = s, .going_on = going_on};
+    const sim_setup setup = {
+        .sched = {.processors = s->job.device.processors,
+                  .processor_count = s->job.device.processor_count,
+                  .policy = policy,
+                  .drop_late = s->v->drop_late,
+                  .seed = (uint64_t)s->v->seed,
+                  .patience = (int)s->v->patience,
+                  .objective = s->objective},
+        .costs = &s->job.device.costs,
+        .models = s->job.device.models,
+        .requests = requests,
+        .stopwatch_ns = clock_now_ns,
+        .observer = &observer,
+        .check = s->v->check,
+    };
+    s->now = policy;
+    status = sim_run(&setup, out, err);
+    if (status == COSREL_OK && source_status(requests) != COSREL_OK)
+        status = error_set(err, source_status(requests), "no memory for the requests");
+    source_free(requests);
+    return status;
+}
+
+static cosrel_status show(simulation *s, const char *policy, const sim_result *result)
+{
+    if (!s->v->json) {
+        cosrel_status status = sim_print_line(policy, result);
+        if (status == COSREL_OK && s->policy_count == 1)
+            status = sim_print_details(result, s->job.device.models, s->job.device.processors);
+        return status;
+    }
+    json_t *one = sim_result_json(policy, result);
+    return one && json_array_append_new(s->results, one) == 0 ? COSREL_OK : COSREL_OUT_OF_MEMORY;
+}
+
+static void print_json(const simulation *s)
+{
+    /* One policy: its object; several: theirs in a list. */
+    json_t *all = s->policy_count == 1 ? json_incref(json_array_get(s->results, 0))
+                                       : json_pack("{s:O}", "runs", s->results);
+    if (all) {
+        json_dumpf(all, stdout, JSON_REAL_PRECISION(15));
+        putchar('\n');
+    }
+    json_decref(all);
+}
+
+static int simulate(simulation *s)
+{
+    cosrel_error err = {""};
+    cosrel_status status = COSREL_OK;
+    bool stopped = false;
+    progress_begin(&s->shown, "sim", s->v->quiet);
+    if (!s->v->json)
+        sim_print_heading();
+    for (size_t i = 0; i < s->policy_count && status == COSREL_OK && !stopped; i++) {
+        sim_result result;
+        status = run_policy(s, s->policies[i], &result, &err);
+        progress_end(&s->shown);
+        if (status == COSREL_OK)
+            status = show(s, s->policies[i], &result);
+        fflush(stdout);
+        stopped = result.stopped;
+        sim_result_deinit(&result);
+    }
+    if (s->v->json && json_array_size(s->results) > 0)
+        print_json(s);
+    if (status != COSREL_OK)
+        return cli_fail(s->call->command, status, &err);
+    if (stopped) {
+        cli_say(s->call->command, "interrupted: the figures are those until then");
+        return CLI_FAILED;
+    }
+    return CLI_DONE;
+}
+
+/* Every policy is tried before the first one runs. */
+static cosrel_status check_policies(simulation *s, cosrel_error *err)
+{
+    cosrel_status status = COSREL_OK;
+    for (size_t i = 0; i < s->policy_count && status == COSREL_OK; i++) {
+        const sched_setup setup = {.processors = s->job.device.processors,
+                                   .processor_count = s->job.device.processor_count,
+                                   .model_max = s->job.device.model_count,
+                                   .requests_max = 1,
+                                   .policy = s->policies[i]};
+        sched_core *core = NULL;
+        status = sched_core_create(&setup, &s->job.device.costs, &core, err);
+        sched_core_free(core);
+    }
+    return status;
+}
+
+static int run(const cli_call *call)
+{
+    simulation s = {.call = call, .v = call->values};
+    cosrel_error err = {""};
+    sim_job_options options = s.v->job;
+    options.seconds = s.v->seconds;
+    options.seed = (uint64_t)s.v->seed;
+    char *names = strdup(s.v->policies);
+    cosrel_status status = objective_find(s.v->objective, &s.objective, &err);
+    if (status == COSREL_OK && (!names || !cli_split(names, &s.policies, &s.policy_count)))
+        status = error_set(&err, COSREL_INVALID_ARGUMENT, "--policy: an empty name in '%s'",
+                           s.v->policies);
+    if (status == COSREL_OK)
+        status = sim_job_read(&options, &s.job, &err);
+    if (status == COSREL_OK)
+        status = check_policies(&s, &err);
+    s.results = json_array();
+    s.until_ns = end_of(&s.job);
+    const int result = status == COSREL_OK ? simulate(&s) : cli_fail(call->command, status, &err);
+    json_decref(s.results);
+    sim_job_free(&s.job);
+    free(s.policies);
+    free(names);
+    return result;
+}
+
+const cli_command command_sim = {
+    .name = "sim",
+    .summary = "Simulate policies on any device for which there is a table",
+    .arguments = "--device D.csv --arrivals A.csv --policy NAME [options]",
+    .details = "Runs the scheduler itself in virtual time. Without options for noise, "
+               "interference, heat or\n"
+               "faults a run takes exactly the table's time. The same seed gives the same trace.",
+    .example = "cosrel sim --device board.csv --workload workloads/demo.yaml --policy "
+               "min-min,lookahead",
+    .options = OPTIONS,
+    .option_count = sizeof OPTIONS / sizeof OPTIONS[0],
+    .defaults = &DEFAULTS,
+    .values_bytes = sizeof DEFAULTS,
+    .run = run,
+};

@@ -1,0 +1,71 @@
+#include "sim_job.h"
+
+#include <string.h>
+
+#include "base/error.h"
+
+static bool has_background(const workload *w)
+{
+    for (uint32_t i = 0; w && i < w->stream_count; i++)
+        if (w->streams[i].priority < 0)
+            return true;
+    return false;
+}
+
+static bool ends(const workload *w)
+{
+    for (uint32_t i = 0; i < w->stream_count; i++)
+        if (w->streams[i].kind != WORKLOAD_RECORDED && w->streams[i].kind != WORKLOAD_CASCADE)
+            return false;
+    return true;
+}
+
+static cosrel_status read_requests(const sim_job_options *o, sim_job *job, cosrel_error *err)
+{
+    if ((o->arrivals != NULL) + (o->workload != NULL) != 1)
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         o->arrivals ? "--arrivals and --workload exclude each other"
+                                     : "what is asked is missing: --arrivals A.csv or --workload "
+                                       "W.yaml");
+    if (o->arrivals)
+        return arrivals_read(o->arrivals, job->device.models, job->device.model_count,
+                             &job->arrivals, err);
+    cosrel_status status = workload_read(o->workload, &job->work, err);
+    if (status == COSREL_OK && has_background(job->work))
+        status = sim_device_add_background(&job->device, err);
+    if (status == COSREL_OK && job->until_ns == INT64_MAX && !ends(job->work))
+        job->until_ns = INT64_C(60000000000);
+    return status;
+}
+
+cosrel_status sim_job_read(const sim_job_options *o, sim_job *job, cosrel_error *err)
+{
+    memset(job, 0, sizeof *job);
+    job->seed = o->seed;
+    job->until_ns = o->seconds > 0 ? (int64_t)(o->seconds * 1e9) : INT64_MAX;
+    if (!o->device)
+        return error_set(err, COSREL_INVALID_ARGUMENT, "--device is missing: a device table (CSV)");
+    cosrel_status status = table_read(o->device, &job->table, err);
+    if (status == COSREL_OK)
+        status = sim_device_init(&job->device, job->table, err);
+    if (status == COSREL_OK)
+        status = read_requests(o, job, err);
+    return status;
+}
+
+void sim_job_free(sim_job *job)
+{
+    workload_free(job->work);
+    arrivals_free(job->arrivals);
+    sim_device_deinit(&job->device);
+    table_free(job->table);
+    memset(job, 0, sizeof *job);
+}
+
+cosrel_status sim_job_source(const sim_job *job, source **out, cosrel_error *err)
+{
+    if (job->arrivals)
+        return source_from_arrivals(job->arrivals, job->until_ns, out, err);
+    return source_create(job->work, job->device.models, job->device.model_count, job->seed,
+                         job->until_ns, out, err);
+}
