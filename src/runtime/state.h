@@ -164,6 +164,7 @@ struct worker {
 };
 
 struct cosrel_runtime {
+    uint64_t prices_at; /* the service thread's: arrivals at which prices are next computed */
     settings settings;
     energy_meter energy;
     logger log;

@@ -279,6 +279,11 @@ void sched_core_set_prices(sched_core *core, int64_t now_ns, const double *price
         memcpy(core->prices, prices, (size_t)core->processor_count * sizeof *prices);
 }
 
+bool sched_core_uses_prices(const sched_core *core)
+{
+    return core->policy->uses_prices;
+}
+
 void sched_core_mix(const sched_core *core, double *shares)
 {
     for (int m = 0; m < core->model_count; m++)

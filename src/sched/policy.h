@@ -30,6 +30,7 @@ typedef struct sched_decision {
 } sched_decision;
 
 typedef struct sched_policy {
+    bool uses_prices;    /* looks at view->prices: they are worth computing */
     const char *name;    /* what the user types, before any ':' */
     const char *summary; /* one line for --help, with the source of the algorithm */
     /* `argument` is what follows ':' or NULL. A policy without state sets *state to NULL. */

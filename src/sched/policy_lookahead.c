@@ -232,6 +232,7 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
 const sched_policy policy_lookahead = {
     .name = "lookahead",
     .summary = "each candidate tried in short simulations of the future (rollouts)",
+    .uses_prices = true,
     .create = create,
     .destroy = destroy,
     .arrive = NULL,

@@ -48,6 +48,7 @@ const sched_policy policy_priced = {
     .name = "priced",
     .summary =
         "shortest first among the pairs that use the device best, by the bound's shadow prices",
+    .uses_prices = true,
     .create = create,
     .destroy = destroy,
     .arrive = NULL,

@@ -11,7 +11,7 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "sim/prices.h"
+#include "sched/prices.h"
 
 /* Chosen: events between two looks at the observer's clock. */
 enum { GOING_ON_EVENTS = 4096 };
@@ -341,7 +341,8 @@ static void drain(sim *s)
 {
     sched_action action;
     if (s->out->arrived >= s->prices_at) {
-        prices_renew(s->core, s->belief.cells ? &s->belief : s->costs, &s->setup->sched, s->now_ns);
+        if (sched_core_uses_prices(s->core))
+            prices_renew(s->core, s->now_ns);
         s->prices_at = prices_next(s->out->arrived);
     }
     while (next_action(s, &action)) {
