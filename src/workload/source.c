@@ -178,8 +178,7 @@ static bool table_grow(source *s)
     asked *table = malloc(size * sizeof *table);
     if (!table)
         return false;
-    for (uint32_t i = 0; i < size; i++)
-        table[i].stream = NOBODY;
+    memset(table, 0xff, size * sizeof *table); /* NOBODY */
     s->table = table;
     s->table_size = size;
     for (uint32_t i = 0; i < old_size; i++)
