@@ -44,7 +44,8 @@ static void compare(const char *name, const char *printed)
 static void help(void **state)
 {
     (void)state;
-    static const char *const names[] = {"zoo", "devices", "run", "profile", "bench"};
+    static const char *const names[] = {"zoo",   "devices", "run",  "profile",
+                                        "bench", "bound",   "trace"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char line[64], golden[64];
         snprintf(line, sizeof line, "%s --help", names[i]);
@@ -114,6 +115,13 @@ static const char *const WRONG[] = {
     "profile --models m",
     "profile --models m --out no/such/folder/x.csv",
     "profile --models nowhere --out x.csv",
+    "bound",
+    "bound --device nowhere.csv",
+    "bound --device d.csv --rate 1 --load 1",
+    "bound --device d.csv --load 0",
+    "trace",
+    "trace nowhere.jsonl",
+    "trace a.jsonl b.jsonl",
 };
 
 static void error_lines(void **state)
