@@ -132,8 +132,10 @@ static double per_request(const rollout *r, int pair)
 {
     double least = r->single[pair];
     for (int b = 1; b < r->batch_count; b++) {
-        const double each = r->cost[pair * r->batch_count + b] / r->batches[b];
-        least = each < least ? each : least;
+        const double cost = r->cost[pair * r->batch_count + b];
+        /* A batch that cannot run has no share per request that could be compared. */
+        if (cost < ROLLOUT_NEVER && cost / r->batches[b] < least)
+            least = cost / r->batches[b];
     }
     return least;
 }
