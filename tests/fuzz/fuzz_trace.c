@@ -88,7 +88,8 @@ static void rewrite(const char *text, size_t bytes, const trace_reader *first, c
     FILE *file = open_memstream(out, out_bytes);
     trace_writer *w;
     trace_reader *r;
-    require(file && trace_writer_create(file, &names, &w) == COSREL_OK);
+    require(file != NULL);
+    require(trace_writer_create(file, &names, &w) == COSREL_OK);
     require(read_all(text, bytes, &r, w, NULL));
     require(trace_writer_finish(w, NULL) == COSREL_OK);
     fclose(file);
@@ -102,7 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char *picture, *once, *twice;
     size_t picture_bytes, once_bytes, twice_bytes;
     FILE *file = open_memstream(&picture, &picture_bytes);
-    require(file && chrome_create(file, &c) == COSREL_OK);
+    require(file != NULL);
+    require(chrome_create(file, &c) == COSREL_OK);
     const int good = read_all((const char *)data, size, &r, NULL, c);
     require(chrome_finish(c, r, NULL) == COSREL_OK);
     fclose(file);
