@@ -62,7 +62,7 @@ static double percentile(const int64_t *sorted, size_t count, size_t q_percent)
 
 static bool served(const trace_request *request)
 {
-    return request->runs > 0 && !request->dropped;
+    return request->runs > 0 && !request->dropped && !request->failed;
 }
 
 /* model < 0: all. `latencies` has room for all requests. */

@@ -134,7 +134,7 @@ static void add_run(chrome_writer *c, const trace_reader *r, const trace_event *
         text_addf(&c->text, "%s%" PRIu32, i ? "," : "", request->id);
         first_runs += request->runs == 1; /* after a run that failed it was not counted again */
     }
-    text_add(&c->text, "]}}");
+    text_add(&c->text, e->failed ? "],\"ok\":false}}" : "]}}");
     if (first_runs > 0)
         count_waiting(c, r, e, 0, first_runs);
 }
@@ -198,7 +198,7 @@ cosrel_status chrome_finish(chrome_writer *c, const trace_reader *r, cosrel_erro
     size_t count;
     const trace_request *requests = trace_requests(r, &count);
     for (size_t i = 0; i < count; i++) {
-        if (requests[i].runs == 0)
+        if (requests[i].runs == 0 || requests[i].failed)
             continue; /* it has no end: a drop is an instant of its own */
         add_span_end(c, r, &requests[i], "b", requests[i].arrived_ns);
         add_span_end(c, r, &requests[i], "e", requests[i].end_ns);

@@ -6,7 +6,9 @@
  *
  * Times are milliseconds since the start with up to six decimals, so nanoseconds, exactly. Events
  * of one instant stand in the order in which they happened. A request is served when the last run
- * that it was dispatched in ends; it is dispatched again where a run failed.
+ * that it was dispatched in ends. A run that answered nothing, because it failed or its processor
+ * was taken out, carries "ok":false: its requests are dispatched again, or dropped, or never
+ * served.
  *
  * A *recording* is a trace of real runs. Its first line names them,
  *     {"type":"recording","version":1,"device":"...","policy":"...","workload":"..."}
@@ -51,18 +53,23 @@ typedef struct trace_writer trace_writer;
 COSREL_CHECKED cosrel_status trace_writer_create(FILE *out, const trace_names *names,
                                                  trace_writer **out_writer);
 
-/* Makes it a recording: before anything else. Texts may be NULL. From here on lines may come late,
- * as ends of real runs are known late: they are held and put in order until trace_advance lets them
- * go. */
+/* From here on lines may come late, as the ends of runs are known late: they are held and put in
+ * order until trace_advance lets them go. */
+void trace_hold(trace_writer *w);
+
+/* Makes it a recording: before anything else. Texts may be NULL. Its lines are held. */
 void trace_recording(trace_writer *w, const char *device, const char *policy, const char *workload);
 
 /* 0 <= t_ns <= TRACE_TIME_MAX_NS. Failures are remembered for trace_writer_finish. */
 void trace_add_arrival(trace_writer *w, const trace_arrival *a);
 void trace_add_dispatch(trace_writer *w, int64_t t_ns, int64_t end_ns, int processor, int model,
                         const uint32_t *ids, int count);
+/* The same of a run that answered nothing. */
+void trace_add_failure(trace_writer *w, int64_t t_ns, int64_t end_ns, int processor, int model,
+                       const uint32_t *ids, int count);
 void trace_add_drop(trace_writer *w, int64_t t_ns, uint32_t id, const char *reason);
 
-/* Of a recording: nothing before t_ns will come any more (the start of the oldest run that still
+/* Of held lines: nothing before t_ns will come any more (the start of the oldest run that still
  * goes on). What is held in memory is what happened since then. */
 void trace_advance(trace_writer *w, int64_t t_ns);
 
@@ -97,6 +104,7 @@ typedef struct trace_request {
     int priority;
     uint32_t runs; /* 0: never dispatched */
     bool dropped;
+    bool failed; /* the last run answered nothing */
 } trace_request;
 
 typedef struct trace_event {
@@ -104,6 +112,7 @@ typedef struct trace_event {
     int64_t t_ns;
     int64_t end_ns;         /* DISPATCH */
     int processor;          /* DISPATCH: index into trace_processors */
+    bool failed;            /* DISPATCH: it answered nothing */
     int model;              /* but for RECORDING: index into trace_models */
     const size_t *requests; /* ARRIVAL, DROP: one; DISPATCH: request_count. Indices into
                                trace_requests; valid until the next call */

@@ -18,6 +18,7 @@ static const char *const KEYS[TRACE_KEY_COUNT] = {
     [TRACE_KEY_DEVICE] = "device",
     [TRACE_KEY_POLICY] = "policy",
     [TRACE_KEY_WORKLOAD] = "workload",
+    [TRACE_KEY_OK] = "ok",
 };
 
 const char *trace_key_name(trace_key key)

@@ -22,6 +22,7 @@ typedef enum trace_key {
     TRACE_KEY_DEVICE,
     TRACE_KEY_POLICY,
     TRACE_KEY_WORKLOAD,
+    TRACE_KEY_OK,
     TRACE_KEY_COUNT
 } trace_key;
 
@@ -30,7 +31,7 @@ typedef enum trace_kind {
     TRACE_STRING, /* text: decoded, NUL-terminated */
     TRACE_NUMBER, /* text: as it is written, ends where the number does */
     TRACE_ARRAY,  /* text: at its '[' */
-    TRACE_OTHER,
+    TRACE_OTHER,  /* text: at it, so a word begins with its first letter */
 } trace_kind;
 
 typedef struct trace_value {

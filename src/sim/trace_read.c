@@ -352,6 +352,16 @@ static cosrel_status read_requests(trace_reader *r, trace_event *e, cosrel_error
     return COSREL_OK; /* the line's JSON is whole: here is the ']' */
 }
 
+/* "ok", which may be missing. */
+static cosrel_status read_ok(const trace_reader *r, trace_event *e, cosrel_error *err)
+{
+    const trace_value *ok = value_of(r, TRACE_KEY_OK);
+    if (ok->kind != TRACE_ABSENT && (ok->kind != TRACE_OTHER || !strchr("tf", ok->text[0])))
+        return wrong(r, err, "ok is something else; expected true or false");
+    e->failed = ok->kind == TRACE_OTHER && ok->text[0] == 'f';
+    return COSREL_OK;
+}
+
 static cosrel_status read_dispatch(trace_reader *r, trace_event *e, cosrel_error *err)
 {
     cosrel_status status = read_time(r, TRACE_KEY_END_MS, &e->end_ns, err);
@@ -363,9 +373,12 @@ static cosrel_status read_dispatch(trace_reader *r, trace_event *e, cosrel_error
         status = read_name(r, TRACE_KEY_MODEL, &r->models, &e->model, err);
     if (status == COSREL_OK)
         status = read_requests(r, e, err);
+    if (status == COSREL_OK)
+        status = read_ok(r, e, err);
     for (size_t i = 0; i < e->request_count && status == COSREL_OK; i++) {
         trace_request *request = &r->requests[e->requests[i]];
         request->runs++;
+        request->failed = e->failed;
         request->start_ns = e->t_ns;
         request->end_ns = e->end_ns;
     }

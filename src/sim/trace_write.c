@@ -28,6 +28,7 @@ struct trace_writer {
     char **models, **processors; /* JSON strings */
     int model_count, processor_count;
     bool recording;
+    bool holding;         /* lines go through the heap */
     cosrel_status status; /* the first failure */
     int64_t written_ns;   /* of the last line that left */
     char *buffer;
@@ -220,15 +221,20 @@ static void end_line(trace_writer *w, int64_t t_ns, bool arrival)
         note(w, COSREL_INVALID_ARGUMENT);
     if (w->status != COSREL_OK)
         w->used = w->line_at;
-    else if (w->recording)
+    else if (w->holding)
         hold_line(w, t_ns, arrival);
     else
         w->written_ns = t_ns;
 }
 
+void trace_hold(trace_writer *w)
+{
+    w->holding = true;
+}
+
 void trace_recording(trace_writer *w, const char *device, const char *policy, const char *workload)
 {
-    w->recording = true;
+    w->recording = w->holding = true;
     put(w, "{\"type\":\"recording\",\"version\":1,\"device\":");
     put_json(w, device ? device : "");
     put(w, ",\"policy\":");
@@ -256,8 +262,8 @@ void trace_add_arrival(trace_writer *w, const trace_arrival *a)
     end_line(w, a->t_ns, true);
 }
 
-void trace_add_dispatch(trace_writer *w, int64_t t_ns, int64_t end_ns, int processor, int model,
-                        const uint32_t *ids, int count)
+static void add_run(trace_writer *w, int64_t t_ns, int64_t end_ns, int processor, int model,
+                    const uint32_t *ids, int count, const char *rest)
 {
     begin_line(w, "{\"type\":\"dispatch\",\"t_ms\":", t_ns);
     put(w, ",\"end_ms\":");
@@ -272,8 +278,20 @@ void trace_add_dispatch(trace_writer *w, int64_t t_ns, int64_t end_ns, int proce
             put(w, ",");
         put_integer(w, ids[i]);
     }
-    put(w, "]");
+    put(w, rest);
     end_line(w, t_ns, false);
+}
+
+void trace_add_dispatch(trace_writer *w, int64_t t_ns, int64_t end_ns, int processor, int model,
+                        const uint32_t *ids, int count)
+{
+    add_run(w, t_ns, end_ns, processor, model, ids, count, "]");
+}
+
+void trace_add_failure(trace_writer *w, int64_t t_ns, int64_t end_ns, int processor, int model,
+                       const uint32_t *ids, int count)
+{
+    add_run(w, t_ns, end_ns, processor, model, ids, count, "],\"ok\":false");
 }
 
 void trace_add_drop(trace_writer *w, int64_t t_ns, uint32_t id, const char *reason)

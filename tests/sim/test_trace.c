@@ -156,6 +156,36 @@ static void a_recording(void **state)
     free(s.text);
 }
 
+static void a_failed_run(void **state)
+{
+    (void)state;
+    sink s;
+    sink_open(&s);
+    trace_hold(s.writer);
+    trace_add_arrival(s.writer, &FIRST);
+    trace_add_dispatch(s.writer, 2000000, 3000000, 1, 0, (const uint32_t[]){0}, 1);
+    trace_add_failure(s.writer, 250000, 1500000, 0, 0, (const uint32_t[]){0}, 1);
+    sink_close(&s, COSREL_OK);
+    assert_string_equal(
+        s.text, "{\"type\":\"arrival\",\"t_ms\":0.25,\"id\":0,\"model\":\"lenet\"}\n"
+                "{\"type\":\"dispatch\",\"t_ms\":0.25,\"end_ms\":1.5,\"processor\":\"cpu0\","
+                "\"model\":\"lenet\",\"requests\":[0],\"ok\":false}\n"
+                "{\"type\":\"dispatch\",\"t_ms\":2,\"end_ms\":3,\"processor\":\"gpu0\","
+                "\"model\":\"lenet\",\"requests\":[0]}\n");
+    trace_reader *r;
+    trace_event e;
+    size_t count;
+    assert_int_equal(trace_open_text("t", s.text, strlen(s.text), &r, NULL), COSREL_OK);
+    assert_int_equal(trace_next(r, &e, NULL), COSREL_OK);
+    assert_int_equal(trace_next(r, &e, NULL), COSREL_OK);
+    assert_true(e.failed && trace_requests(r, &count)[0].failed);
+    assert_int_equal(trace_next(r, &e, NULL), COSREL_OK);
+    assert_true(!e.failed && !trace_requests(r, &count)[0].failed);
+    assert_int_equal(trace_requests(r, &count)[0].runs, 2);
+    trace_close(r);
+    free(s.text);
+}
+
 static void too_late_for_the_recording(void **state)
 {
     (void)state;
@@ -344,6 +374,10 @@ static void refused(void **state)
         {"{} {}", "more after"},
         {"{}", "type is missing"},
         {"{\"type\":3}", "type is something else"},
+        {ARRIVAL
+         "{\"type\":\"dispatch\",\"t_ms\":2,\"end_ms\":3,\"processor\":\"p\",\"model\":\"m\","
+         "\"requests\":[1],\"ok\":null}",
+         "ok is something else"},
         {"{\"type\":\"drop\",\"type\":\"drop\"}", "twice"},
         {"{\"type\":\"arrival\",\"id\":1,\"model\":\"m\"}", "t_ms is missing"},
         {"{\"type\":\"arrival\",\"t_ms\":-1,\"id\":1,\"model\":\"m\"}", "t_ms is out of range"},
@@ -524,17 +558,12 @@ static void a_large_picture(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(times_are_exact),
-        cmocka_unit_test(numbers_of_others),
-        cmocka_unit_test(a_simulation),
-        cmocka_unit_test(a_recording),
-        cmocka_unit_test(too_late_for_the_recording),
-        cmocka_unit_test(the_disk_is_full),
-        cmocka_unit_test(read_back),
-        cmocka_unit_test(there_and_back),
-        cmocka_unit_test(refused),
-        cmocka_unit_test(a_small_picture),
-        cmocka_unit_test(a_large_picture),
+        cmocka_unit_test(times_are_exact),  cmocka_unit_test(numbers_of_others),
+        cmocka_unit_test(a_simulation),     cmocka_unit_test(a_recording),
+        cmocka_unit_test(a_failed_run),     cmocka_unit_test(too_late_for_the_recording),
+        cmocka_unit_test(the_disk_is_full), cmocka_unit_test(read_back),
+        cmocka_unit_test(there_and_back),   cmocka_unit_test(refused),
+        cmocka_unit_test(a_small_picture),  cmocka_unit_test(a_large_picture),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
