@@ -110,12 +110,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     fclose(file);
     free(picture);
     if (good) {
-        trace_reader *again;
+        trace_reader *again, *last;
         rewrite((const char *)data, size, r, &once, &once_bytes);
         require(read_all(once, once_bytes, &again, NULL, NULL));
         rewrite(once, once_bytes, again, &twice, &twice_bytes);
+        require(read_all(twice, twice_bytes, &last, NULL, NULL));
+        free(once);
+        /* Names that are not UTF-8 are mended the first time, and may be escaped then. */
+        rewrite(twice, twice_bytes, last, &once, &once_bytes);
         require(once_bytes == twice_bytes && memcmp(once, twice, once_bytes) == 0);
         trace_close(again);
+        trace_close(last);
         free(once);
         free(twice);
     }
