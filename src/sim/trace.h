@@ -43,7 +43,7 @@ typedef struct trace_arrival {
     int64_t t_ns;
     uint32_t id;
     int model;
-    int64_t deadline_ns; /* from the arrival; <= 0 or SCHED_NEVER: none. Only in recordings. */
+    int64_t deadline_ns; /* from the arrival, >= 0; SCHED_NEVER: none. Only in recordings. */
     int priority;        /* only in recordings */
 } trace_arrival;
 

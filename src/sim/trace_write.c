@@ -251,7 +251,7 @@ void trace_add_arrival(trace_writer *w, const trace_arrival *a)
     put_integer(w, a->id);
     put(w, ",\"model\":");
     put(w, w->models[a->model]);
-    if (w->recording && a->deadline_ns > 0 && a->deadline_ns != SCHED_NEVER) {
+    if (w->recording && a->deadline_ns != SCHED_NEVER) {
         put(w, ",\"deadline_ms\":");
         put_ms(w, a->deadline_ns);
     }

@@ -46,6 +46,9 @@ static void write_again(trace_writer *w, const trace_reader *r, const trace_even
         ids[i] = all[e->requests[i]].id;
     if (e->type == TRACE_ARRIVAL)
         trace_add_arrival(w, &(trace_arrival){.t_ns = e->t_ns, .id = ids[0], .model = e->model});
+    else if (e->type == TRACE_DISPATCH && e->failed)
+        trace_add_failure(w, e->t_ns, e->end_ns, e->processor, e->model, ids,
+                          (int)e->request_count);
     else if (e->type == TRACE_DISPATCH)
         trace_add_dispatch(w, e->t_ns, e->end_ns, e->processor, e->model, ids,
                            (int)e->request_count);

@@ -147,7 +147,8 @@ static void a_recording(void **state)
         s.text,
         "{\"type\":\"recording\",\"version\":1,\"device\":\"Board\",\"policy\":\"min-min\","
         "\"workload\":\"\"}\n"
-        "{\"type\":\"arrival\",\"t_ms\":0.0001,\"id\":2,\"model\":\"lenet\",\"priority\":3}\n"
+        "{\"type\":\"arrival\",\"t_ms\":0.0001,\"id\":2,\"model\":\"lenet\",\"deadline_ms\":0,"
+        "\"priority\":3}\n"
         "{\"type\":\"arrival\",\"t_ms\":0.25,\"id\":0,\"model\":\"lenet\",\"deadline_ms\":5,"
         "\"priority\":-1}\n"
         "{\"type\":\"dispatch\",\"t_ms\":0.25,\"end_ms\":0.3,\"processor\":\"cpu0\",\"model\":"
@@ -301,11 +302,12 @@ static void there_and_back(void **state)
             trace_recording(s.writer, "d", "p", "w");
         for (uint32_t i = 0; i < COUNT; i++) {
             t_ns += (int64_t)rng_below(&random, 3000000);
-            told[i] = (trace_arrival){.t_ns = t_ns,
-                                      .id = i * UINT32_C(2654435761),
-                                      .model = (int)rng_below(&random, 2),
-                                      .deadline_ns = (int64_t)rng_below(&random, 2) * 12345678,
-                                      .priority = (int)rng_below(&random, 3) - 1};
+            told[i] = (trace_arrival){
+                .t_ns = t_ns,
+                .id = i * UINT32_C(2654435761),
+                .model = (int)rng_below(&random, 2),
+                .deadline_ns = rng_below(&random, 2) ? SCHED_NEVER : (int64_t)rng_below(&random, 5),
+                .priority = (int)rng_below(&random, 3) - 1};
             ends[i] = t_ns + (int64_t)rng_below(&random, 1000000);
             if (recording) { /* the run is told first */
                 trace_add_dispatch(s.writer, t_ns + 5, ends[i] + 5, (int)(i % 2), told[i].model,
@@ -335,8 +337,7 @@ static void there_and_back(void **state)
             assert_int_equal(q->arrived_ns, told[i].t_ns);
             assert_int_equal(q->end_ns, ends[i] + 5);
             assert_string_equal(trace_models(r, &count)[q->model], MODELS[told[i].model]);
-            const bool wishes = recording && told[i].deadline_ns > 0;
-            assert_int_equal(q->deadline_ns, wishes ? told[i].deadline_ns : SCHED_NEVER);
+            assert_int_equal(q->deadline_ns, recording ? told[i].deadline_ns : SCHED_NEVER);
             assert_int_equal(q->priority, recording ? told[i].priority : 0);
         }
         assert_int_equal(next(r).type, TRACE_END);
