@@ -58,6 +58,7 @@ void core_look(sched_core *core, request_class class, uint64_t held)
     v->now_ns = core->now_ns;
     v->model_count = core->model_count;
     v->can = core_can(core, class);
+    v->rates = &core->rates[class == CLASS_BACKGROUND];
     v->queue = &core->classes[class];
     v->up = core->up;
     v->startable = core->up & ~blocked & ~expand_conflicts(core, held);
@@ -123,7 +124,8 @@ static cosrel_status take_memory(sched_core *core, cosrel_error *err)
     bool ok = core->model_names && core->can_foreground && core->can_background && core->requests;
     for (int c = 0; c < CLASS_COUNT; c++)
         ok &= class_queue_init(&core->classes[c], core->model_max) == COSREL_OK;
-    ok &= rates_init(&core->rates, core->model_max) == COSREL_OK;
+    for (int i = 0; i < 2; i++)
+        ok &= rates_init(&core->rates[i], core->model_max) == COSREL_OK;
     if (!ok)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the scheduler");
     core->free_head = REQUEST_NONE;
@@ -141,7 +143,6 @@ static void init_view(sched_core *core)
                               .families = core->families,
                               .ready_ns = core->ready_ns,
                               .requests = core->requests,
-                              .rates = &core->rates,
                               .objective = &core->objective,
                               .patience = core->patience,
                               .random = &core->random};
@@ -212,7 +213,8 @@ void sched_core_free(sched_core *core)
     free(core->can_foreground);
     free(core->can_background);
     free(core->requests);
-    rates_deinit(&core->rates);
+    for (int i = 0; i < 2; i++)
+        rates_deinit(&core->rates[i]);
     for (int c = 0; c < CLASS_COUNT; c++)
         class_queue_deinit(&core->classes[c]);
     free(core);

@@ -120,7 +120,8 @@ void sched_core_set_prices(sched_core *core, int64_t now_ns, const double *price
 /* Whether the policy looks at them. */
 bool sched_core_uses_prices(const sched_core *core);
 
-/* Each model's part in the arrivals so far, and how many there were: the mix for those prices. */
+/* Each model's part in the foreground arrivals so far, and how many there were: the mix for those
+ * prices. */
 void sched_core_mix(const sched_core *core, double *shares);
 uint64_t sched_core_arrivals(const sched_core *core);
 

@@ -163,8 +163,9 @@ cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns, const sched_ar
                          .model = model,
                          .class = (uint8_t) class};
     enqueue(core, index);
-    rates_arrive(&core->rates, core->now_ns, model, arrival->deadline_ns);
-    core->arrivals++;
+    rates_arrive(&core->rates[class == CLASS_BACKGROUND], core->now_ns, model,
+                 arrival->deadline_ns);
+    core->arrivals += class != CLASS_BACKGROUND;
     *id = core_id(core, index);
     if (core->policy->arrive) {
         core_look(core, class, 0);
@@ -287,7 +288,7 @@ bool sched_core_uses_prices(const sched_core *core)
 void sched_core_mix(const sched_core *core, double *shares)
 {
     for (int m = 0; m < core->model_count; m++)
-        shares[m] = rates_share(&core->rates, m, core->model_count);
+        shares[m] = rates_share(&core->rates[0], m, core->model_count);
 }
 
 uint64_t sched_core_arrivals(const sched_core *core)

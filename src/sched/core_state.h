@@ -52,7 +52,7 @@ struct sched_core {
     uint32_t deadlines_waiting; /* waiting requests that have one */
     uint32_t drop_head, drop_tail;
 
-    arrival_rates rates;
+    arrival_rates rates[2]; /* of foreground and of background requests */
     uint64_t arrivals;
     sched_objective objective;
     double prices[SCHED_PROCESSORS_MAX];

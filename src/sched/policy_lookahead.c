@@ -32,7 +32,7 @@ enum {
     FUTURES_MIN = 6,
     FUTURES_MAX = 256,
     /* Arrivals in a future, and events in all before the rest is estimated (chosen: see the
-     * ablation in docs/simulator.md). */
+     * ablation in docs/policies.md). */
     ARRIVALS = 14,
     EVENTS_MAX = 100,
 };

@@ -25,7 +25,7 @@
 
 /* Part of the work that waits for an efficient processor that a request is expected to wait out
  * before it: much of it comes after, being longer, or goes elsewhere. Chosen: 0.3 was better than 0
- * and 1 on the tables of docs/simulator.md. */
+ * and 1 on the tables of docs/policies.md. */
 #define PRICED_BACKLOG 0.3
 
 /* worth: of the pair's time; least: of the model's best pair. In [0.02, 1]. */

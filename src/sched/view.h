@@ -36,7 +36,7 @@ struct sched_view {
     bool lower_wait;        /* lower classes have waiting requests: what is held matters */
     const class_queue *queue;
     const sched_request *requests;
-    const arrival_rates *rates;
+    const arrival_rates *rates; /* of foreground or of background requests, as the class is */
     const double *prices; /* per processor: requests/s that a second of its time is worth; NULL:
                              unknown */
     const sched_objective *objective;
