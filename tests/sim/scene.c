@@ -1,5 +1,8 @@
 /* Worlds are small, so that a run of the test sees thousands of them, and odd: models that nothing
- * can run, rows in one instant, queues that are full, loads above the capacity. */
+ * can run, rows in one instant, queues that are full, loads above the capacity.
+ *
+ * At most one random number is drawn per expression: C leaves the order to the compiler, and the
+ * worlds must be the same with every one. */
 #include "scene.h"
 
 #include <stdarg.h>
@@ -80,7 +83,7 @@ static void make_board(scene *s, rng *r)
 static void make_processors(scene *s, rng *r)
 {
     const bool shared = chance(r, 0.5);
-    const int kind = upto(r, 3), count = kind == 0 ? 1 : 1 + upto(r, SCENE_PROCESSORS);
+    const int kind = upto(r, 3), count = kind == 0 ? 1 : 1 + upto(r, 10);
     if (kind == 2) {
         make_board(s, r);
         return;
@@ -104,7 +107,7 @@ static void make_costs(scene *s, rng *r)
     REQUIRE(cost_init(&s->costs, models, processors, batches, 1 + upto(r, 5)) == COSREL_OK);
     s->costs.model_count = models;
     for (int m = 0; m < models; m++) {
-        const double scale_ms = 0.05 + 30 * rng_unit(r) * rng_unit(r);
+        const double wide = rng_unit(r), scale_ms = 0.05 + 30 * wide * rng_unit(r);
         snprintf(s->model_names[m], sizeof s->model_names[m], "m%02d", m);
         s->models[m] = s->model_names[m];
         for (int p = 0; p < processors; p++) {
@@ -152,11 +155,13 @@ static void make_rows(scene *s, rng *r, double rate_rps)
     while (t_ms * 1e6 < (double)s->until_ns) {
         const int64_t t_ns = (int64_t)(t_ms * 1e6);
         const double limit_ms = rng_exponential(r, 20);
-        const arrivals_row row = {
-            .t_ns = t_ns,
-            .deadline_ns = chance(r, deadlines) ? t_ns + (int64_t)(limit_ms * 1e6) : INT64_MAX,
-            .model = upto(r, s->costs.model_count),
-            .priority = upto(r, 8) == 0 ? upto(r, 3) - 1 : 0};
+        const bool due = chance(r, deadlines);
+        const int model = upto(r, s->costs.model_count);
+        const int priority = chance(r, 0.1) ? upto(r, 3) - 1 : 0;
+        const arrivals_row row = {.t_ns = t_ns,
+                                  .deadline_ns = due ? t_ns + (int64_t)(limit_ms * 1e6) : INT64_MAX,
+                                  .model = model,
+                                  .priority = priority};
         REQUIRE(arrivals_add(s->rows, &row, NULL) == COSREL_OK);
         if (!chance(r, 0.2)) /* else in the same instant */
             t_ms += rng_exponential(r, 1e3 / rate_rps);
@@ -181,9 +186,11 @@ static void put_stream(scene *s, rng *r, char *text, int number, double rate_hz)
     const double span_s = (double)s->until_ns / 1e9;
     put(text, "  - {name: s%d, model: m%02d", number, upto(r, s->costs.model_count));
     if (kind == CASCADE)
-        put(text, ", after: s%d, probability: %.3f", upto(r, number), between(r, 0.1, 1));
+        put(text, ", after: s%d", upto(r, number));
     else
         put(text, ", kind: %s", kinds[kind]);
+    if (kind == CASCADE)
+        put(text, ", probability: %.3f", between(r, 0.1, 1));
     if (kind < 4)
         put(text, ", rate_hz: %.6f", rate_hz);
     if (kind == 0 && chance(r, 0.5))
@@ -194,8 +201,9 @@ static void put_stream(scene *s, rng *r, char *text, int number, double rate_hz)
     if (kind == 3)
         put(text, ", period_s: %.6f, points: [[0, 0.1], [12, 2], [20, 0.5]]", span_s);
     if (kind == 4)
-        put(text, ", in_flight: %d, think_ms: %.6f", 1 + upto(r, 3),
-            chance(r, 0.5) ? 0 : 1000 / rate_hz);
+        put(text, ", in_flight: %d", 1 + upto(r, 3));
+    if (kind == 4 && chance(r, 0.5))
+        put(text, ", think_ms: %.6f", 1000 / rate_hz);
     if (chance(r, 0.5))
         put(text, ", deadline_ms: %.6f", 0.1 + rng_exponential(r, 20));
     if (chance(r, 0.3))

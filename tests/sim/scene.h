@@ -5,13 +5,13 @@
 
 #include "sim/sim.h"
 
-enum { SCENE_PROCESSORS = 10, SCENE_MODELS = 25, SCENE_STREAMS = 6 };
+enum { SCENE_PROCESSORS = 12, SCENE_MODELS = 25, SCENE_STREAMS = 6 };
 
 typedef struct scene {
     sim_setup setup; /* but for requests, device and observer */
     sched_processor processors[SCENE_PROCESSORS];
     char names[SCENE_PROCESSORS][24];
-    char model_names[SCENE_MODELS][8];
+    char model_names[SCENE_MODELS][16];
     const char *models[SCENE_MODELS];
     char policy[40];
     cost_table costs;
