@@ -5,6 +5,7 @@
  * worlds must be the same with every one. */
 #include "scene.h"
 
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -236,7 +237,7 @@ static void make_options(scene *s, rng *r, const char *policy)
     o->seed = rng_u64(r);
     o->drop_late = chance(r, 0.25);
     o->patience = chance(r, 0.5) ? 0 : 1 + upto(r, 16);
-    o->requests_max = chance(r, 0.8) ? 0 : 1 + (uint32_t)upto(r, 30);
+    o->requests_max = chance(r, 0.8) ? 4096 : chance(r, 0.1) ? 0 : 1 + (uint32_t)upto(r, 30);
     o->queue_len_max = chance(r, 0.8) ? 0 : 1 + (uint32_t)upto(r, 30);
     REQUIRE(objective_find(objectives[upto(r, 5)], &o->objective, NULL) == COSREL_OK);
 }
@@ -252,7 +253,8 @@ void scene_make(scene *s, uint64_t seed)
     find_capacity(s);
     make_options(s, &r, policies[seed % SCENE_POLICIES]);
     s->load = between(&r, 0.3, 1.5);
-    const double rate_rps = s->load * s->capacity_rps;
+    /* Bursts of five times a stream's rate must be a rate that workloads may have. */
+    const double rate_rps = fmin(s->load * s->capacity_rps, WORKLOAD_RATE_HZ_MAX / 10);
     s->until_ns = 1 + (int64_t)(between(&r, 5, 150) / rate_rps * 1e9);
     if (chance(&r, 0.3))
         make_rows(s, &r, rate_rps);
