@@ -30,11 +30,11 @@ static json_t *optional(double value)
     return value > 0 ? json_real(value) : json_null();
 }
 
-static json_t *workload_json(const bench_job *job)
+json_t *bench_workload_json(const workload *w, double seconds)
 {
     json_t *streams = json_array();
-    for (uint32_t i = 0; i < job->work->stream_count; i++) {
-        const workload_stream *s = &job->work->streams[i];
+    for (uint32_t i = 0; i < w->stream_count; i++) {
+        const workload_stream *s = &w->streams[i];
         json_array_append_new(
             streams,
             json_pack("{s:s, s:s, s:s?, s:o, s:o, s:o, s:s}", "model", s->model, "kind",
@@ -43,8 +43,7 @@ static json_t *workload_json(const bench_job *job)
                       s->in_flight ? json_integer((json_int_t)s->in_flight) : json_null(),
                       "priority", workload_priority_name(s->priority)));
     }
-    return json_pack("{s:s, s:f, s:o}", "name", job->work->name, "seconds", job->seconds, "streams",
-                     streams);
+    return json_pack("{s:s, s:f, s:o}", "name", w->name, "seconds", seconds, "streams", streams);
 }
 
 static json_t *policies(const bench_plan *plan)
@@ -80,13 +79,18 @@ static json_t *profile(const bench_report *r)
     return rows;
 }
 
-json_t *bench_report_data(const bench_report *r)
+void bench_time_now(char out[BENCH_TIME_BYTES])
 {
-    char created[40] = "";
     struct tm utc;
     const time_t now = time(NULL);
-    if (gmtime_r(&now, &utc))
-        strftime(created, sizeof created, "%Y-%m-%dT%H:%M:%SZ", &utc);
+    if (!gmtime_r(&now, &utc) || strftime(out, BENCH_TIME_BYTES, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        out[0] = '\0';
+}
+
+json_t *bench_report_data(const bench_report *r)
+{
+    char created[BENCH_TIME_BYTES];
+    bench_time_now(created);
     json_t *order = json_array();
     for (int m = 0; m < r->job->model_count; m++)
         json_array_append_new(order, json_string(r->job->models[m].name));
@@ -97,7 +101,7 @@ json_t *bench_report_data(const bench_report *r)
     if (!data)
         return NULL;
     json_object_set_new(data, "processors", processors(r->rt));
-    json_object_set_new(data, "workload", workload_json(r->job));
+    json_object_set_new(data, "workload", bench_workload_json(r->job->work, r->job->seconds));
     json_object_set(data, "alone", json_object_get(r->results, "alone"));
     json_object_set_new(data, "rounds", json_integer(r->rounds));
     json_object_set(data, "runs", json_object_get(r->results, "runs"));

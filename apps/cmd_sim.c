@@ -9,9 +9,14 @@
 #include "progress.h"
 #include "sim_job.h"
 #include "sim_print.h"
+#include "sim_report.h"
+#include "sim_trace.h"
 
 typedef struct sim_values {
     sim_job_options job;
+    const char *trace;
+    const char *chrome;
+    const char *report;
     const char *policies;
     const char *objective;
     double seconds;
@@ -41,6 +46,13 @@ static const cli_option OPTIONS[] = {
      .value = "W.yaml",
      .help = "or streams of requests, as for 'cosrel bench'",
      .offset = offsetof(sim_values, job.workload)},
+    {.name = "replay",
+     .kind = CLI_TEXT,
+     .value = "R.jsonl",
+     .help =
+         "or those of a recording ('cosrel bench --record');\nwhat it measured stands beside the "
+         "result",
+     .offset = offsetof(sim_values, job.replay)},
     {.name = "seconds",
      .kind = CLI_NUMBER,
      .value = "S",
@@ -79,6 +91,21 @@ static const cli_option OPTIONS[] = {
      .offset = offsetof(sim_values, patience),
      .min = 0,
      .max = 1000000},
+    {.name = "trace",
+     .kind = CLI_TEXT,
+     .value = "T.jsonl",
+     .help = "write what happened, as JSON lines; one policy",
+     .offset = offsetof(sim_values, trace)},
+    {.name = "chrome",
+     .kind = CLI_TEXT,
+     .value = "T.json",
+     .help = "the same for ui.perfetto.dev or chrome://tracing",
+     .offset = offsetof(sim_values, chrome)},
+    {.name = "report",
+     .kind = CLI_TEXT,
+     .value = "R.html",
+     .help = "write a report to look at in a browser",
+     .offset = offsetof(sim_values, report)},
     {.name = "json",
      .kind = CLI_FLAG,
      .help = "one JSON object on standard output",
@@ -104,6 +131,8 @@ typedef struct simulation {
     double until_ns; /* for the progress bar; 0: unknown */
     const char *now; /* the policy that runs */
     json_t *results;
+    sim_trace *trace;   /* NULL: not wanted */
+    sim_report *report; /* likewise */
 } simulation;
 
 static bool going_on(void *user, int64_t now_ns, uint64_t served)
@@ -113,6 +142,35 @@ static bool going_on(void *user, int64_t now_ns, uint64_t served)
     if (s->until_ns > 0)
         progress_show(&s->shown, s->now, (double)now_ns / s->until_ns, -1);
     return !interrupt_seen();
+}
+
+static void on_arrival(void *user, const source_request *request)
+{
+    simulation *s = user;
+    sim_trace_arrival(s->trace, request);
+    sim_report_arrival(s->report, request);
+}
+
+static void on_dispatch(void *user, int64_t start_ns, int64_t end_ns, int processor, int model,
+                        const uint32_t *ids, int count)
+{
+    simulation *s = user;
+    sim_trace_dispatch(s->trace, start_ns, end_ns, processor, model, ids, count);
+}
+
+static void on_end(void *user, int64_t start_ns, int64_t end_ns, int processor, int model,
+                   const uint32_t *ids, int count, bool ok)
+{
+    simulation *s = user;
+    sim_trace_run(s->trace, start_ns, end_ns, processor, model, ids, count, ok);
+    sim_report_run(s->report, start_ns, end_ns, processor, model, ids, count, ok);
+}
+
+static void on_drop(void *user, int64_t now_ns, uint32_t id, sched_drop_reason reason)
+{
+    simulation *s = user;
+    sim_trace_drop(s->trace, now_ns, id, reason);
+    sim_report_drop(s->report, id);
 }
 
 static double end_of(const sim_job *job)
@@ -131,7 +189,13 @@ static cosrel_status run_policy(simulation *s, const char *policy, sim_result *o
     cosrel_status status = sim_job_source(&s->job, &requests, err);
     if (status != COSREL_OK)
         return status;
-    const sim_observer observer = {.user = s, .going_on = going_on};
+    const bool watched = s->trace || s->report;
+    const sim_observer observer = {.user = s,
+                                   .arrival = watched ? on_arrival : NULL,
+                                   .dispatch = watched ? on_dispatch : NULL,
+                                   .end = watched ? on_end : NULL,
+                                   .drop = watched ? on_drop : NULL,
+                                   .going_on = going_on};
     const sim_setup setup = {
         .sched = {.processors = s->job.device.processors,
                   .processor_count = s->job.device.processor_count,
@@ -155,10 +219,40 @@ static cosrel_status run_policy(simulation *s, const char *policy, sim_result *o
     return status;
 }
 
+/* Whether runs can end at another time than was expected when they began. */
+static bool ends_late(const sim_job *job)
+{
+    return job->device.names != NULL;
+}
+
+/* Simulates one policy with all that watches it. */
+static cosrel_status watch_policy(simulation *s, const char *policy, sim_result *out,
+                                  cosrel_error *err)
+{
+    cosrel_status status = COSREL_OK;
+    memset(out, 0, sizeof *out);
+    if (s->v->trace || s->v->chrome)
+        status = sim_trace_begin(s->v->trace, s->v->chrome, &s->job.device, ends_late(&s->job),
+                                 &s->trace, err);
+    if (status == COSREL_OK && s->report)
+        status = sim_report_begin(s->report, policy, err);
+    if (status == COSREL_OK)
+        status = run_policy(s, policy, out, err);
+    const cosrel_status written = sim_trace_end(s->trace, status == COSREL_OK,
+                                                status == COSREL_OK ? err : NULL);
+    s->trace = NULL;
+    status = status == COSREL_OK ? written : status;
+    if (status == COSREL_OK && s->report)
+        status = sim_report_add(s->report, out, err);
+    return status;
+}
+
 static cosrel_status show(simulation *s, const char *policy, const sim_result *result)
 {
     if (!s->v->json) {
         cosrel_status status = sim_print_line(policy, result);
+        if (status == COSREL_OK && s->job.recorded)
+            status = sim_recorded_compare(s->job.recorded, policy, result);
         if (status == COSREL_OK && s->policy_count == 1)
             status = sim_print_details(result, s->job.device.models, s->job.device.processors);
         return status;
@@ -172,11 +266,23 @@ static void print_json(const simulation *s)
     /* One policy: its object; several: theirs in a list. */
     json_t *all = s->policy_count == 1 ? json_incref(json_array_get(s->results, 0))
                                        : json_pack("{s:O}", "runs", s->results);
+    if (all && s->job.recorded)
+        json_object_set_new(all, "recorded", sim_recorded_json(s->job.recorded));
     if (all) {
         json_dumpf(all, stdout, JSON_REAL_PRECISION(15));
         putchar('\n');
     }
     json_decref(all);
+}
+
+static cosrel_status write_report(simulation *s, bool stopped, cosrel_error *err)
+{
+    if (stopped)
+        sim_report_note(s->report, "It was interrupted: the figures are those until then.");
+    const cosrel_status status = sim_report_write(s->report, s->v->report, err);
+    if (status == COSREL_OK && !s->v->json)
+        printf("\nReport: %s\n", s->v->report);
+    return status;
 }
 
 static int simulate(simulation *s)
@@ -187,9 +293,11 @@ static int simulate(simulation *s)
     progress_begin(&s->shown, "sim", s->v->quiet);
     if (!s->v->json)
         sim_print_heading();
+    if (!s->v->json && s->job.recorded)
+        sim_recorded_print(s->job.recorded);
     for (size_t i = 0; i < s->policy_count && status == COSREL_OK && !stopped; i++) {
         sim_result result;
-        status = run_policy(s, s->policies[i], &result, &err);
+        status = watch_policy(s, s->policies[i], &result, &err);
         progress_end(&s->shown);
         if (status == COSREL_OK)
             status = show(s, s->policies[i], &result);
@@ -199,6 +307,8 @@ static int simulate(simulation *s)
     }
     if (s->v->json && json_array_size(s->results) > 0)
         print_json(s);
+    if (status == COSREL_OK && s->report)
+        status = write_report(s, stopped, &err);
     if (status != COSREL_OK)
         return cli_fail(s->call->command, status, &err);
     if (stopped) {
@@ -206,6 +316,45 @@ static int simulate(simulation *s)
         return CLI_FAILED;
     }
     return CLI_DONE;
+}
+
+static cosrel_status check_files(const simulation *s, cosrel_error *err)
+{
+    const struct {
+        const char *option, *path;
+    } files[] = {{"trace", s->v->trace}, {"chrome", s->v->chrome}, {"report", s->v->report}};
+    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++)
+        if (files[i].path && !cli_can_write(files[i].path))
+            return error_set(err, COSREL_INVALID_ARGUMENT,
+                             "--%s: cannot write to the folder of '%s'", files[i].option,
+                             files[i].path);
+    if (s->policy_count > 1 && (s->v->trace || s->v->chrome))
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "--%s holds one policy's events: name one by --policy, not %zu",
+                         s->v->trace ? "trace" : "chrome", s->policy_count);
+    return COSREL_OK;
+}
+
+/* What is asked, as the report's title: the workload's name, or the file's. */
+static const char *title_of(const simulation *s)
+{
+    const sim_job *job = &s->job;
+    const char *path = s->v->job.arrivals ? s->v->job.arrivals : s->v->job.replay;
+    if (job->work)
+        return job->work->name[0] ? job->work->name : "Simulation";
+    if (job->recorded && job->recorded->workload[0])
+        return job->recorded->workload;
+    const char *slash = strrchr(path, '/');
+    return slash ? slash + 1 : path;
+}
+
+static cosrel_status open_report(simulation *s, cosrel_error *err)
+{
+    const sim_report_about about = {.device = s->v->job.device,
+                                    .title = title_of(s),
+                                    .objective = s->v->objective,
+                                    .command_line = s->call->command_line};
+    return sim_report_create(&s->job, &about, &s->report, err);
 }
 
 /* Every policy is tried before the first one runs. */
@@ -241,10 +390,15 @@ static int run(const cli_call *call)
         status = sim_job_read(&options, &s.job, &err);
     if (status == COSREL_OK)
         status = check_policies(&s, &err);
+    if (status == COSREL_OK)
+        status = check_files(&s, &err);
+    if (status == COSREL_OK && s.v->report)
+        status = open_report(&s, &err);
     s.results = json_array();
     s.until_ns = end_of(&s.job);
     const int result = status == COSREL_OK ? simulate(&s) : cli_fail(call->command, status, &err);
     json_decref(s.results);
+    sim_report_free(s.report);
     sim_job_free(&s.job);
     free(s.policies);
     free(names);

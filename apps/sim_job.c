@@ -20,16 +20,29 @@ static bool ends(const workload *w)
     return true;
 }
 
+static cosrel_status read_replay(const sim_job_options *o, sim_job *job, cosrel_error *err)
+{
+    cosrel_status status = sim_replay_read(o->replay, job->device.models, job->device.model_count,
+                                           &job->arrivals, &job->recorded, err);
+    if (status == COSREL_OK && job->recorded->background)
+        status = sim_device_add_background(&job->device, err);
+    return status;
+}
+
 static cosrel_status read_requests(const sim_job_options *o, sim_job *job, cosrel_error *err)
 {
-    if ((o->arrivals != NULL) + (o->workload != NULL) != 1)
+    const int given = (o->arrivals != NULL) + (o->workload != NULL) + (o->replay != NULL);
+    if (given != 1)
         return error_set(err, COSREL_INVALID_ARGUMENT,
-                         o->arrivals ? "--arrivals and --workload exclude each other"
-                                     : "what is asked is missing: --arrivals A.csv or --workload "
-                                       "W.yaml");
+                         given > 1
+                             ? "--arrivals, --workload and --replay exclude each other"
+                             : "what is asked is missing: --arrivals A.csv, --workload W.yaml "
+                               "or --replay R.jsonl");
     if (o->arrivals)
         return arrivals_read(o->arrivals, job->device.models, job->device.model_count,
                              &job->arrivals, err);
+    if (o->replay)
+        return read_replay(o, job, err);
     cosrel_status status = workload_read(o->workload, &job->work, err);
     if (status == COSREL_OK && has_background(job->work))
         status = sim_device_add_background(&job->device, err);
@@ -57,6 +70,7 @@ void sim_job_free(sim_job *job)
 {
     workload_free(job->work);
     arrivals_free(job->arrivals);
+    sim_recorded_free(job->recorded);
     sim_device_deinit(&job->device);
     table_free(job->table);
     memset(job, 0, sizeof *job);

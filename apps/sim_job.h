@@ -6,6 +6,7 @@
 #include "profile/table.h"
 #include "sim/processors.h"
 #include "sim/sim.h"
+#include "sim_replay.h"
 #include "workload/arrivals_file.h"
 #include "workload/workload.h"
 
@@ -13,7 +14,8 @@ typedef struct sim_job_options {
     const char *device;   /* CSV */
     const char *arrivals; /* one of these three */
     const char *workload;
-    double seconds; /* of a workload; <= 0: until it ends by itself */
+    const char *replay; /* a recording */
+    double seconds;     /* of a workload; <= 0: until it ends by itself */
     uint64_t seed;
 } sim_job_options;
 
@@ -22,6 +24,7 @@ typedef struct sim_job {
     sim_device device;
     arrivals_list *arrivals; /* or */
     workload *work;
+    sim_recorded *recorded; /* of a recording, whose arrivals stand above; otherwise NULL */
     int64_t until_ns;
     uint64_t seed;
 } sim_job;
