@@ -121,6 +121,8 @@ bool lanes_decide(void *state, const sched_view *view, sched_decision *out)
                 p = view_lowest(rest);
             }
         }
+        if (p < 0)
+            break;
         left &= ~VIEW_BIT(p);
         const uint32_t r = l->lanes[class][p].head;
         const int model = view->requests[r].model;

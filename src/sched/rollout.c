@@ -445,6 +445,8 @@ int rollout_candidates(rollout *r, rollout_action *out, int max)
 {
     double ranks[ROLLOUT_CANDIDATES_MAX];
     int count = 0;
+    if (max < 1)
+        return 0;
     if (max > ROLLOUT_CANDIDATES_MAX)
         max = ROLLOUT_CANDIDATES_MAX;
     for (uint64_t left = r->idle; left; left &= left - 1) {

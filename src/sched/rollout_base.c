@@ -78,7 +78,7 @@ static bool min_min(rollout *r, const rollout_state *x, int *processor, int *mod
                 first = i;
             }
         }
-        if (first < 0)
+        if (first < 0 || p.processors[first] < 0)
             return false;
         if (open & VIEW_BIT(p.processors[first])) {
             *processor = p.processors[first];
