@@ -167,6 +167,11 @@ static void arrive(load *l, const source_request *r)
     const int64_t deadline_ns = r->deadline_ns == INT64_MAX ? 0 : l->base_ns + r->deadline_ns;
     const bool closed = c->spec->kind == WORKLOAD_CLOSED;
     cosrel_status status = COSREL_QUEUE_FULL;
+    recorder_arrived(l->run->record, &(recorder_request){.id = r->id,
+                                                         .model = c->model_index,
+                                                         .arrived_ns = arrived_ns,
+                                                         .deadline_ns = deadline_ns,
+                                                         .priority = c->spec->priority});
     ask *a = take_ask(c);
     if (a) {
         cosrel_ticket ticket = 0;
@@ -183,7 +188,9 @@ static void arrive(load *l, const source_request *r)
         give_ask(a);
         leave(l);
     }
-    bench_run_answer(l->run, c->model_index, arrived_ns, deadline_ns, clock_now_ns(), false);
+    const int64_t now_ns = clock_now_ns();
+    recorder_dropped(l->run->record, r->id, now_ns, "unavailable");
+    bench_run_answer(l->run, c->model_index, arrived_ns, deadline_ns, now_ns, false);
     /* An open-loop stream does not care whether the last request failed: the next one comes all the
      * same. */
     if (!closed || may_go_on(c, cosrel_status_text(status)))
@@ -211,6 +218,31 @@ static void submit_due(load *l)
         arrive(l, &r);
 }
 
+static const char *drop_reason(cosrel_status status)
+{
+    switch (status) {
+    case COSREL_DEADLINE_EXCEEDED:
+        return "late";
+    case COSREL_UNAVAILABLE:
+        return "unavailable";
+    default:
+        return "failed";
+    }
+}
+
+/* A run that was under way when the request was cancelled went on to its end. */
+static void record_answer(recorder *record, uint32_t id, const cosrel_result *result)
+{
+    const bool cancelled = result->status == COSREL_CANCELLED;
+    const bool good = result->status == COSREL_OK || cancelled;
+    if (!record)
+        return;
+    if (result->started_ns > 0)
+        recorder_ran(record, id, result->processor, result->started_ns, result->finished_ns, good);
+    if (!good)
+        recorder_dropped(record, id, result->finished_ns, drop_reason(result->status));
+}
+
 static void answered(const cosrel_result *result)
 {
     ask *a = result->user;
@@ -221,6 +253,7 @@ static void answered(const cosrel_result *result)
     const uint32_t id = a->id;
     bench_run_answer(l->run, c->model_index, a->arrived_ns, a->deadline_ns,
                      cancelled ? INT64_MAX : result->finished_ns, ok);
+    record_answer(l->run->record, id, result);
     if (ok && a->deadline_ns && result->finished_ns > a->deadline_ns)
         bench_run_late(l->run, c->model_index, result->started_ns);
     const bool go_on = ok || cancelled || may_go_on(c, result->message);

@@ -1,14 +1,17 @@
 #include "bench_measure.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/file.h"
 #include "bench_child.h"
 #include "bench_json.h"
 #include "bench_load.h"
 #include "interrupt.h"
+#include "machine.h"
 #include "other_load.h"
 
 /* A model alone is steadier than a mixture, so a part of the time is enough (chosen). */
@@ -71,6 +74,54 @@ static cosrel_status run_child(walk *w, const char *policy, const char *only, in
     return bench_child_run(&request, tick, w, run, err);
 }
 
+/* DIR/POLICY-ROUND.jsonl with whatever a file's name should not hold replaced; malloc'ed. */
+static char *record_path(const char *record, const char *policy, int round)
+{
+    char name[160];
+    if (bench_record_is_file(record))
+        return strdup(record);
+    snprintf(name, sizeof name, "%.120s-%d.jsonl", policy, round);
+    for (char *at = name; *at; at++)
+        if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-", *at))
+            *at = '_';
+    return file_join(record, name);
+}
+
+bool bench_record_is_file(const char *record)
+{
+    const size_t length = strlen(record);
+    return length > 6 && strcmp(record + length - 6, ".jsonl") == 0;
+}
+
+/* The window alone: times count from its start, and requests of the warm-up are left out, so that
+ * at first a processor may be busy with what the recording does not name. */
+static cosrel_status write_record(const walk *w, const bench_run *run, cosrel_error *err)
+{
+    const bench_job *job = run->job;
+    const char **names = calloc((size_t)job->model_count + 1, sizeof *names);
+    char *path = record_path(w->m->record, run->policy, run->round);
+    json_t *machine = machine_json();
+    cosrel_status status = COSREL_OUT_OF_MEMORY;
+    if (names && path && machine) {
+        for (int i = 0; i < job->model_count; i++)
+            names[i] = job->models[i].name;
+        const recorder_about about = {.models = names,
+                                      .model_count = job->model_count,
+                                      .device = json_string_value(json_object_get(machine, "cpu")),
+                                      .policy = run->policy,
+                                      .workload = job->work->name,
+                                      .from_ns = run->start_ns,
+                                      .until_ns = atomic_load(&run->end_ns)};
+        status = recorder_write(run->record, path, &about, err);
+    } else {
+        error_set(err, status, "no memory for a recording");
+    }
+    json_decref(machine);
+    free(path);
+    free(names);
+    return status;
+}
+
 static cosrel_status run_policy(walk *w, const char *policy, int round, json_t **json,
                                 cosrel_error *err)
 {
@@ -85,7 +136,13 @@ static cosrel_status run_policy(walk *w, const char *policy, int round, json_t *
         return status;
     run.tick = tick;
     run.tick_user = w;
-    status = bench_load(m->rt, &run, &counted, err);
+    if (m->record)
+        status = recorder_create(&run.record, err);
+    if (status == COSREL_OK)
+        status = bench_load(m->rt, &run, &counted, err);
+    if (status == COSREL_OK && counted && m->record)
+        status = write_record(w, &run, err);
+    recorder_free(run.record);
     if (status == COSREL_OK && counted) {
         *json = bench_run_json(&run);
         if (!*json)

@@ -17,8 +17,13 @@ typedef struct bench_measure {
     const char *workload;
     int rounds;
     bool timelines; /* of the first round */
+    /* Folder for a recording of each run of Cosrel's, or, ending in ".jsonl", the file for the only
+     * one; NULL: none. */
+    const char *record;
     progress *shown;
 } bench_measure;
+
+bool bench_record_is_file(const char *record);
 
 /* {"alone": {...}, "runs": [...]}, complete or, after Ctrl-C, as far as it came; runs are
  * normalized. Sentences about what went wrong on the way are added to `notes`. Owned by the caller.

@@ -10,6 +10,7 @@
 
 #include "base/hist.h"
 #include "bench_job.h"
+#include "recorder.h"
 
 enum {
     BENCH_TRACKS_MAX = 64,
@@ -61,6 +62,7 @@ typedef struct bench_run {
     _Atomic int64_t end_ns;   /* moved to the moment of a Ctrl-C */
     bench_tally *tallies;     /* per model */
     bench_timeline *timeline; /* NULL: not wanted */
+    recorder *record;         /* NULL: nothing is recorded; the caller's */
     double cpu_s;             /* of this process within the window */
     double energy_j;          /* of the machine's packages within the window; < 0: no sensor */
     json_t *processors;       /* {name: {busy_s, runs}} or NULL */

@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "base/file.h"
 #include "bench_job.h"
 #include "bench_json.h"
 #include "bench_measure.h"
@@ -27,6 +29,7 @@ typedef struct bench_values {
     const char *workload;
     const char *profile;
     const char *report;
+    const char *record;
     double seconds;
     double profile_cell_ms;
     int64_t rounds;
@@ -75,6 +78,12 @@ static const cli_option OPTIONS[] = {
      .value = "FILE.html",
      .help = "write a report to look at in a browser",
      .offset = offsetof(bench_values, report)},
+    {.name = "record",
+     .kind = CLI_TEXT,
+     .value = "DIR",
+     .help = "write what happened in each run of Cosrel's policies\n(not ort-...) to "
+             "DIR/POLICY-ROUND.jsonl, for\n'cosrel sim --replay'; or to a FILE.jsonl if it is one",
+     .offset = offsetof(bench_values, record)},
     {.name = "profile",
      .kind = CLI_TEXT,
      .value = "FILE.csv",
@@ -222,6 +231,7 @@ static int measure(bench *b)
                              .workload = b->v->workload,
                              .rounds = (int)b->v->rounds,
                              .timelines = b->v->report != NULL,
+                             .record = b->v->record,
                              .shown = &b->shown};
     cosrel_error err = {""};
     json_t *results;
@@ -253,11 +263,35 @@ static int measure(bench *b)
     return CLI_DONE;
 }
 
+/* The folder is made before anything is measured. */
+static cosrel_status prepare_record(const bench *b, cosrel_error *err)
+{
+    const char *record = b->v->record;
+    int runs = 0;
+    for (int i = 0; i < b->plan.count; i++)
+        runs += b->plan.policies[i].baseline ? 0 : (int)b->v->rounds;
+    if (runs == 0)
+        return error_set(
+            err, COSREL_INVALID_ARGUMENT,
+            "--record: only Cosrel's policies are recorded, and --policies names none");
+    if (!bench_record_is_file(record))
+        return file_make_folder(record, err);
+    if (runs > 1)
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "--record: '%s' is one file for %d runs; expected a folder", record, runs);
+    return cli_can_write(record)
+               ? COSREL_OK
+               : error_set(err, COSREL_INVALID_ARGUMENT,
+                           "--record: cannot write to the folder of '%s'", record);
+}
+
 static int prepare_and_measure(bench *b)
 {
     cosrel_error err = {""};
     const bench_values *v = b->v;
     cosrel_status status = bench_plan_make(v->policies, &b->plan, &err);
+    if (status == COSREL_OK && v->record)
+        status = prepare_record(b, &err);
     if (status == COSREL_OK)
         status = bench_job_make(v->models, v->workload, NULL, (uint64_t)v->seed, &b->job, &err);
     if (status == COSREL_OK) {
