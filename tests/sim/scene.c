@@ -12,7 +12,6 @@
 #include <string.h>
 
 #include "base/rng.h"
-#include "sched/bound.h"
 
 static const char *const policies[SCENE_POLICIES] = {
     "single",      "round-robin", "static-best", "shortest-latency", "heft",
@@ -126,24 +125,26 @@ static void make_costs(scene *s, rng *r)
     }
 }
 
+/* Roughly: processors that share nothing, each with the mean of what it can run. */
 static void find_capacity(scene *s)
 {
-    double mix[SCENE_MODELS] = {0};
-    bound_result bound;
-    bool any = false;
-    for (int m = 0; m < s->costs.model_count; m++)
-        for (int p = 0; p < s->setup.sched.processor_count; p++)
-            if (s->processors[p].level == 0 && cost_at(&s->costs, m, p, 0)->service_ns > 0)
-                mix[m] = 1;
-    for (int m = 0; m < s->costs.model_count; m++)
-        any |= mix[m] > 0;
-    s->capacity_rps = 100;
-    if (!any)
-        return;
-    const bound_problem problem = {.costs = &s->costs, .processors = s->processors, .mix = mix};
-    REQUIRE(bound_capacity(&problem, &bound, NULL) == COSREL_OK);
-    s->capacity_rps = bound.rate_rps;
-    bound_result_deinit(&bound);
+    uint64_t taken = 0;
+    s->capacity_rps = 0;
+    for (int p = 0; p < s->setup.sched.processor_count; p++) {
+        double sum_s = 0;
+        int count = 0;
+        for (int m = 0; m < s->costs.model_count; m++) {
+            const int64_t cost_ns = cost_at(&s->costs, m, p, 0)->service_ns;
+            sum_s += (double)cost_ns / 1e9;
+            count += cost_ns > 0;
+        }
+        if (count == 0 || (s->processors[p].units & taken))
+            continue;
+        taken |= s->processors[p].units;
+        s->capacity_rps += count / sum_s;
+    }
+    if (s->capacity_rps <= 0)
+        s->capacity_rps = 100; /* nothing can run: everything is refused */
 }
 
 /* ---- What is asked ---- */
@@ -200,7 +201,7 @@ static void put_stream(scene *s, rng *r, char *text, int number, double rate_hz)
         put(text, ", burst_rate_hz: %.6f, quiet_s: %.6f, burst_s: %.6f", 5 * rate_hz,
             0.001 + span_s / 5, 0.001 + span_s / 20);
     if (kind == 3)
-        put(text, ", period_s: %.6f, points: [[0, 0.1], [12, 2], [20, 0.5]]", span_s);
+        put(text, ", period_s: %.6f, points: [[0, 0.1], [12, 2], [20, 0.5]]", 0.001 + span_s);
     if (kind == 4)
         put(text, ", in_flight: %d", 1 + upto(r, 3));
     if (kind == 4 && chance(r, 0.5))

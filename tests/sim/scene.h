@@ -15,7 +15,7 @@ typedef struct scene {
     const char *models[SCENE_MODELS];
     char policy[40];
     cost_table costs;
-    double capacity_rps; /* of the models that something can run, equally often */
+    double capacity_rps; /* roughly */
     double load;
     int64_t until_ns;
     uint64_t source_seed;

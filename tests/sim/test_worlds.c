@@ -32,7 +32,7 @@
 #endif
 
 /* Chosen: a few seconds; sanitizers take some ten times as long. */
-enum { WORLDS = SLOW ? 1000 : 4000 };
+enum { WORLDS = SLOW ? 2000 : 8000 };
 
 /* What the signal handler prints; it can be told in no other way. */
 static char replay[160];
