@@ -377,15 +377,15 @@ static int64_t next_ns(const sim *s)
 
 static void happen(sim *s)
 {
+    if (s->setup->device)
+        device_model_advance(s->setup->device, s->now_ns, s->running);
     for (uint64_t left = s->running; left; left &= left - 1) {
         const int p = __builtin_ctzll(left);
         if (s->runs[p].end_ns <= s->now_ns)
             complete(s, p);
     }
-    if (s->setup->device) {
-        device_model_advance(s->setup->device, s->now_ns, s->running);
+    if (s->setup->device)
         change_device(s);
-    }
     while (source_next_ns(s->setup->requests) <= s->now_ns) {
         arrive(s);
         s->out->events++;
