@@ -106,6 +106,42 @@ static const cli_option OPTIONS[] = {
      .value = "R.html",
      .help = "write a report to look at in a browser",
      .offset = offsetof(sim_values, report)},
+    {.name = "effects",
+     .kind = CLI_TEXT,
+     .value = "E.yaml",
+     .help = "what the device does beyond its table: where the\noptions below have their numbers "
+             "from; default: beside\nthe table, D.yaml, else built in",
+     .offset = offsetof(sim_values, job.effects.file)},
+    {.name = "noise",
+     .kind = CLI_TEXT,
+     .value = "CV",
+     .help = "run times scatter: coefficient of variation, as 0.1,\nor 'default': as E.yaml says",
+     .offset = offsetof(sim_values, job.effects.noise)},
+    {.name = "interference",
+     .kind = CLI_FLAG,
+     .help = "busy processors slow each other down",
+     .offset = offsetof(sim_values, job.effects.interference)},
+    {.name = "heat",
+     .kind = CLI_FLAG,
+     .help = "the device heats up and throttles",
+     .offset = offsetof(sim_values, job.effects.heat)},
+    {.name = "power-mode",
+     .kind = CLI_TEXT,
+     .value = "NAME",
+     .help = "the device runs in this mode of E.yaml",
+     .offset = offsetof(sim_values, job.effects.power_mode)},
+    {.name = "load-times",
+     .kind = CLI_FLAG,
+     .help = "a model's first run on a processor loads it",
+     .offset = offsetof(sim_values, job.effects.load_times)},
+    {.name = "faults",
+     .kind = CLI_FLAG,
+     .help = "runs fail; processors fail, hang and come back",
+     .offset = offsetof(sim_values, job.effects.faults)},
+    {.name = "all-effects",
+     .kind = CLI_FLAG,
+     .help = "all that E.yaml describes",
+     .offset = offsetof(sim_values, job.effects.all)},
     {.name = "json",
      .kind = CLI_FLAG,
      .help = "one JSON object on standard output",
@@ -186,9 +222,14 @@ static cosrel_status run_policy(simulation *s, const char *policy, sim_result *o
                                 cosrel_error *err)
 {
     source *requests = NULL;
+    device_model *device = NULL;
     cosrel_status status = sim_job_source(&s->job, &requests, err);
-    if (status != COSREL_OK)
+    if (status == COSREL_OK)
+        status = sim_job_device(&s->job, &device, err);
+    if (status != COSREL_OK) {
+        source_free(requests);
         return status;
+    }
     const bool watched = s->trace || s->report;
     const sim_observer observer = {.user = s,
                                    .arrival = watched ? on_arrival : NULL,
@@ -207,6 +248,7 @@ static cosrel_status run_policy(simulation *s, const char *policy, sim_result *o
         .costs = &s->job.device.costs,
         .models = s->job.device.models,
         .requests = requests,
+        .device = device,
         .stopwatch_ns = clock_now_ns,
         .observer = &observer,
         .check = s->v->check,
@@ -215,6 +257,7 @@ static cosrel_status run_policy(simulation *s, const char *policy, sim_result *o
     status = sim_run(&setup, out, err);
     if (status == COSREL_OK && source_status(requests) != COSREL_OK)
         status = error_set(err, source_status(requests), "no memory for the requests");
+    device_model_free(device);
     source_free(requests);
     return status;
 }
@@ -222,7 +265,7 @@ static cosrel_status run_policy(simulation *s, const char *policy, sim_result *o
 /* Whether runs can end at another time than was expected when they began. */
 static bool ends_late(const sim_job *job)
 {
-    return job->device.names != NULL;
+    return job->device.names != NULL || job->effects != NULL;
 }
 
 /* Simulates one policy with all that watches it. */
@@ -291,12 +334,14 @@ static int simulate(simulation *s)
     cosrel_status status = COSREL_OK;
     bool stopped = false;
     progress_begin(&s->shown, "sim", s->v->quiet);
+    if (!s->v->json && s->job.effects)
+        sim_effects_print(s->job.effects);
     if (!s->v->json)
         sim_print_heading();
     if (!s->v->json && s->job.recorded)
         sim_recorded_print(s->job.recorded);
     for (size_t i = 0; i < s->policy_count && status == COSREL_OK && !stopped; i++) {
-        sim_result result;
+        sim_result result = {0};
         status = watch_policy(s, s->policies[i], &result, &err);
         progress_end(&s->shown);
         if (status == COSREL_OK)

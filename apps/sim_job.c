@@ -51,6 +51,17 @@ static cosrel_status read_requests(const sim_job_options *o, sim_job *job, cosre
     return status;
 }
 
+/* That they fit the device is seen before anything runs. */
+static cosrel_status read_effects(const sim_job_options *o, sim_job *job, cosrel_error *err)
+{
+    device_model *device = NULL;
+    cosrel_status status = sim_effects_read(&o->effects, o->device, &job->effects, err);
+    if (status == COSREL_OK)
+        status = sim_job_device(job, &device, err);
+    device_model_free(device);
+    return status;
+}
+
 cosrel_status sim_job_read(const sim_job_options *o, sim_job *job, cosrel_error *err)
 {
     memset(job, 0, sizeof *job);
@@ -63,6 +74,8 @@ cosrel_status sim_job_read(const sim_job_options *o, sim_job *job, cosrel_error 
         status = sim_device_init(&job->device, job->table, err);
     if (status == COSREL_OK)
         status = read_requests(o, job, err);
+    if (status == COSREL_OK)
+        status = read_effects(o, job, err);
     return status;
 }
 
@@ -71,9 +84,19 @@ void sim_job_free(sim_job *job)
     workload_free(job->work);
     arrivals_free(job->arrivals);
     sim_recorded_free(job->recorded);
+    device_spec_free(job->effects);
     sim_device_deinit(&job->device);
     table_free(job->table);
     memset(job, 0, sizeof *job);
+}
+
+cosrel_status sim_job_device(const sim_job *job, device_model **out, cosrel_error *err)
+{
+    *out = NULL;
+    if (!job->effects)
+        return COSREL_OK;
+    return device_model_create(job->effects, job->device.processors, job->device.processor_count,
+                               job->device.models, job->device.model_count, job->seed, out, err);
 }
 
 cosrel_status sim_job_source(const sim_job *job, source **out, cosrel_error *err)

@@ -32,7 +32,7 @@ typedef struct range {
 #define SPEED       "0.001 to 10 (1: as the table says)"
 
 static const range NOISE[] = {
-    RANGE(device_noise_spec, cv, 0, 5, "0 to 5"),
+    RANGE(device_noise_spec, cv, 0, DEVICE_NOISE_CV_MAX, "0 to 5"),
     RANGE(device_noise_spec, spike_probability, 0, 1, PROBABILITY),
     RANGE(device_noise_spec, spike_min, 0.1, 1000, "0.1 to 1000"),
     RANGE(device_noise_spec, spike_max, 0.1, 1000, "0.1 to 1000"),

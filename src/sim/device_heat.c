@@ -89,15 +89,14 @@ static int64_t find_next(const device_heat *h)
 
 void heat_set(device_heat *h, int64_t now_ns, uint64_t busy, const double *power)
 {
-    double busy_w = 0;
+    double watts = h->spec->idle_w;
     for (uint64_t left = busy; left; left &= left - 1) {
         const int p = __builtin_ctzll(left);
-        busy_w += h->busy_w[p] * power[p];
+        watts += h->busy_w[p] * power[p];
     }
-    if (h->spec->max_w && busy_w > *h->spec->max_w)
-        busy_w = *h->spec->max_w;
-    const double settles_c = h->spec->ambient_c +
-                             (h->spec->idle_w + busy_w) * h->spec->resistance_c_per_w;
+    if (h->spec->max_w && watts > *h->spec->max_w)
+        watts = *h->spec->max_w;
+    const double settles_c = h->spec->ambient_c + watts * h->spec->resistance_c_per_w;
     /* Set anew only where something changes: the curve is the same however often it is asked. */
     if (settles_c != h->settles_c || h->next_ns <= now_ns || now_ns == h->base_ns) {
         h->base_c = heat_temperature_c(h, now_ns);

@@ -18,6 +18,7 @@ bool modes_init(device_modes *m, const device_modes_spec *spec, const device_lay
 {
     m->spec = spec;
     m->count = layout->count;
+    m->at = spec->keep_start ? spec->switch_count : 0;
     m->mode = spec->start ? find_mode(spec, spec->start) : -1;
     m->factors = calloc((size_t)spec->mode_count * (size_t)layout->count, sizeof *m->factors);
     if (!m->factors)

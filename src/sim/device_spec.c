@@ -100,24 +100,60 @@ cosrel_status device_spec_enable(device_spec *s, unsigned effects, cosrel_error 
     const unsigned lacking = effects & ~device_spec_effects(s);
     if (lacking)
         return error_set(err, COSREL_INVALID_ARGUMENT,
-                         "%s: it has no '%s'; expected a device file that describes it", s->path,
-                         device_effect_name(lacking & (0u - lacking)));
+                         "%s: it does not describe '%s', which is switched on; expected a device "
+                         "file that does",
+                         s->path, device_effect_name(lacking & (0u - lacking)));
     s->enabled |= effects;
+    return COSREL_OK;
+}
+
+/* Both were made by the same schema, so that either can free what the other had. */
+cosrel_status device_spec_borrow(device_spec *s, unsigned effects, cosrel_error *err)
+{
+    device_spec *built_in;
+    const unsigned lacking = effects & ~device_spec_effects(s);
+    if (!lacking)
+        return COSREL_OK;
+    const cosrel_status status = device_spec_default(&built_in, err);
+    if (status != COSREL_OK)
+        return status;
+    if ((lacking & DEVICE_NOISE) && !s->noise) {
+        s->noise = built_in->noise;
+        built_in->noise = NULL;
+    }
+    if ((lacking & DEVICE_INTERFERENCE) && !s->interference) {
+        s->interference = built_in->interference;
+        s->interference_count = built_in->interference_count;
+        built_in->interference = NULL;
+        built_in->interference_count = 0;
+    }
+    if ((lacking & DEVICE_LOAD) && !s->load) {
+        s->load = built_in->load;
+        s->load_count = built_in->load_count;
+        built_in->load = NULL;
+        built_in->load_count = 0;
+    }
+    if ((lacking & DEVICE_FAULTS) && !s->faults) {
+        s->faults = built_in->faults;
+        built_in->faults = NULL;
+    }
+    device_spec_free(built_in);
     return COSREL_OK;
 }
 
 cosrel_status device_spec_set_noise(device_spec *s, double cv, cosrel_error *err)
 {
-    if (!(cv >= 0 && cv <= 5))
-        return error_set(err, COSREL_INVALID_ARGUMENT, "noise: %g is out of range: expected 0 to 5",
-                         cv);
+    if (!(cv >= 0 && cv <= DEVICE_NOISE_CV_MAX))
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "noise: %g is out of range: expected 0 to %d", cv, DEVICE_NOISE_CV_MAX);
     if (!s->noise) {
         s->noise = calloc(1, sizeof *s->noise);
         if (!s->noise)
             return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", s->path);
-        s->noise->spike_min = s->noise->spike_max = 1;
     }
     s->noise->cv = cv;
+    s->noise->spike_probability = 0;
+    s->noise->spike_min = s->noise->spike_max = 1;
     return device_spec_enable(s, DEVICE_NOISE, err);
 }
 
@@ -138,6 +174,7 @@ cosrel_status device_spec_set_power_mode(device_spec *s, const char *mode, cosre
                 return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", s->path);
             free(m->start);
             m->start = start;
+            m->keep_start = true;
             return COSREL_OK;
         }
         text_addf(&known, "%s'%s'", i ? ", " : "", names[i]);

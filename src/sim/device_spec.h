@@ -27,7 +27,8 @@ enum {
 enum {
     DEVICE_FILE_BYTES_MAX = 1 << 20, /* chosen: a hundred times the largest that ships */
     DEVICE_ENTRIES_MAX = 256,        /* of one list; chosen: far beyond any device here */
-    DEVICE_THROTTLES_MAX = 16,       /* chosen: more steps than any governor's table of trips */
+    DEVICE_NOISE_CV_MAX = 5,   /* chosen: four times the worst kernel in BetterTogether's logs */
+    DEVICE_THROTTLES_MAX = 16, /* chosen: more steps than any governor's table of trips */
 };
 
 /* `processor` is a name, a name's beginning with a star (`npu*`) or `*`. Where several entries fit
@@ -72,7 +73,7 @@ typedef struct device_heat_spec {
     double ambient_c, resistance_c_per_w, capacity_j_per_c;
     double *start_c; /* NULL: where it settles while idle */
     double idle_w;
-    double *max_w; /* the busy ones together take no more, since clocks give way; NULL: no limit.
+    double *max_w; /* with idle_w; all together take no more, since clocks give way; NULL: no limit.
                       How much slower they get is interference's to say */
     device_power_spec *power;
     uint32_t power_count;
@@ -108,6 +109,7 @@ typedef struct device_modes_spec {
     uint32_t mode_count;
     device_switch_spec *switches;
     uint32_t switch_count;
+    bool keep_start; /* make no switch; not in the file */
 } device_modes_spec;
 
 typedef struct device_load_model {
@@ -205,11 +207,17 @@ const char *device_effect_name(unsigned effect);
 COSREL_CHECKED cosrel_status device_spec_enable(device_spec *s, unsigned effects,
                                                 cosrel_error *err);
 
-/* Log-normal noise of this cv (0 to 5) instead of the file's; its spikes stay, and where it has no
- * noise there are none. Enables noise. */
+/* What it lacks of these effects it takes from the built-in description, as far as that has them.
+ */
+COSREL_CHECKED cosrel_status device_spec_borrow(device_spec *s, unsigned effects,
+                                                cosrel_error *err);
+
+/* Log-normal noise of this cv (0 to DEVICE_NOISE_CV_MAX) and no spikes, instead of the file's.
+ * Enables noise. */
 COSREL_CHECKED cosrel_status device_spec_set_noise(device_spec *s, double cv, cosrel_error *err);
 
-/* Starts in this mode and enables power modes. INVALID_ARGUMENT: there is none of this name. */
+/* Runs in this mode from the start, and the file's switches are not made. Enables power modes.
+ * INVALID_ARGUMENT: there is none of this name. */
 COSREL_CHECKED cosrel_status device_spec_set_power_mode(device_spec *s, const char *mode,
                                                         cosrel_error *err);
 
