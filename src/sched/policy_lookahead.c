@@ -27,6 +27,7 @@ enum {
     BUDGET_US = 200,
     BUDGET_US_MAX = 1000000,
     CANDIDATES_MAX = 48,
+    CANDIDATES_FEW = 4, /* tried even where the budget is too small for them */
     /* Futures: at least this many before a candidate may be dropped or preferred; at most that
        many. */
     FUTURES_MIN = 6,
@@ -38,7 +39,7 @@ enum {
 };
 
 /* Steps of a rollout that take a microsecond (measured: bench_lookahead). */
-static const double STEPS_PER_US = 1000;
+static const double STEPS_PER_US = 800;
 
 /* Standard errors by which a candidate must be worse than the best to be dropped, and better than
  * the base to be taken. */
@@ -183,42 +184,64 @@ static int choose(const lookahead *l, int futures)
     return best;
 }
 
-/* The base policy whose future is cheaper from here. */
-static rollout_base better_base(lookahead *l, const sched_view *view)
+/* The base policy whose future is cheaper from here. *each: steps that a rollout takes. */
+static rollout_base better_base(lookahead *l, const sched_view *view, uint64_t *each)
 {
     static const rollout_action any = {.first = ROLLOUT_ANY};
+    const uint64_t before = rollout_steps(l->r);
     double min_min = 0, priced = 0;
-    if (!view->prices)
-        return ROLLOUT_MIN_MIN;
-    if (view->queue->count > PRICED_CROWD)
-        return ROLLOUT_PRICED;
-    for (int i = 0; i < FUTURES_MIN; i++) {
+    int runs = 0;
+    for (int i = 0; i < (view->prices ? FUTURES_MIN : 1); i++) {
         rollout_draw(l->r, view->random);
         min_min += rollout_run(l->r, ROLLOUT_MIN_MIN, &any);
+        runs++;
+        if (!view->prices)
+            continue;
         priced += rollout_run(l->r, ROLLOUT_PRICED, &any);
+        runs++;
     }
-    return priced < min_min * MIN_MIN_HANDICAP ? ROLLOUT_PRICED : ROLLOUT_MIN_MIN;
+    *each = (rollout_steps(l->r) - before) / (uint64_t)runs + 1;
+    return view->prices && priced < min_min * MIN_MIN_HANDICAP ? ROLLOUT_PRICED : ROLLOUT_MIN_MIN;
+}
+
+/* Plays futures until one candidate is left or the budget is used; returns how many. */
+static int race(lookahead *l, const sched_view *view, rollout_base base, uint64_t each,
+                uint64_t limit)
+{
+    const uint64_t used = rollout_steps(l->r);
+    const uint64_t fits = used < limit ? (limit - used) / (FUTURES_MIN * each) : 0;
+    /* Rather few candidates in enough futures than many in few: they are sorted by promise. */
+    if ((uint64_t)l->count > fits)
+        l->count = fits > CANDIDATES_FEW       ? (int)fits
+                   : l->count < CANDIDATES_FEW ? l->count
+                                               : CANDIDATES_FEW;
+    int futures = 0, left = l->count;
+    while (left > 1 && futures < FUTURES_MAX &&
+           (futures < 2 || rollout_steps(l->r) + each * (uint64_t)left <= limit)) {
+        const bool random = rollout_draw(l->r, view->random);
+        play(l, base);
+        futures++;
+        if (futures >= FUTURES_MIN || (!random && futures > 1))
+            left = narrow(l, futures);
+        if (!random && futures > 1)
+            break; /* every other future is the same */
+    }
+    return futures;
 }
 
 static bool decide(void *state, const sched_view *view, sched_decision *out)
 {
     lookahead *l = state;
     const uint64_t limit = rollout_steps(l->r) + l->budget_steps;
+    int futures = 0;
     rollout_look(l->r, view, ARRIVALS, EVENTS_MAX);
-    const rollout_base base = better_base(l, view);
-    collect(l, base);
-    /* Futures are too short to see anything of such queues. */
-    if (view->prices && view->queue->count > PRICED_CROWD)
-        l->count = l->count > 1 ? 1 : l->count;
-    int futures = 0, left = l->count;
-    while (left > 1 && futures < FUTURES_MAX && rollout_steps(l->r) < limit) {
-        const bool random = rollout_draw(l->r, view->random);
-        play(l, base);
-        futures++;
-        if (futures >= FUTURES_MIN || !random)
-            left = futures > 1 ? narrow(l, futures) : left;
-        if (!random && futures > 1)
-            break; /* every other future is the same */
+    if (view->prices && view->queue->count > PRICED_CROWD) {
+        collect(l, ROLLOUT_PRICED); /* futures are too short to see anything of such queues */
+    } else {
+        uint64_t each;
+        const rollout_base base = better_base(l, view, &each);
+        collect(l, base);
+        futures = race(l, view, base, each, limit);
     }
     const candidate *c = &l->all[futures > 1 ? choose(l, futures) : 0];
     if (l->count == 0 || c->action.first != ROLLOUT_START) {
