@@ -9,7 +9,7 @@ import { pathToFileURL } from "node:url";
 
 const require = createRequire(import.meta.url);
 const { assemble } = require("../../web/report/assemble.js");
-const { sample } = require("../../web/report/sample.js");
+const { sample, simulated } = require("../../web/report/sample.js");
 const SKIP = 77;
 
 function skip(why) {
@@ -128,6 +128,35 @@ const tests = {
         for (const m of Object.values(data.runs[0].models)) if (m.deadline_miss_rate !== null) m.deadline_miss_rate = 0;
         page = await open(data);
         assert.equal(await page.innerText(".claim"), "Nothing here did better than ort-default.");
+        await close(page);
+    },
+
+    async "a simulation says so everywhere, and leaves out what only a measurement has"() {
+        const data = simulated({ seed: 4, seconds: 2 });
+        assert.ok(data.policies.length > 1);
+        for (const colorScheme of ["light", "dark"]) for (const width of [1280, 360]) {
+            const page = await open(data, { colorScheme, viewport: { width, height: 900 } });
+            assert.equal(await page.innerText(".brand b"), "cosrel sim");
+            assert.match(await page.innerText(".claim"), /^Simulated on Invented Board: .+ did best, with a normalized /);
+            assert.match(await page.innerText("#headline .notice"), /^A simulation\. No model ran: /);
+            assert.match(await page.innerText("#timeline"), /the first 2\D000 or so of each policy, from the middle/);
+            assert.match(await page.innerText("#method"), /Invented Board, as board\.csv describes it/);
+            const text = await page.innerText("body");
+            assert.doesNotMatch(text, /CPU seconds|\brounds?\b|measured|on all cores|Machine|Emulated|undefined|NaN/i);
+            assert.equal(await page.locator("#overall tbody tr").count(), data.policies.length);
+            assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+            await close(page);
+        }
+        // One policy, requests of a file, times that are days.
+        const one = simulated({ seed: 4, seconds: 2, policies: [data.policies[0].name] });
+        one.workload = { name: "rows.csv", seconds: 259200,
+            streams: [{ model: "resnet50", kind: "recorded", requests: 1234, deadline_ms: null }] };
+        one.simulation.from_middle = false;
+        const page = await open(one);
+        assert.match(await page.innerText(".claim"), / reached a normalized throughput of /);
+        assert.match(await page.innerText("#headline .ran"), /requests of 3 days\./);
+        assert.match(await page.innerText("#timeline"), /or so of each policy\.\n/);
+        assert.match(await page.innerText("#method"), /resnet50 1\D?\d+ recorded requests/);
         await close(page);
     },
 

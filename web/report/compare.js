@@ -206,7 +206,7 @@ function arrivalsText(s) {
     const rate = isNumber(s.rate_hz) ? `${number(s.rate_hz)}/s` : "";
     switch (s.kind) {
     case "closed": return `closed loop${isNumber(s.in_flight) ? `, ${number(s.in_flight)} in flight` : ""}`;
-    case "recorded": return "recorded arrivals";
+    case "recorded": return isNumber(s.requests) ? plural(s.requests, "recorded request") : "recorded arrivals";
     case "cascade": return `after ${s.after}${rate && `, at most ${rate}`}`;
     case "bursts": return `bursts${rate && `, ${rate} between`}`;
     case "day": return `${rate} times the hour's factor`;
@@ -240,10 +240,10 @@ function modelCard(report, model, index) {
             `deadline ${ms(due)}`))]
         : "latencies";
     const load = report.streams.filter((s) => s.model === model).map(streamText).join("; ");
-    const alone = report.data.alone[model];
+    const alone = report.data.alone[model], where = report.data.simulation ? "where it is fastest" : "on the machine";
     return h("div", { class: "card" },
         h("h3", null, h("span", { class: "modelname" }, swatch(index), model), " ", h("span", { class: "load" },
-            [load, isNumber(alone) ? `alone on the machine ${number(alone)}/s` : ""].filter(Boolean).join(" \u00b7 "))),
+            [load, isNumber(alone) ? `alone ${where} ${number(alone)}/s` : ""].filter(Boolean).join(" \u00b7 "))),
         h("table", { class: "models stack", role: "table", "data-model": model },
             head([{ label: "policy", sort: "text", class: "who" },
                 ...columns.map((c) => ({ label: c.label, sort: c.least ? "up" : "down", class: "num" })),

@@ -1,12 +1,25 @@
-// The page: its sections, from the JSON in #data.
+// The page: its sections, from the JSON in #data. With `simulation` in the data nothing was measured: a device was
+// simulated from its table, and the texts say so.
 
 const section = (id, title, text, ...content) => h("section", { id, "aria-labelledby": `${id}-title` },
     h("header", null, h("h2", { id: `${id}-title` }, title), text && h("p", null, text)), content);
 
+// Simulated time may be weeks.
+function stretch(s) {
+    if (!isNumber(s)) return "some time";
+    if (s < 120) return `${number(s)} s`;
+    if (s < 7200) return `${number(s / 60)} min`;
+    return s < 172800 ? `${number(s / 3600)} h` : `${number(s / 86400)} days`;
+}
+
 // The sentence on top. It names an emulated processor that the best policy used: such a gain is not a measurement.
-function claim({ best, base, policies }) {
+function claim({ data, best, base, policies }) {
     if (!best) return ["No run was completed."];
     const name = h("em", null, best.name);
+    if (data.simulation) return [`Simulated on ${data.simulation.device}: `, name,
+        policies.length > 1 ? " did best, with" : " reached",
+        ` a normalized throughput of ${figure(best.normalized?.median)}`,
+        best.miss?.median > MISS_LIMIT ? `, but misses ${percent(best.miss.median)} of a model's deadlines.` : "."];
     const help = best.emulated.length ? `With the emulated ${best.emulated.map((e) => e.name).join(", ")}, ` : "";
     const ratio = best.normalized?.median / base?.normalized?.median;
     if (best === base && policies.length > 1) return ["Nothing here did better than ", name, "."];
@@ -34,10 +47,12 @@ function tile(title, best, base, other, format, text) {
 function headline(report) {
     const { data, best, base, models, tight, deadline, emulated } = report, { machine, workload } = data;
     const other = base && base !== best ? base : null, due = deadline.get(tight);
+    const { simulation } = data;
     const ran = [`${plural(models.length, "model")} at once`,
         workload.name && workload.name !== data.title && `workload ${workload.name}`,
-        `${plural(report.policies.length, "policy", "policies")}, ${plural(report.rounds, "round")}`
-            + (isNumber(workload.seconds) ? ` of ${number(workload.seconds)} s` : ""),
+        simulation ? `${plural(report.policies.length, "policy", "policies")}, requests of ${stretch(workload.seconds)}`
+            : `${plural(report.policies.length, "policy", "policies")}, ${plural(report.rounds, "round")}`
+                + (isNumber(workload.seconds) ? ` of ${number(workload.seconds)} s` : ""),
         machine.cpu && ["on " + machine.cpu, isNumber(machine.cores) && plural(machine.cores, "core"),
             isNumber(machine.memory_gb) && `${number(machine.memory_gb)} GB`].filter(Boolean).join(", ")];
     const worst = best && [...best.perModel].filter(([, m]) => m.miss)
@@ -45,12 +60,16 @@ function headline(report) {
     return h("section", { id: "headline", "aria-label": "The result" },
         h("p", { class: "claim" }, claim(report)),
         h("p", { class: "ran" }, `${ran.filter(Boolean).join("; ")}.`),
+        simulation && h("p", { class: "notice" }, h("b", null, "A simulation. "),
+            `No model ran: the scheduler met these requests in virtual time on ${simulation.device}, `,
+            "where a run takes what the device table says and what the options of the command add."),
         emulated.size > 0 && h("p", { class: "notice" }, h("b", null, `Emulated: ${[...emulated].join(", ")}. `),
             "No such processor ran anything: its runs take the time a table says, ",
             "so what policies gain by it is an estimate."),
         best && h("div", { class: "tiles" },
             tile("Normalized throughput", best.normalized, other?.normalized, other, figure,
-                "1 is as much work as one model does alone."),
+                simulation ? "1 is as much work as one model alone does where it is fastest."
+                    : "1 is as much work as one model does alone."),
             tile("Deadlines missed", best.miss, other?.miss, other, percent, worst && worst[1].miss.median > 0
                 ? `In ${worst[0]}, which misses most.` : "No model misses any."),
             !best.miss && tile("Least-served model", best.least, other?.least, other, percent,
@@ -90,25 +109,31 @@ function profileTable({ data, models, emulated }) {
 }
 
 function method({ data, rounds, policies, deadline, tight }) {
-    const { machine, workload } = data;
+    const { machine, workload, simulation } = data;
     const entry = (term, ...value) => [h("dt", null, term), h("dd", null, value)];
     const lines = (items) => h("ul", null, items.map((i) => h("li", null, i)));
     const short = policies.filter((p) => p.runs.length < rounds).map((p) => p.name);
     const problems = data.runs.filter((r) => r.problem).map((r) => `${r.policy}, round ${r.round}: ${r.problem}`);
     return h("div", { class: "card" }, h("dl", null,
         data.command && entry("Command", h("pre", null, data.command)),
+        simulation && entry("Device", h("b", null, simulation.device), `, as ${simulation.table} describes it`),
+        simulation && entry("Simulation", `Seed ${number(simulation.seed)}, objective ${simulation.objective}. `,
+            "The scheduler and its policies are those that serve; only time is computed. ",
+            "Every policy met the same workload, once, and went on until all that was asked was served. ",
+            "What a request spends outside of runs is taken to be nothing."),
         entry("Versions", [data.cosrel && `cosrel ${data.cosrel}`,
             data.onnxruntime && `ONNX Runtime ${data.onnxruntime}`].filter(Boolean).join(", ")),
-        entry("Machine", [machine.cpu, isNumber(machine.cores) && plural(machine.cores, "core"),
+        !simulation && entry("Machine", [machine.cpu, isNumber(machine.cores) && plural(machine.cores, "core"),
             isNumber(machine.memory_gb) && `${number(machine.memory_gb)} GB memory`, machine.os,
             machine.kernel && `kernel ${machine.kernel}`].filter(Boolean).join(", ")),
         data.processors.length > 0 && entry("Processors",
             lines(data.processors.map((p) => [h("b", null, p.name), " ", p.emulated && [emulatedBadge(), " "],
             [p.kind, p.provider, p.description].filter(Boolean).join(", ")]))),
         entry("Workload", workload.name || "",
-            isNumber(workload.seconds) ? `, ${number(workload.seconds)} s a run` : "",
+            isNumber(workload.seconds)
+                ? `, ${simulation ? stretch(workload.seconds) : `${number(workload.seconds)} s a run`}` : "",
             lines(list(workload.streams).map((s) => [h("b", null, s.model), ` ${streamText(s)}`]))),
-        entry("Rounds", `The policies ran in turn, ${plural(rounds, "round")}`,
+        !simulation && entry("Rounds", `The policies ran in turn, ${plural(rounds, "round")}`,
             data.rounds > rounds ? ` of ${number(data.rounds)} asked for` : "",
             ". Figures are medians over the rounds; the small figures and the thin lines are the least ",
             "and the greatest.",
@@ -118,7 +143,8 @@ function method({ data, rounds, policies, deadline, tight }) {
             deadline.size > 0 && ` Throughputs within ${percent(EQUAL_WORK)} of the highest count as equal: of ` +
                 `those the lowest p99 of ${tight} is best.`),
         entry("Normalized throughput",
-            "The sum over the models of the rate reached divided by the rate of that model alone on all cores."),
+            "The sum over the models of the rate reached divided by the rate of that model alone ",
+            simulation ? "on the processor where it is fastest, request after request." : "on all cores."),
         problems.length > 0 && entry("Problems", lines(problems)),
         data.notes.length > 0 && entry("Notes", lines(data.notes))));
 }
@@ -130,13 +156,17 @@ function key(report) {
         h("span", null, "height: square root of the share, each row to its own peak"));
 }
 
+// All runs of an hour would make a page of many megabytes.
+const shownText = ({ runs_shown: most, from_middle: middle }) => "Runs on every processor, on a common time axis: the "
+    + `first ${number(most)} or so of each policy${middle ? ", from the middle of the time on" : ""}.`;
+
 function page(raw) {
     const report = analyse(raw), { data, models } = report;
     const title = data.title || "Benchmark";
     document.title = `${title} \u00b7 Cosrel`;
     const parts = [["overall-section", "Comparison"], ["timeline", "Timeline"], ["latencies", "Models"],
         ["profile", "Profile"], ["method", "Method"]];
-    $("top").append(h("div", { class: "brand" }, h("b", null, "cosrel bench"),
+    $("top").append(h("div", { class: "brand" }, h("b", null, data.simulation ? "cosrel sim" : "cosrel bench"),
         h("span", null, String(data.created || "").replace(/^(\d{4}-\d\d-\d\d)T(\d\d:\d\d)(:\d\d)?Z$/, "$1 $2 UTC")),
         h("nav", { "aria-label": "Sections" }, parts.filter(([id]) => id !== "profile" || data.profile.length)
             .filter(([id]) => report.best || !["overall-section", "timeline", "latencies"].includes(id))
@@ -148,17 +178,21 @@ function page(raw) {
             ["Best first. ", report.deadline.size
                 ? `Misses are those of the model that misses most. Dashed lines: a throughput of 1, misses of ${
                     percent(MISS_LIMIT)}, the deadline. ` : "Dashed line: a throughput of 1. ",
-            "Small figures and thin lines: the least and the greatest of the rounds."],
+            !data.simulation && "Small figures and thin lines: the least and the greatest of the rounds."],
             h("div", { class: "card" }, overallTable(report))));
-        main.append(section("timeline", "What ran where", "Every run on every processor, on a common time axis.",
+        main.append(section("timeline", "What ran where", data.simulation ? shownText(data.simulation)
+            : "Every run on every processor, on a common time axis.",
             h("div", { class: "card" }, timeline.build())));
         main.append(section("latencies", "Model by model",
-            "How each model fared under each policy: rates and latencies as its client saw them.",
+            data.simulation ? "How each model fared under each policy, from the arrival of each request to its answer."
+                : "How each model fared under each policy: rates and latencies as its client saw them.",
             key(report), models.map((m, i) => modelCard(report, m, i))));
     }
     if (data.profile.length) main.append(section("profile", "What a run costs",
-        "Measured before the comparison, one run at a time. Bold: least time per request.", profileTable(report)));
-    main.append(section("method", "How it was measured", null, method(report)));
+        `${data.simulation ? "From the device table" : "Measured before the comparison, one run at a time"}. `
+            + "Bold: least time per request.", profileTable(report)));
+    main.append(section("method", data.simulation ? "How it was simulated" : "How it was measured", null,
+        method(report)));
     main.append(h("footer", null, `Made by cosrel ${data.cosrel || ""}. `,
         "This file is complete in itself and loads nothing."));
     if (timeline.stage) timeline.start();

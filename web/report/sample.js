@@ -187,6 +187,19 @@ function sample({ seed = 1, seconds = 6, rounds = 3, policies = POLICIES.map((p)
     };
 }
 
-module.exports = { sample, stream };
+// The same as `cosrel sim --report` would have it: one round, no baselines, no CPU time.
+function simulated(options = {}) {
+    const data = sample({ rounds: 1, policies: POLICIES.filter((p) => !p.baseline).map((p) => p.name), ...options });
+    delete data.onnxruntime;
+    delete data.machine;
+    for (const run of data.runs) run.cpu_seconds = null;
+    data.processors = data.processors.map(({ name }) => ({ name, kind: "", emulated: false }));
+    return { ...data, title: "Sample: a board simulated", command: "cosrel sim --device board.csv --report report.html",
+        notes: ["These figures are invented: the page's sample."],
+        simulation: { device: "Invented Board", table: "board.csv", objective: "latency", seed: 1, runs_shown: 2000,
+            from_middle: true } };
+}
+
+module.exports = { sample, simulated, stream };
 
 if (require.main === module) process.stdout.write(JSON.stringify(sample()) + "\n");

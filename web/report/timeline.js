@@ -192,7 +192,8 @@ class Timeline {
         const panel = { name, run, data, canvas, index, chosen: null, pointers: new Map(),
             element: h("div", { class: "panel" },
             h("h3", null, name, h("span", { class: "load" },
-                `round ${number(run.round)}, ${number(data.span / 1000)} s`,
+                this.report.data.simulation ? `${number(data.span / 1000)} s`
+                    : `round ${number(run.round)}, ${number(data.span / 1000)} s`,
                 seconds > data.span / 950 && ` of ${number(seconds)} s`)),
             h("div", { class: "lanes", style: { height: `${data.height}px` } }, canvas, labels)) };
         canvas.style.height = `${data.height}px`;
