@@ -243,6 +243,20 @@ static void make_options(scene *s, rng *r, const char *policy)
     REQUIRE(objective_find(objectives[upto(r, 5)], &o->objective, NULL) == COSREL_OK);
 }
 
+static void make_effects(scene *s, rng *r)
+{
+    char text[4096] = "";
+    cosrel_error err = {""};
+    scene_effects(s, r, text, sizeof text);
+    cosrel_status status = device_spec_parse("effects", text, strlen(text), &s->spec, &err);
+    if (status == COSREL_OK)
+        status = device_spec_enable(s->spec, device_spec_effects(s->spec), &err);
+    if (status != COSREL_OK) {
+        fprintf(stderr, "scene.c: %s\n%s", err.text, text);
+        abort();
+    }
+}
+
 void scene_make(scene *s, uint64_t seed)
 {
     rng r;
@@ -261,6 +275,8 @@ void scene_make(scene *s, uint64_t seed)
         make_rows(s, &r, rate_rps);
     else
         make_streams(s, &r, rate_rps);
+    if (chance(&r, 0.5))
+        make_effects(s, &r);
     s->source_seed = rng_u64(&r);
     s->setup.sched.processors = s->processors;
     s->setup.costs = &s->costs;
@@ -278,8 +294,22 @@ source *scene_source(const scene *s)
     return made;
 }
 
+device_model *scene_device(const scene *s)
+{
+    device_model *made = NULL;
+    cosrel_error err = {""};
+    if (s->spec &&
+        device_model_create(s->spec, s->processors, s->setup.sched.processor_count, s->models,
+                            s->costs.model_count, s->source_seed, &made, &err) != COSREL_OK) {
+        fprintf(stderr, "scene.c: %s\n", err.text);
+        abort();
+    }
+    return made;
+}
+
 void scene_free(scene *s)
 {
+    device_spec_free(s->spec);
     workload_free(s->work);
     arrivals_free(s->rows);
     cost_deinit(&s->costs);

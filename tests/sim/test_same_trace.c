@@ -28,14 +28,16 @@ static void play(uint64_t seed, char line[LINE])
     sim_result result;
     sim_summary summary;
     scene_make(&s, seed);
-    book *b = book_open(&s.setup, true);
+    book *b = book_open(&s.setup, s.spec == NULL);
     s.setup.requests = scene_source(&s);
+    s.setup.device = scene_device(&s);
     s.setup.observer = book_observer(b);
     assert_int_equal(sim_run(&s.setup, &result, NULL), COSREL_OK);
     assert_int_equal(sim_summarise(&result, -1, &summary), COSREL_OK);
     snprintf(line, LINE, "%llu %s %llu %016llx %.17g", (unsigned long long)seed, s.policy,
              (unsigned long long)result.events, (unsigned long long)book_hash(b), summary.mean_ms);
     source_free(s.setup.requests);
+    device_model_free(s.setup.device);
     book_free(b);
     sim_result_deinit(&result);
     scene_free(&s);

@@ -70,14 +70,15 @@ static uint64_t play(uint64_t seed, book_counts *sum, bool aloud)
     cosrel_error err = {""};
     begin_world(seed);
     scene_make(&s, seed);
-    book *b = book_open(&s.setup, true);
+    book *b = book_open(&s.setup, s.spec == NULL);
     s.setup.requests = scene_source(&s);
+    s.setup.device = scene_device(&s);
     s.setup.observer = book_observer(b);
     s.setup.check = true;
     if (aloud)
-        printf("%s: %d processors, %d models, %d batch sizes, %s, load %.2f\n", s.policy,
+        printf("%s: %d processors, %d models, %d batch sizes, %s, %s, load %.2f\n", s.policy,
                s.setup.sched.processor_count, s.costs.model_count, s.costs.batch_count,
-               s.rows ? "rows" : "streams", s.load);
+               s.rows ? "rows" : "streams", s.spec ? "effects" : "exact", s.load);
     if (sim_run(&s.setup, &result, &err) != COSREL_OK ||
         source_status(s.setup.requests) != COSREL_OK) {
         fprintf(stderr, "sim_run: %s\n", err.text);
@@ -93,6 +94,7 @@ static uint64_t play(uint64_t seed, book_counts *sum, bool aloud)
     if (sum)
         count(sum, book_counted(b));
     source_free(s.setup.requests);
+    device_model_free(s.setup.device);
     book_free(b);
     sim_result_deinit(&result);
     scene_free(&s);
@@ -111,6 +113,7 @@ static void nothing_is_lost(void **state)
     if (world_count >= 500) {
         assert_true(sum.served > 40 * world_count);
         assert_true(sum.late > world_count / 2 && sum.refused > world_count / 2);
+        assert_true(sum.failed_runs > world_count / 4);
         assert_true(sum.batches > world_count && sum.background > world_count);
     }
 }
