@@ -90,7 +90,8 @@ function overallTable(report) {
     return h("table", { id: "overall", class: "stack", role: "table" },
         head([{ label: "policy", sort: "text" },
             ...columns.map((c) => ({ label: c.label, sort: c.least ? "up" : "down", class: c.bar ? "barred" : null }))],
-            "Policies compared: medians over the rounds, with least and greatest"),
+            report.data.simulation ? "Policies compared"
+                : "Policies compared: medians over the rounds, with least and greatest"),
         h("tbody", { role: "rowgroup" }, policies.map((p) => h("tr", { class: rowClass(p, report), role: "row" },
             policyHead(p, report, true),
             columns.map((c) => figureCell(c.pick(p), c.format,
