@@ -119,6 +119,7 @@ static cosrel_status explain(const char *path, const char *text, size_t bytes, c
 {
     static const char unexpected[] = "Unexpected key: ";
     static const char enumeration[] = "Invalid ENUM value: ";
+    static const char missing[] = "Missing required mapping field: ";
     char place[64] = "";
     if (code == CYAML_ERR_OOM)
         return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory to read it", path);
@@ -135,6 +136,10 @@ static cosrel_status explain(const char *path, const char *text, size_t bytes, c
     }
     if (c->line)
         snprintf(place, sizeof place, ":%u", c->line);
+    /* The key that it names beside is the one before, which is not at fault. */
+    if (strncmp(c->what, missing, sizeof missing - 1) == 0)
+        return error_set(err, COSREL_INVALID_FILE, "%s%s: key '%s' is missing here", path, place,
+                         c->what + sizeof missing - 1);
     if (strncmp(c->what, enumeration, sizeof enumeration - 1) == 0) {
         text_builder words = {.data = NULL};
         (void)add_words(&words, schema, c->where, 0);

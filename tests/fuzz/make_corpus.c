@@ -257,6 +257,41 @@ static void make_workloads(corpus *c)
     }
 }
 
+static void make_devices(corpus *c)
+{
+    static const char *const texts[] = {
+        "device: d\nnoise: {cv: 0.1, spike_probability: 0.1, spike_min: 2, spike_max: 6, source: "
+        "s}\n",
+        "device: d\ninterference:\n  - {processor: gpu, factor: 0.7, source: s}\n"
+        "  - {processor: 'cpu*', busy: gpu, factor: 1.4, source: s}\n"
+        "  - {processor: dsp, factor: 2, optional: yes, source: s}\n",
+        "device: d\nheat:\n  ambient_c: 25\n  resistance_c_per_w: 8\n  capacity_j_per_c: 0.001\n"
+        "  start_c: 30\n  idle_w: 1\n  max_w: 9\n  power: [{processor: '*', busy_w: 5}]\n"
+        "  throttle:\n    - {processor: '*', at_c: 60, hysteresis_c: 5, speed: 0.5}\n"
+        "    - {processor: gpu, at_c: 70, hysteresis_c: 1, speed: 0.4, power: 0.2}\n  source: s\n",
+        "device: d\npower_modes:\n  start: a\n  modes:\n"
+        "    - {name: a, factors: [{processor: gpu, speed: 0.5, power: 0.4}], source: s}\n"
+        "    - {name: b, factors: [{processor: '*', speed: 2, power: 3}], source: s}\n"
+        "  switches: [{at_s: 0.001, mode: b}, {at_s: 0.002, mode: a}]\n",
+        "device: d\nload:\n  - processor: npu0\n    default_ms: 5\n    resident: 1\n"
+        "    models: [{model: unet, ms: 30}, {model: 'le*', ms: 2}]\n    source: s\n",
+        "device: d\nfaults:\n  detect_ms: 0.5\n  events:\n"
+        "    - {processor: gpu, kind: hang, at_s: 0, for_s: 0.01}\n"
+        "    - {processor: 'cpu*', kind: down, at_s: 0.001}\n  random:\n"
+        "    - {processor: '*', kind: down, mean_between_s: 0.001, mean_down_s: 0.001}\n"
+        "    - {processor: '*', kind: hang, mean_between_s: 0.001, mean_down_s: 0.001}\n"
+        "  failures: [{processor: '*', probability: 0.5}]\n  source: s\n",
+        "device: d\nnoise: {cv: 9, spike_probability: 0, spike_min: 2, spike_max: 1, source: s}\n",
+        "device: d\nfaults: {events: [{processor: gpu, kind: hang, at_s: 0}], source: s}\n",
+        "device: [\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%zu.yaml", i);
+        save(at(c, "device", name), texts[i], strlen(texts[i]));
+    }
+}
+
 /* The first byte: whether any model may be named (fuzz_arrivals.c). */
 static void make_arrivals(corpus *c)
 {
@@ -289,6 +324,7 @@ int main(int argc, char **argv)
     make_images(&c);
     make_settings(&c);
     make_workloads(&c);
+    make_devices(&c);
     make_arrivals(&c);
     return 0;
 }
