@@ -134,8 +134,8 @@ static void sources_are_needed(void **state)
     static const char *const texts[] = {
         "device: d\nnoise: {cv: 0.1, spike_probability: 0, spike_min: 2, spike_max: 6}\n",
         "device: d\ninterference: [{processor: a, factor: 2}]\n",
-        "device: d\npower_modes: {modes: [{name: lo, factors: [{processor: a, speed: 1, power: "
-        "1}]}]}\n",
+        ("device: d\npower_modes: {modes: [{name: lo, factors: [{processor: a, speed: 1, power: "
+         "1}]}]}\n"),
         "device: d\nload: [{processor: a, default_ms: 1}]\n",
         "device: d\nfaults: {failures: [{processor: a, probability: 1}]}\n",
     };
