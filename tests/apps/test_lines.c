@@ -44,8 +44,8 @@ static void compare(const char *name, const char *printed)
 static void help(void **state)
 {
     (void)state;
-    static const char *const names[] = {"zoo",   "devices", "run",  "profile",
-                                        "bench", "bound",   "trace"};
+    static const char *const names[] = {"zoo",   "devices", "run", "profile",
+                                        "bench", "bound",   "sim", "trace"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char line[64], golden[64];
         snprintf(line, sizeof line, "%s --help", names[i]);
@@ -115,6 +115,17 @@ static const char *const WRONG[] = {
     "profile --models m",
     "profile --models m --out no/such/folder/x.csv",
     "profile --models nowhere --out x.csv",
+    "bench --models m --policies ort-default --record r",
+    "bench --models m --policies min-min --record r.jsonl",
+    "sim",
+    "sim --replay r.jsonl",
+    "sim --device nowhere.csv --replay r.jsonl",
+    "sim --device",
+    "sim --device d.csv --policy ,",
+    "sim --tarce t.jsonl",
+    "sim extra",
+    "trace",
+    "trace nowhere.jsonl",
     "bound",
     "bound --device nowhere.csv",
     "bound --device d.csv --rate 1 --load 1",
