@@ -80,6 +80,7 @@ typedef struct shape {
     const range *ranges;
     size_t range_count;
     bool (*same)(const void *a, const void *b); /* which must not be; NULL: all may */
+    bool named; /* the value of `name` is a text, the first member */
 } shape;
 
 typedef struct check {
@@ -118,13 +119,31 @@ static unsigned *line_at(const shape *s, void *entries, size_t i)
     return (unsigned *)(void *)((char *)entries + i * s->size + s->line_offset);
 }
 
+/* YAML folds a text of several lines into one with line breaks; every message is one line. */
+static cosrel_status check_text(const check *c, device_lines part, const char *key, unsigned n,
+                                const char *text)
+{
+    for (const char *at = text ? text : ""; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 0x7f)
+            return error_set(c->err, COSREL_INVALID_FILE,
+                             "%s:%u: key '%s': it holds a line break or another control character; "
+                             "expected a name on one line",
+                             c->spec->path, device_lines_of(part, key, n), key);
+    return COSREL_OK;
+}
+
 static cosrel_status check_list(const check *c, device_lines part, const shape *s, void *entries,
                                 size_t count)
 {
     cosrel_status status = COSREL_OK;
     for (size_t i = 0; i < count && status == COSREL_OK; i++) {
         *line_at(s, entries, i) = device_lines_of(part, s->name, (unsigned)i);
-        status = check_numbers(c, part, entries, i, s->size, s->ranges, s->range_count);
+        if (s->named)
+            status = check_text(
+                c, part, s->name, (unsigned)i,
+                *(char *const *)(const void *)((const char *)entries + i * s->size));
+        if (status == COSREL_OK)
+            status = check_numbers(c, part, entries, i, s->size, s->ranges, s->range_count);
         for (size_t before = 0; s->same && before < i && status == COSREL_OK; before++)
             if (s->same((const char *)entries + before * s->size,
                         (const char *)entries + i * s->size))
@@ -162,16 +181,22 @@ SAME(same_failure, device_failure_spec, same_text(a->processor, b->processor))
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define SHAPE(key, type, ranges, same)                                                             \
     {                                                                                              \
-        (key), sizeof(type), offsetof(type, line), (ranges), COUNT(ranges), (same)                 \
+        (key), sizeof(type), offsetof(type, line), (ranges), COUNT(ranges), (same), true           \
     }
 static const shape FACTORS = SHAPE("processor", device_factor_spec, FACTOR, same_factor);
 static const shape POWERS = SHAPE("processor", device_power_spec, POWER, same_power);
 static const shape THROTTLES = SHAPE("processor", device_throttle_spec, THROTTLE, NULL);
 static const shape MODES = {
-    "name", sizeof(device_mode_spec), offsetof(device_mode_spec, line), NULL, 0, same_mode};
+    "name", sizeof(device_mode_spec), offsetof(device_mode_spec, line), NULL, 0, same_mode, true};
 static const shape MODE_FACTORS = SHAPE("processor", device_mode_factor, MODE_FACTOR,
                                         same_mode_factor);
-static const shape SWITCHES = SHAPE("at_s", device_switch_spec, SWITCH, NULL);
+static const shape SWITCHES = {"at_s",
+                               sizeof(device_switch_spec),
+                               offsetof(device_switch_spec, line),
+                               SWITCH,
+                               COUNT(SWITCH),
+                               NULL,
+                               false};
 static const shape LOADS = SHAPE("processor", device_load_spec, LOAD, same_load);
 static const shape LOAD_MODELS = SHAPE("model", device_load_model, LOAD_MODEL, same_load_model);
 static const shape EVENTS = SHAPE("processor", device_event_spec, EVENT, NULL);
@@ -231,6 +256,9 @@ static cosrel_status check_switches(const check *c, device_lines part)
     const cosrel_status status = check_list(c, part, &SWITCHES, m->switches, m->switch_count);
     for (uint32_t i = 0; status == COSREL_OK && i < m->switch_count; i++) {
         const device_switch_spec *s = &m->switches[i];
+        const cosrel_status text = check_text(c, part, "mode", i, s->mode);
+        if (text != COSREL_OK)
+            return text;
         if (!has_mode(m, s->mode))
             return error_set(c->err, COSREL_INVALID_FILE,
                              "%s:%u: key 'mode': '%.80s' is none of the modes above; expected the "
@@ -251,6 +279,8 @@ static cosrel_status check_modes(const check *c)
     for (uint32_t i = 0; status == COSREL_OK && i < m->mode_count; i++)
         status = check_list(c, device_lines_under(part, "factors", i), &MODE_FACTORS,
                             m->modes[i].factors, m->modes[i].factor_count);
+    if (status == COSREL_OK)
+        status = check_text(c, section(c, "power_modes", NULL), "start", 0, m->start);
     if (status != COSREL_OK)
         return status;
     if (m->start && !has_mode(m, m->start))
@@ -299,6 +329,18 @@ static cosrel_status check_faults(const check *c)
     return status;
 }
 
+static cosrel_status check_interference(const check *c)
+{
+    device_spec *s = c->spec;
+    const device_lines part = section(c, "interference", NULL);
+    cosrel_status status = check_list(c, part, &FACTORS, s->interference, s->interference_count);
+    unsigned busy = 0;
+    for (uint32_t i = 0; status == COSREL_OK && i < s->interference_count; i++)
+        if (s->interference[i].busy)
+            status = check_text(c, part, "busy", busy++, s->interference[i].busy);
+    return status;
+}
+
 cosrel_status device_spec_check(device_spec *s, const char *text, cosrel_error *err)
 {
     const check c = {.spec = s, .all = device_lines_all(text), .err = err};
@@ -306,8 +348,7 @@ cosrel_status device_spec_check(device_spec *s, const char *text, cosrel_error *
     if (s->noise)
         status = check_noise(&c);
     if (status == COSREL_OK && s->interference)
-        status = check_list(&c, section(&c, "interference", NULL), &FACTORS, s->interference,
-                            s->interference_count);
+        status = check_interference(&c);
     if (status == COSREL_OK && s->heat)
         status = check_heat(&c);
     if (status == COSREL_OK && s->power_modes)

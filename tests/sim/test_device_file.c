@@ -67,6 +67,16 @@ static void mistakes_are_named_by_line_and_key(void **state)
          "of them"},
         {"device: d\ninterference: [{processor: a, factor: 2, optional: 3, source: x}]\n",
          "d.yaml:2: key 'optional': '3' is none of 'false', 'no', 'true', 'yes'"},
+        {"device: d\ninterference:\n  - {processor: a, factor: 2, source: x}\n"
+         "  - {processor: b, busy: \"a\\nb\", factor: 2, source: x}\n",
+         "d.yaml:4: key 'busy': it holds a line break or another control character; expected a "
+         "name "
+         "on one line"},
+        {"device: d\ninterference:\n  - {processor: \"a\\tb\", factor: 2, source: x}\n",
+         "d.yaml:3: key 'processor': it holds *"},
+        {"device: d\npower_modes:\n  start: \"a\\x01\"\n  modes:\n    - {name: lo, factors: "
+         "[{processor: a, speed: 1, power: 1}], source: x}\n",
+         "d.yaml:3: key 'start': it holds *"},
         {"device: d\n" H, "d.yaml:7: key 'power' is missing here"},
         {"device: d\n" H "  power: [{processor: a, busy_w: -1}]\n",
          "d.yaml:8: key 'busy_w': -1 is out of range: expected 0 to 10000 W"},
