@@ -55,6 +55,8 @@ static void exercise(sched_core *core, int round)
             ;
     }
     sched_core_complete(core, now_ns, round % 3, round % 11 != 0);
+    if (round % 50 == 25) /* until then some policies do without */
+        sched_core_set_prices(core, now_ns, (const double[]){50 + round, 120, 60});
     if (round % 17 == 0)
         sched_core_processor_down(core, now_ns, 0);
     if (round % 17 == 5)
@@ -87,9 +89,12 @@ static void events_do_not_allocate(void **state)
                                    .policy = name,
                                    .drop_late = true};
         sched_core *core;
+        sched_objective weights;
         assert_int_equal(sched_core_create(&setup, &costs, &core, NULL), COSREL_OK);
         for (int m = 0; m < MODELS; m++)
             assert_int_equal(sched_core_add_model(core, 0, "m"), COSREL_OK);
+        assert_int_equal(objective_find("balanced", &weights, NULL), COSREL_OK);
+        sched_core_set_objective(core, 0, &weights);
         assert_true(allocations > 0);
         const uint64_t before = allocations;
         for (int round = 0; round < ROUNDS; round++)
