@@ -47,6 +47,8 @@ static void evict_oldest(device_load *l, int host)
         if (*used && (!oldest || *used < *oldest))
             oldest = used;
     }
+    if (!oldest)
+        return;
     *oldest = 0;
     l->resident[host]--;
 }

@@ -187,37 +187,3 @@ cosrel_status device_spec_set_power_mode(device_spec *s, const char *mode, cosre
     text_deinit(&known);
     return COSREL_INVALID_ARGUMENT;
 }
-
-cosrel_status device_spec_set_ambient(device_spec *s, double ambient_c, cosrel_error *err)
-{
-    if (!(ambient_c >= -60 && ambient_c <= 100))
-        return error_set(err, COSREL_INVALID_ARGUMENT,
-                         "ambient: %g is out of range: expected -60 to 100 degrees C", ambient_c);
-    const cosrel_status status = device_spec_enable(s, DEVICE_HEAT, err);
-    if (status == COSREL_OK)
-        s->heat->ambient_c = ambient_c;
-    return status;
-}
-
-cosrel_status device_spec_set_failures(device_spec *s, double probability, cosrel_error *err)
-{
-    if (!(probability >= 0 && probability <= 1))
-        return error_set(err, COSREL_INVALID_ARGUMENT,
-                         "failures: %g is out of range: expected 0 to 1", probability);
-    device_failure_spec *every = calloc(1, sizeof *every);
-    char *name = strdup("*");
-    if (every && name && !s->faults)
-        s->faults = calloc(1, sizeof *s->faults);
-    if (!every || !name || !s->faults) {
-        free(every);
-        free(name);
-        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", s->path);
-    }
-    for (uint32_t i = 0; i < s->faults->failure_count; i++)
-        free(s->faults->failures[i].processor);
-    free(s->faults->failures);
-    *every = (device_failure_spec){.processor = name, .probability = probability};
-    s->faults->failures = every;
-    s->faults->failure_count = 1;
-    return device_spec_enable(s, DEVICE_FAULTS, err);
-}

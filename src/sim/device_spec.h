@@ -221,14 +221,4 @@ COSREL_CHECKED cosrel_status device_spec_set_noise(device_spec *s, double cv, co
 COSREL_CHECKED cosrel_status device_spec_set_power_mode(device_spec *s, const char *mode,
                                                         cosrel_error *err);
 
-/* The air is this warm, -60 to 100, and so is the device at the start as far as the file does not
- * say otherwise. Enables heat. INVALID_ARGUMENT: out of range, or the file has no heat. */
-COSREL_CHECKED cosrel_status device_spec_set_ambient(device_spec *s, double ambient_c,
-                                                     cosrel_error *err);
-
-/* Every run fails with this probability, 0 to 1, wherever it runs, instead of the file's. Enables
- * faults, the file's others too. */
-COSREL_CHECKED cosrel_status device_spec_set_failures(device_spec *s, double probability,
-                                                      cosrel_error *err);
-
 #endif
