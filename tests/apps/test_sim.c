@@ -165,6 +165,43 @@ static void ends_that_come_late(void **state)
     expect_same_files("m.jsonl", "n.jsonl");
 }
 
+/* Runs that are noisy, slow each other down and are lost: the trace still says what the simulation
+ * counted, and what was lost does not look served. */
+static void what_a_device_does(void **state)
+{
+    (void)state;
+    write_file("effects.yaml",
+               "device: Board\n"
+               "noise: {cv: 0.2, spike_probability: 0, spike_min: 1, spike_max: 1, source: x}\n"
+               "interference: [{processor: cpu0, factor: 1.5, source: x}]\n"
+               "faults:\n  random:\n"
+               "    - {processor: npu, kind: down, mean_between_s: 0.5, mean_down_s: 0.2}\n"
+               "    - {processor: cpu1, kind: down, mean_between_s: 0.3, mean_down_s: 0.1}\n"
+               "  source: x\n");
+    static const char LINE[] =
+        "sim --device d.csv --workload mixed.yaml --policy min-min --seconds 6 "
+        "--effects effects.yaml --all-effects --seed 3 --json --trace ";
+    char line[256];
+    snprintf(line, sizeof line, "%s%s", LINE, "e.jsonl --chrome e.json");
+    json_t *sim = answer(line);
+    json_t *trace = answer("trace e.jsonl --json");
+    expect_near(trace, "served", number_of(sim, "served"));
+    expect_near(trace, "dropped", number_of(sim, "dropped"));
+    expect_near(trace, "mean_ms", number_of(sim, "mean_ms"));
+    expect_near(trace, "p99_ms", number_of(sim, "p99_ms"));
+    json_decref(trace);
+    json_decref(sim);
+    char *text = read_text("e.jsonl");
+    int lost = 0;
+    for (const char *at = text; (at = strstr(at, "],\"ok\":false}\n")) != NULL; at++)
+        lost++;
+    assert_true(lost > 3);
+    free(text);
+    snprintf(line, sizeof line, "%s%s", LINE, "f.jsonl");
+    done(line);
+    expect_same_files("e.jsonl", "f.jsonl");
+}
+
 /* ---- Recordings ---- */
 
 /* A trace holds all that a replay needs but deadlines and priorities. */
@@ -426,6 +463,7 @@ int main(void)
         cmocka_unit_test(a_small_trace),
         cmocka_unit_test(a_picture),
         cmocka_unit_test(ends_that_come_late),
+        cmocka_unit_test(what_a_device_does),
         cmocka_unit_test(a_simulation_played_again),
         cmocka_unit_test(what_was_recorded_stands_beside),
         cmocka_unit_test(wrong_recordings),
