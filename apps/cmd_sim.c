@@ -402,10 +402,12 @@ static cosrel_status open_report(simulation *s, cosrel_error *err)
     return sim_report_create(&s->job, &about, &s->report, err);
 }
 
-/* Every policy is tried before the first one runs. */
+/* Every policy is tried, and the requests, before the first one runs. */
 static cosrel_status check_policies(simulation *s, cosrel_error *err)
 {
-    cosrel_status status = COSREL_OK;
+    source *requests = NULL;
+    cosrel_status status = sim_job_source(&s->job, &requests, err);
+    source_free(requests);
     for (size_t i = 0; i < s->policy_count && status == COSREL_OK; i++) {
         const sched_setup setup = {.processors = s->job.device.processors,
                                    .processor_count = s->job.device.processor_count,
