@@ -403,7 +403,7 @@ static cosrel_status open_report(simulation *s, cosrel_error *err)
 }
 
 /* Every policy is tried, and the requests, before the first one runs. */
-static cosrel_status check_policies(simulation *s, cosrel_error *err)
+static cosrel_status check_asked(simulation *s, cosrel_error *err)
 {
     source *requests = NULL;
     cosrel_status status = sim_job_source(&s->job, &requests, err);
@@ -436,7 +436,7 @@ static int run(const cli_call *call)
     if (status == COSREL_OK)
         status = sim_job_read(&options, &s.job, &err);
     if (status == COSREL_OK)
-        status = check_policies(&s, &err);
+        status = check_asked(&s, &err);
     if (status == COSREL_OK)
         status = check_files(&s, &err);
     if (status == COSREL_OK && s.v->report)
