@@ -334,8 +334,9 @@ const cli_command command_bench = {
     .details =
         "Policies: ort-default, ort-nospin, ort-1thread, ort-globalpool (plain ONNX Runtime),\n"
         "single:PROCESSOR, round-robin, static-best, shortest-latency, heft, least-slack,\n"
-        "max-weight, min-min. They take turns, round after round; each model alone on all\n"
-        "cores is the measure of normalized throughput. Ctrl-C shows what was measured so far.",
+        "max-weight, min-min, priced, lookahead. They take turns, round after round; each model\n"
+        "alone on all cores is the measure of normalized throughput. Ctrl-C shows what was\n"
+        "measured so far.",
     .example = "cosrel bench --models models --workload workloads/demo.yaml --policies "
                "ort-default,min-min --report r.html",
     .options = OPTIONS,
