@@ -46,8 +46,9 @@ static const double STEPS_PER_US = 800;
 static const double DROP_ERRORS = 2.5;
 static const double TAKE_ERRORS = 1.5;
 
-/* Min-min must be cheaper by this to be the base: its weakness shows after the end of a rollout. */
-static const double MIN_MIN_HANDICAP = 1.05;
+/* Min-min must be cheaper by this part to be the base of a full device, where its weakness shows
+ * after the end of a rollout; by less of one that is not full (times load^4). */
+static const double MIN_MIN_HANDICAP = 0.05;
 
 typedef struct candidate {
     rollout_action action;
@@ -201,7 +202,9 @@ static rollout_base better_base(lookahead *l, const sched_view *view, uint64_t *
         runs++;
     }
     *each = (rollout_steps(l->r) - before) / (uint64_t)runs + 1;
-    return view->prices && priced < min_min * MIN_MIN_HANDICAP ? ROLLOUT_PRICED : ROLLOUT_MIN_MIN;
+    const double load = rollout_load(l->r);
+    const double handicap = 1 + MIN_MIN_HANDICAP * load * load * load * load;
+    return view->prices && priced < min_min * handicap ? ROLLOUT_PRICED : ROLLOUT_MIN_MIN;
 }
 
 /* Plays futures until one candidate is left or the budget is used; returns how many. */
@@ -235,7 +238,7 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
     const uint64_t limit = rollout_steps(l->r) + l->budget_steps;
     int futures = 0;
     rollout_look(l->r, view, ARRIVALS, EVENTS_MAX);
-    if (view->prices && view->queue->count > PRICED_CROWD) {
+    if (rollout_crowded(l->r)) {
         collect(l, ROLLOUT_PRICED); /* futures are too short to see anything of such queues */
     } else {
         uint64_t each;

@@ -1,5 +1,6 @@
 #include "sched/rollout.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -203,13 +204,17 @@ static void copy_deadlines(rollout *r, const sched_view *v)
 /* A request that still waits when a future ends delays those that come after it, for as long as the
  * device stays busy: the more, the fuller it is. Chosen by ablation: between 1 while it is nearly
  * idle and 3 at capacity; a rollout of a few arrivals cannot see it. */
-static double weight_of_later(const rollout *r, double rate)
+static double weight_of_later(double load)
+{
+    return 1 + 2 * load * load * load * load;
+}
+
+static double expected_load(const rollout *r, double rate)
 {
     double load = 0;
     for (int m = 0; m < r->model_count; m++)
         load += rate * (r->share_sums[m] - (m > 0 ? r->share_sums[m - 1] : 0)) * r->work_ns[m];
-    load = load < 1 ? load : 1;
-    return 1 + 2 * load * load * load * load;
+    return load < 1 ? load : 1;
 }
 
 void rollout_look(rollout *r, const sched_view *v, int arrivals, int events_max)
@@ -233,7 +238,10 @@ void rollout_look(rollout *r, const sched_view *v, int arrivals, int events_max)
         r->share_sums[m] = sum;
     }
     r->rate = rates_total(v->rates, v->now_ns) * sum;
-    r->later = weight_of_later(r, rates_total(v->rates, v->now_ns));
+    r->load = expected_load(r, rates_total(v->rates, v->now_ns));
+    r->later = weight_of_later(r->load);
+    /* In proportion means late for all: no good where deadlines count. */
+    r->crowd = v->objective->miss > 0 ? INT_MAX : PRICED_CROWD;
     r->arrivals_max = r->rate > 0 ? arrivals : 0;
     r->arrival_count = 0;
     r->events_max = events_max;
@@ -483,6 +491,16 @@ void rollout_decision(const rollout *r, const sched_view *v, const rollout_actio
                             .model = model,
                             .batch = r->batches[action->batch_index],
                             .request = view_model_first(v, model)};
+}
+
+double rollout_load(const rollout *r)
+{
+    return r->load;
+}
+
+bool rollout_crowded(const rollout *r)
+{
+    return r->priced && r->waiting_total > r->crowd;
 }
 
 uint64_t rollout_steps(const rollout *r)

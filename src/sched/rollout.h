@@ -75,6 +75,14 @@ bool rollout_busy(const rollout *r);
 void rollout_decision(const rollout *r, const sched_view *view, const rollout_action *action,
                       sched_decision *out);
 
+/* How full the device is with the arrivals that are expected, 0 to 1; without prices a rough guess.
+ */
+double rollout_load(const rollout *r);
+
+/* So many wait, where late ones are not dearer than others, that only the backlog counts: priced.h.
+ */
+bool rollout_crowded(const rollout *r);
+
 /* Work done so far, in steps of about a nanosecond of one core (measured by bench_lookahead); the
  * same everywhere, so that a budget in it does not depend on the machine's speed or load. */
 uint64_t rollout_steps(const rollout *r);

@@ -133,7 +133,7 @@ static double elsewhere(const rollout *r, const rollout_state *x, const double *
 static bool priced(rollout *r, const rollout_state *x, int *processor, int *model)
 {
     double work[SCHED_PROCESSORS_MAX];
-    const bool crowd = x->waiting_total > PRICED_CROWD;
+    const bool crowd = x->waiting_total > r->crowd;
     bool known = false;
     double best = 0;
     for (uint64_t left = x->idle; left; left &= left - 1) {

@@ -33,8 +33,10 @@ struct rollout {
     sched_objective objective;
     double usual_deadline[ROLLOUT_MODELS_MAX];
     double due[ROLLOUT_MODELS_MAX][ROLLOUT_DEADLINES_MAX]; /* of waiting and coming requests */
+    double load;
+    int crowd;    /* with more waiting than this the backlog decides */
     double later; /* weight of what waits after the last arrival of a future */
-    double rate;                                           /* arrivals per ns */
+    double rate;  /* arrivals per ns */
     double share_sums[ROLLOUT_MODELS_MAX];
 
     /* A future. */
