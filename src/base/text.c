@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/error.h"
+#include "base/file.h"
+
 enum { NEAREST_BYTES_MAX = 63 };
 
 static int lower(char c)
@@ -273,4 +276,24 @@ cosrel_status text_take(text_builder *b, char **out, size_t *length)
         *length = b->length;
     memset(b, 0, sizeof *b);
     return COSREL_OK;
+}
+
+cosrel_status text_save(text_builder *b, const char *path, cosrel_error *err)
+{
+    char *text;
+    size_t length;
+    file_save save;
+    cosrel_status status = text_take(b, &text, &length);
+    if (status != COSREL_OK) {
+        text_deinit(b);
+        return error_set(err, status, "%s: no memory to write it", path);
+    }
+    status = file_save_begin(&save, path, err);
+    if (status == COSREL_OK) {
+        /* A short write shows in the stream's error flag, which commit looks at. */
+        (void)!fwrite(text, 1, length, save.stream);
+        status = file_save_commit(&save, err);
+    }
+    free(text);
+    return status;
 }

@@ -46,4 +46,8 @@ void text_add_html(text_builder *b, const char *text);
 /* Hands out the string (free() it; "" if nothing was added) and empties the builder. length may be NULL. */
 COSREL_CHECKED cosrel_status text_take(text_builder *b, char **out, size_t *length);
 
+/* Writes the string as a whole file, in one stroke (file.h), and empties the builder.
+ * OUT_OF_MEMORY, IO. */
+COSREL_CHECKED cosrel_status text_save(text_builder *b, const char *path, cosrel_error *err);
+
 #endif

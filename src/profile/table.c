@@ -342,8 +342,6 @@ static void write_row(text_builder *b, const table_row *row)
 cosrel_status table_write(const char *path, const table_row *rows, size_t n, cosrel_error *err)
 {
     text_builder b = {0};
-    char *text;
-    size_t length;
     for (int c = 0; c < COLUMN_COUNT; c++) {
         text_add(&b, c == 0 ? "" : ",");
         text_add(&b, column_names[c]);
@@ -351,20 +349,7 @@ cosrel_status table_write(const char *path, const table_row *rows, size_t n, cos
     text_add(&b, "\n");
     for (size_t i = 0; i < n; i++)
         write_row(&b, &rows[i]);
-    cosrel_status status = text_take(&b, &text, &length);
-    if (status != COSREL_OK) {
-        text_deinit(&b);
-        return error_set(err, status, "%s: no memory to write it", path);
-    }
-    file_save save;
-    status = file_save_begin(&save, path, err);
-    if (status == COSREL_OK) {
-        /* A short write shows in the stream's error flag, which commit looks at. */
-        (void)!fwrite(text, 1, length, save.stream);
-        status = file_save_commit(&save, err);
-    }
-    free(text);
-    return status;
+    return text_save(&b, path, err);
 }
 
 cosrel_status table_batches(const device_table *t, int32_t batches[COST_BATCHES_MAX], int *count,

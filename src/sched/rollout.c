@@ -25,8 +25,8 @@ cosrel_status rollout_create(const sched_view *view, rollout **out)
     r->index = malloc(pairs * sizeof *r->index);
     r->gaps = malloc(POOL_LEN * sizeof *r->gaps);
     r->picks = malloc(POOL_LEN * sizeof *r->picks);
-    r->number = malloc((size_t)view->model_max * sizeof *r->number);
-    if (!r->cost || !r->energy || !r->single || !r->index || !r->gaps || !r->picks || !r->number) {
+    r->chosen = malloc((size_t)view->model_max * sizeof *r->chosen);
+    if (!r->cost || !r->energy || !r->single || !r->index || !r->gaps || !r->picks || !r->chosen) {
         rollout_free(r);
         *out = NULL;
         return COSREL_OUT_OF_MEMORY;
@@ -48,7 +48,7 @@ void rollout_free(rollout *r)
     free(r->index);
     free(r->gaps);
     free(r->picks);
-    free(r->number);
+    free(r->chosen);
     free(r);
 }
 
@@ -56,7 +56,7 @@ void rollout_free(rollout *r)
 
 static void add_model(rollout *r, int model)
 {
-    r->number[model] = (int16_t)r->model_count;
+    r->chosen[model] = true;
     r->models[r->model_count++] = model;
 }
 
@@ -65,20 +65,20 @@ static void choose_models(rollout *r, const sched_view *v)
 {
     r->model_count = 0;
     for (int m = 0; m < v->model_count; m++)
-        r->number[m] = -1;
+        r->chosen[m] = false;
     for (int i = 0; i < view_active_count(v) && r->model_count < ROLLOUT_MODELS_MAX; i++)
         add_model(r, view_active(v, i));
     r->active_count = r->model_count;
     if (v->model_count <= ROLLOUT_MODELS_MAX) {
         for (int m = 0; m < v->model_count; m++)
-            if (r->number[m] < 0)
+            if (!r->chosen[m])
                 add_model(r, m);
         return;
     }
     while (r->model_count < ROLLOUT_MODELS_MAX) {
         int best = -1;
         for (int m = 0; m < v->model_count; m++)
-            if (r->number[m] < 0 && (best < 0 || v->rates->weight[m] > v->rates->weight[best]))
+            if (!r->chosen[m] && (best < 0 || v->rates->weight[m] > v->rates->weight[best]))
                 best = m;
         add_model(r, best);
     }

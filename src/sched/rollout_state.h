@@ -15,7 +15,7 @@ struct rollout {
     int processor_count, batch_count;
     int models[ROLLOUT_MODELS_MAX]; /* in the core's numbers */
     int processors[SCHED_PROCESSORS_MAX];
-    int16_t *number; /* of the core's models; -1: not among them */
+    bool *chosen; /* per model of the core: it is among them */
     int32_t batches[COST_BATCHES_MAX];
     double *cost;   /* [model][processor][batch]; NEVER: cannot run */
     double *energy; /* likewise, uJ */

@@ -287,8 +287,6 @@ cosrel_status arrivals_write(const char *path, const char *const *models, const 
                              size_t count, cosrel_error *err)
 {
     text_builder b = {.data = NULL};
-    char *text;
-    size_t length;
     text_add(&b, "t_ms,model,deadline_ms\n");
     for (size_t i = 0; i < count; i++) {
         add_ms(&b, rows[i].t_ns);
@@ -299,18 +297,7 @@ cosrel_status arrivals_write(const char *path, const char *const *models, const 
             add_ms(&b, rows[i].deadline_ns - rows[i].t_ns);
         text_add(&b, "\n");
     }
-    cosrel_status status = text_take(&b, &text, &length);
-    if (status != COSREL_OK)
-        return error_set(err, status, "%s: no memory to write it", path);
-    file_save save;
-    status = file_save_begin(&save, path, err);
-    if (status == COSREL_OK) {
-        /* A short write shows in the stream's error flag, which commit looks at. */
-        (void)!fwrite(text, 1, length, save.stream);
-        status = file_save_commit(&save, err);
-    }
-    free(text);
-    return status;
+    return text_save(&b, path, err);
 }
 
 cosrel_status arrivals_make(arrivals_list **out, cosrel_error *err)
