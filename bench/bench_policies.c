@@ -1,13 +1,17 @@
 /* How good policies are on simulated devices: mean latency (or missed deadlines, or energy)
  * relative to the best of the baselines in each case.
  *
- *     bench_policies [--objective NAME] [--requests N] [--seeds N] [--policies A,B] DEVICE.csv...
+ *     bench_policies [--objective NAME] [--requests N] [--seeds N] [--policies A,B] [--mix SEED]
+ *                    [--bursts FACTOR] DEVICE.csv...
  *
- * Cases: each device at 0.5, 0.7, 0.85, 0.95 and 1.2 of the capacity of the uniform mix over its
- * models; Poisson arrivals, deadlines of four times each model's fastest time; every policy sees
- * the same arrivals. Per case the mean over the seeds of the mean latency (above capacity: of the
- * requests served per second while requests arrive, relative to the capacity), and the time a
- * decision takes. Exact simulation: no noise. */
+ * Cases: each device at 0.5, 0.7, 0.85, 0.95 and 1.2 of the capacity of the mix: uniform over its
+ * models, or random weights drawn from a seed. Poisson arrivals, or bursts of FACTOR times the mean rate that
+ * take a fifth of the time; deadlines of four times each model's fastest time; every policy sees the same
+ * arrivals. Per case the mean over the seeds of the mean latency, relative to the best baseline's;
+ * --objective deadline: of the missed deadlines, and of the 99th percentile of latency in brackets;
+ * --objective energy: of the energy, relative to the least that is possible at that rate, and the mean latency in ms;
+ * above capacity: of the requests served per second while requests arrive, relative to the capacity. And the
+ * time that a decision takes. Exact simulation: no noise. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +35,8 @@ typedef struct options {
     const char *objective;
     const char *policies;
     int requests, seeds;
+    int mix;       /* seed; 0: uniform */
+    double bursts; /* 0: none */
 } options;
 
 typedef struct outcome {
@@ -46,6 +52,7 @@ typedef struct window {
 typedef struct device {
     device_table *table;
     sim_device device;
+    double *mix; /* sums to 1 */
     double capacity_rps;
     sched_objective objective;
 } device;
@@ -56,28 +63,56 @@ static void fail(const char *what)
     exit(1);
 }
 
-static void open_device(device *d, const char *path, const char *objective)
+static bound_problem problem_of(const device *d)
+{
+    return (bound_problem){.costs = &d->device.costs,
+                           .processors = d->device.processors,
+                           .mix = d->mix,
+                           .models = d->device.models};
+}
+
+static void draw_mix(device *d, int seed)
+{
+    rng r;
+    double sum = 0;
+    rng_init(&r, (uint64_t)seed);
+    d->mix = malloc((size_t)d->device.model_count * sizeof *d->mix);
+    if (!d->mix)
+        fail("no memory");
+    for (int m = 0; m < d->device.model_count; m++) {
+        d->mix[m] = seed ? rng_exponential(&r, 1) * rng_exponential(&r, 1) + 0.02 : 1;
+        sum += d->mix[m];
+    }
+    for (int m = 0; m < d->device.model_count; m++)
+        d->mix[m] /= sum;
+}
+
+static void open_device(device *d, const char *path, const options *o)
 {
     cosrel_error err = {""};
     bound_result bound;
     if (table_read(path, &d->table, &err) != COSREL_OK ||
         sim_device_init(&d->device, d->table, &err) != COSREL_OK ||
-        objective_find(objective, &d->objective, &err) != COSREL_OK)
+        objective_find(o->objective, &d->objective, &err) != COSREL_OK)
         fail(err.text);
-    double *mix = malloc((size_t)d->device.model_count * sizeof *mix);
-    if (!mix)
-        fail("no memory");
-    for (int m = 0; m < d->device.model_count; m++)
-        mix[m] = 1;
-    const bound_problem problem = {.costs = &d->device.costs,
-                                   .processors = d->device.processors,
-                                   .mix = mix,
-                                   .models = d->device.models};
+    draw_mix(d, o->mix);
+    const bound_problem problem = problem_of(d);
     if (bound_capacity(&problem, &bound, &err) != COSREL_OK)
         fail(err.text);
     d->capacity_rps = bound.rate_rps;
     bound_result_deinit(&bound);
-    free(mix);
+}
+
+static double least_energy_mj(const device *d, double load)
+{
+    cosrel_error err = {""};
+    bound_result bound;
+    const bound_problem problem = problem_of(d);
+    if (bound_energy(&problem, load * d->capacity_rps, &bound, &err) != COSREL_OK)
+        fail(err.text);
+    const double energy_mj = bound.energy_mj_per_request;
+    bound_result_deinit(&bound);
+    return energy_mj;
 }
 
 static int64_t fastest_ns(const device *d, int model)
@@ -90,18 +125,48 @@ static int64_t fastest_ns(const device *d, int model)
     return least;
 }
 
-static arrivals_list *draw(const device *d, double rate_rps, int count, uint64_t seed)
+static int draw_model(const device *d, rng *r)
+{
+    double pick = rng_unit(r);
+    for (int m = 0; m + 1 < d->device.model_count; m++) {
+        if (pick < d->mix[m])
+            return m;
+        pick -= d->mix[m];
+    }
+    return d->device.model_count - 1;
+}
+
+/* The time of the next arrival; *turn: when the rate changes next. */
+static double next_arrival(rng *r, const options *o, double rate_rps, double t_ns, bool *burst,
+                           double *turn_ns)
+{
+    static const double part = 0.2, arrivals_in_both = 150;
+    for (;;) {
+        const double quiet = (1 - part * o->bursts) / (1 - part);
+        const double factor = o->bursts <= 0 ? 1 : *burst ? o->bursts : fmax(quiet, 0.02);
+        const double next_ns = t_ns + rng_exponential(r, 1e9 / (rate_rps * factor));
+        if (o->bursts <= 0 || next_ns <= *turn_ns)
+            return next_ns;
+        t_ns = *turn_ns;
+        *burst = !*burst;
+        *turn_ns += rng_exponential(r, arrivals_in_both / rate_rps * 1e9 *
+                                           (*burst ? part : 1 - part));
+    }
+}
+
+static arrivals_list *draw(const device *d, double rate_rps, const options *o, uint64_t seed)
 {
     cosrel_error err = {""};
     arrivals_list *list;
     rng r;
-    double t_ns = 0;
+    bool burst = false;
+    double t_ns = 0, turn_ns = 0;
     rng_init(&r, seed);
     if (arrivals_make(&list, &err) != COSREL_OK)
         fail(err.text);
-    for (int i = 0; i < count; i++) {
-        t_ns += rng_exponential(&r, 1e9 / rate_rps);
-        const int model = (int)rng_below(&r, (uint64_t)d->device.model_count);
+    for (int i = 0; i < o->requests; i++) {
+        t_ns = next_arrival(&r, o, rate_rps, t_ns, &burst, &turn_ns);
+        const int model = draw_model(d, &r);
         const arrivals_row row = {.t_ns = (int64_t)t_ns,
                                   .model = model,
                                   .deadline_ns = (int64_t)t_ns + 4 * fastest_ns(d, model)};
@@ -162,7 +227,7 @@ static outcome average(const device *d, double load, const options *o, const cha
 {
     outcome sum = {0};
     for (int seed = 1; seed <= o->seeds; seed++) {
-        arrivals_list *list = draw(d, load * d->capacity_rps, o->requests, (uint64_t)seed);
+        arrivals_list *list = draw(d, load * d->capacity_rps, o, (uint64_t)seed);
         const outcome one = simulate(d, list, policy);
         const double *from = (const double *)&one;
         double *to = (double *)&sum;
@@ -182,7 +247,7 @@ static double value_of(const outcome *o, const char *objective)
 
 /* single:PROCESSOR for each, then the others; the best value, and whose. */
 static double best_baseline(const device *d, double load, const options *o, char *who,
-                            size_t who_bytes)
+                            size_t who_bytes, double *p99_ms)
 {
     double best = INFINITY;
     for (int i = 0; i < BASELINES + d->device.processor_count; i++) {
@@ -194,6 +259,7 @@ static double best_baseline(const device *d, double load, const options *o, char
         const outcome one = average(d, load, o, policy);
         if (value_of(&one, o->objective) < best) {
             best = value_of(&one, o->objective);
+            *p99_ms = one.p99_ms;
             snprintf(who, who_bytes, "%s", policy);
         }
     }
@@ -225,16 +291,27 @@ static void run_device(const char *path, const options *o, const char *const *po
 {
     device d;
     const char *name = strrchr(path, '/');
-    open_device(&d, path, o->objective);
+    open_device(&d, path, o);
+    const bool deadline = strcmp(o->objective, "deadline") == 0;
+    const bool energy = strcmp(o->objective, "energy") == 0;
     for (int l = 0; l < LOADS; l++) {
         char who[96] = "capacity";
         const bool over = loads[l] > 1;
-        const double best = over ? d.capacity_rps : best_baseline(&d, loads[l], o, who, sizeof who);
+        double p99_ms = 1, best = d.capacity_rps;
+        if (energy && !over)
+            best = least_energy_mj(&d, loads[l]), strcpy(who, "least possible");
+        else if (!over)
+            best = best_baseline(&d, loads[l], o, who, sizeof who, &p99_ms);
         printf("| %s | %.2f | %s | %.4g |", name ? name + 1 : path, loads[l], who, best);
         for (int i = 0; i < count; i++) {
             const outcome one = average(&d, loads[l], o, policies[i]);
             const double ratio = (over ? one.window_rps : value_of(&one, o->objective)) / best;
-            printf(" %.3f | %.0f (%.0f, %.0f) |", ratio, one.decision_us_p50, one.decision_us,
+            printf(" %.3f", ratio);
+            if (deadline && !over)
+                printf(" (%.2f)", one.p99_ms / p99_ms);
+            if (energy && !over)
+                printf(" (%.4g ms)", one.mean_ms);
+            printf(" | %.1f (%.1f, %.1f) |", one.decision_us_p50, one.decision_us,
                    one.decision_us_p99);
             fflush(stdout);
             if (over)
@@ -245,6 +322,7 @@ static void run_device(const char *path, const options *o, const char *const *po
         *cases += !over;
         putchar('\n');
     }
+    free(d.mix);
     sim_device_deinit(&d.device);
     table_free(d.table);
 }
@@ -265,8 +343,13 @@ int main(int argc, char **argv)
             o.requests = atoi(argv[at + 1]);
         else if (strcmp(argv[at], "--seeds") == 0)
             o.seeds = atoi(argv[at + 1]);
+        else if (strcmp(argv[at], "--mix") == 0)
+            o.mix = atoi(argv[at + 1]);
+        else if (strcmp(argv[at], "--bursts") == 0)
+            o.bursts = atof(argv[at + 1]);
         else
-            fail("options: --objective, --policies, --requests, --seeds; then device tables");
+            fail("options: --objective, --policies, --requests, --seeds, --mix, --bursts; then device "
+                 "tables");
     }
     static const char *const usual[] = {"profiles/snapdragon-845.csv", "profiles/rk3588s.csv",
                                         "profiles/synaptics-vs680.csv",

@@ -13,7 +13,7 @@ if(CMAKE_SCRIPT_MODE_FILE)
   endforeach()
   string(REGEX REPLACE "([0-9a-f][0-9a-f])" "0x\\1," bytes "${hex}")
   string(REGEX REPLACE "(0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,0x..,)" "\\1\n" bytes "${bytes}")
-  file(WRITE "${EMBED_OUT}" "#include \"embedded.h\"\n
+  file(WRITE "${EMBED_OUT}" "#include <stddef.h>\n
 const unsigned char embedded_${EMBED_NAME}[] = {\n${bytes}0x00};
 const size_t embedded_${EMBED_NAME}_bytes = sizeof embedded_${EMBED_NAME} - 1;\n")
   return()

@@ -132,7 +132,7 @@ static cosrel_status take_memory(sched_core *core, cosrel_error *err)
     return COSREL_OK;
 }
 
-static void init_view(sched_core *core)
+static void init_view(sched_core *core, const sched_setup *setup)
 {
     core->view = (sched_view){.costs = core->costs,
                               .processor_count = core->processor_count,
@@ -145,6 +145,7 @@ static void init_view(sched_core *core)
                               .requests = core->requests,
                               .objective = &core->objective,
                               .patience = core->patience,
+                              .learned = setup->learned,
                               .random = &core->random};
     core_look(core, CLASS_NORMAL, 0);
 }
@@ -182,7 +183,7 @@ cosrel_status sched_core_create(const sched_setup *setup, const cost_table *cost
     if (status == COSREL_OK)
         status = take_memory(core, err);
     if (status == COSREL_OK) {
-        init_view(core);
+        init_view(core, setup);
         status = sched_core_set_policy(core, INT64_MIN, setup->policy, err);
     }
     if (status != COSREL_OK) {

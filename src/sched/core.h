@@ -39,6 +39,7 @@ enum {
 typedef uint64_t sched_id;
 
 typedef struct sched_core sched_core;
+typedef struct learned_hook learned_hook; /* sched/learned.h */
 
 typedef struct sched_processor {
     const char *name; /* copied; processors are given in alphabetical order of name */
@@ -62,6 +63,7 @@ typedef struct sched_setup {
      * published, which let some requests starve under overload. SCHED_PATIENCE: see view.h. */
     int patience;
     sched_objective objective; /* zeroed: latency */
+    const learned_hook *learned; /* for the learned policy; NULL: none */
 } sched_setup;
 
 typedef struct sched_arrival {

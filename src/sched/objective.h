@@ -8,8 +8,8 @@
 
 typedef struct sched_objective {
     double latency;          /* weight of a request's latency */
-    double miss;             /* what a missed deadline costs, in times the request's own deadline
-                              * (the time from its arrival) */
+    double miss;             /* what a missed deadline costs, in times the usual deadline (from the
+                              * arrival; the mean over what arrives): the same whosever it is */
     double energy_ns_per_uj; /* what a microjoule costs */
 } sched_objective;
 

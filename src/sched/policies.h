@@ -14,5 +14,6 @@ extern const sched_policy policy_max_weight;
 extern const sched_policy policy_min_min;
 extern const sched_policy policy_priced;
 extern const sched_policy policy_lookahead;
+extern const sched_policy policy_learned;
 
 #endif

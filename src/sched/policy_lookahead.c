@@ -46,10 +46,6 @@ static const double STEPS_PER_US = 800;
 static const double DROP_ERRORS = 2.5;
 static const double TAKE_ERRORS = 1.5;
 
-/* Min-min must be cheaper by this part to be the base of a full device, where its weakness shows
- * after the end of a rollout; by less of one that is not full (times load^4). */
-static const double MIN_MIN_HANDICAP = 0.05;
-
 typedef struct candidate {
     rollout_action action;
     double sum, squares; /* of the differences to the base's choice */
@@ -185,28 +181,6 @@ static int choose(const lookahead *l, int futures)
     return best;
 }
 
-/* The base policy whose future is cheaper from here. *each: steps that a rollout takes. */
-static rollout_base better_base(lookahead *l, const sched_view *view, uint64_t *each)
-{
-    static const rollout_action any = {.first = ROLLOUT_ANY};
-    const uint64_t before = rollout_steps(l->r);
-    double min_min = 0, priced = 0;
-    int runs = 0;
-    for (int i = 0; i < (view->prices ? FUTURES_MIN : 1); i++) {
-        rollout_draw(l->r, view->random);
-        min_min += rollout_run(l->r, ROLLOUT_MIN_MIN, &any);
-        runs++;
-        if (!view->prices)
-            continue;
-        priced += rollout_run(l->r, ROLLOUT_PRICED, &any);
-        runs++;
-    }
-    *each = (rollout_steps(l->r) - before) / (uint64_t)runs + 1;
-    const double load = rollout_load(l->r);
-    const double handicap = 1 + MIN_MIN_HANDICAP * load * load * load * load;
-    return view->prices && priced < min_min * handicap ? ROLLOUT_PRICED : ROLLOUT_MIN_MIN;
-}
-
 /* Plays futures until one candidate is left or the budget is used; returns how many. */
 static int race(lookahead *l, const sched_view *view, rollout_base base, uint64_t each,
                 uint64_t limit)
@@ -242,7 +216,7 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
         collect(l, ROLLOUT_PRICED); /* futures are too short to see anything of such queues */
     } else {
         uint64_t each;
-        const rollout_base base = better_base(l, view, &each);
+        const rollout_base base = rollout_better_base(l->r, view->random, FUTURES_MIN, &each);
         collect(l, base);
         futures = race(l, view, base, each, limit);
     }

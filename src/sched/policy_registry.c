@@ -6,7 +6,7 @@
 static const sched_policy *const policies[] = {
     &policy_single, &policy_round_robin, &policy_static_best, &policy_shortest_latency,
     &policy_heft,   &policy_least_slack, &policy_max_weight,  &policy_min_min,
-    &policy_priced, &policy_lookahead,
+    &policy_priced, &policy_lookahead,   &policy_learned,
 };
 
 int policy_count(void)

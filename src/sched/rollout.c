@@ -5,10 +5,15 @@
 #include <string.h>
 
 #include "sched/rollout_state.h"
+#include "sched/savable.h"
 
 /* Chosen: deviates of unit mean, drawn once, from which futures are cut at random places. Long
  * enough that two futures of one decision rarely overlap. */
 enum { POOL_LEN = 8192 };
+
+/* Min-min must be cheaper by this part to be the base of a full device, where its weakness shows
+ * after the end of a rollout; by less of one that is not full (times load^4). */
+static const double MIN_MIN_HANDICAP = 0.05;
 
 cosrel_status rollout_create(const sched_view *view, rollout **out)
 {
@@ -114,6 +119,7 @@ static void copy_costs(rollout *r, const sched_view *v)
     r->batch_count = v->costs->batch_count;
     memcpy(r->batches, v->costs->batches, sizeof r->batches);
     for (int m = 0; m < r->model_count; m++) {
+        double least = ROLLOUT_NEVER;
         for (int p = 0; p < r->processor_count; p++) {
             const int pair = rollout_pair(r, m, p);
             for (int b = 0; b < r->batch_count; b++) {
@@ -122,9 +128,12 @@ static void copy_costs(rollout *r, const sched_view *v)
                                  (v->can[r->models[m]] & VIEW_BIT(r->processors[p]));
                 r->cost[pair * r->batch_count + b] = can ? (double)cell->service_ns : ROLLOUT_NEVER;
                 r->energy[pair * r->batch_count + b] = (double)cell->energy_uj;
+                if (can && (double)cell->energy_uj / r->batches[b] < least)
+                    least = (double)cell->energy_uj / r->batches[b];
             }
             r->single[pair] = r->cost[(size_t)pair * (size_t)r->batch_count];
         }
+        r->least_energy[m] = least < ROLLOUT_NEVER ? least : 0;
     }
 }
 
@@ -232,11 +241,17 @@ void rollout_look(rollout *r, const sched_view *v, int arrivals, int events_max)
     r->objective = *v->objective;
     r->priced = v->prices != NULL;
     copy_deadlines(r, v);
-    double sum = 0;
+    double sum = 0, with = 0, deadlines = 0;
     for (int m = 0; m < r->model_count; m++) {
-        sum += rates_share(v->rates, r->models[m], v->model_count);
+        const double share = rates_share(v->rates, r->models[m], v->model_count);
+        sum += share;
         r->share_sums[m] = sum;
+        if (r->any_deadline && r->usual_deadline[m] < ROLLOUT_NEVER) {
+            with += share;
+            deadlines += share * r->usual_deadline[m];
+        }
     }
+    r->miss_cost = with > 0 ? r->objective.miss * deadlines / with : 0;
     r->rate = rates_total(v->rates, v->now_ns) * sum;
     r->load = expected_load(r, rates_total(v->rates, v->now_ns));
     r->later = weight_of_later(r->load);
@@ -288,8 +303,10 @@ static void begin(const rollout *r, rollout_state *x)
         x->active[i] = x->active_at[i] = i;
     memcpy(x->waiting, r->waiting, (size_t)r->model_count * sizeof *x->waiting);
     memcpy(x->free_at, r->free_at, (size_t)r->processor_count * sizeof *x->free_at);
-    if (r->any_deadline)
+    if (r->any_deadline) {
         memset(x->served, 0, (size_t)r->model_count * sizeof *x->served);
+        memset(x->served_which, 0, (size_t)r->model_count * sizeof *x->served_which);
+    }
 }
 
 static void arrive(rollout_state *x, int m)
@@ -301,14 +318,36 @@ static void arrive(rollout_state *x, int m)
     }
 }
 
+/* Which of the model's requests a run that ends then serves: the first that it saves, else the first
+ * (sched/savable.h). ROLLOUT_DEADLINES_MAX: one whose deadline is not known. */
+static int serve_which(const rollout *r, const rollout_state *x, int m, double end)
+{
+    const int arrived = x->waiting[m] + x->served[m];
+    const int known = arrived < ROLLOUT_DEADLINES_MAX ? arrived : ROLLOUT_DEADLINES_MAX;
+    const uint32_t all = known == 32 ? UINT32_MAX : ((uint32_t)1 << known) - 1;
+    const uint32_t left = all & ~x->served_which[m];
+    for (uint32_t look = left; look; look &= look - 1) {
+        const int at = __builtin_ctz(look);
+        if (r->due[m][at] >= end)
+            return at;
+    }
+    return left ? __builtin_ctz(left) : ROLLOUT_DEADLINES_MAX;
+}
+
 static double misses(const rollout *r, rollout_state *x, int m, int count, double end)
 {
     double cost = 0;
     for (int i = 0; i < count; i++) {
-        const int at = x->served[m]++;
-        if (at < ROLLOUT_DEADLINES_MAX && end > r->due[m][at])
-            cost += r->objective.miss * r->usual_deadline[m];
+        const int at = serve_which(r, x, m, end);
+        if (at < ROLLOUT_DEADLINES_MAX) {
+            x->served_which[m] |= (uint32_t)1 << at;
+            if (end > r->due[m][at])
+                cost += r->miss_cost;
+        }
+        x->served[m]++;
+        x->waiting[m]--;
     }
+    x->waiting[m] += count; /* start() counts them */
     return cost;
 }
 
@@ -360,14 +399,15 @@ static void decide(rollout *r, rollout_base base, rollout_state *x)
  * in time, the shortest first. */
 static double leftover(const rollout *r, const rollout_state *x)
 {
-    double cost = 0, before = 0;
+    double cost = 0, before = 0, energy = 0;
     for (int i = 0; i < r->model_count; i++) {
         const int m = r->by_work[i];
         const double work = r->work_ns[m] * x->waiting[m];
         cost += x->waiting[m] * (before + work / 2);
         before += work;
+        energy += x->waiting[m] * r->least_energy[m];
     }
-    return r->later * r->objective.latency * cost;
+    return r->later * r->objective.latency * cost + r->objective.energy_ns_per_uj * energy;
 }
 
 /* Moves on to the time when the next processor is idle or the next request arrives; false: nothing
@@ -420,6 +460,26 @@ double rollout_run(rollout *r, rollout_base base, const rollout_action *first)
     }
     r->steps += (uint64_t)(events * (8 + 3 * r->processor_count) + 60);
     return x.cost;
+}
+
+rollout_base rollout_better_base(rollout *r, rng *random, int futures, uint64_t *each)
+{
+    static const rollout_action any = {.first = ROLLOUT_ANY};
+    const uint64_t before = r->steps;
+    double min_min = 0, priced = 0;
+    int runs = 0;
+    for (int i = 0; i < (r->priced ? futures : 1); i++) {
+        rollout_draw(r, random);
+        min_min += rollout_run(r, ROLLOUT_MIN_MIN, &any);
+        runs++;
+        if (!r->priced)
+            continue;
+        priced += rollout_run(r, ROLLOUT_PRICED, &any);
+        runs++;
+    }
+    *each = (r->steps - before) / (uint64_t)runs + 1;
+    const double handicap = 1 + MIN_MIN_HANDICAP * r->load * r->load * r->load * r->load;
+    return r->priced && priced < min_min * handicap ? ROLLOUT_PRICED : ROLLOUT_MIN_MIN;
 }
 
 /* ---- Actions ---- */
@@ -491,6 +551,27 @@ void rollout_decision(const rollout *r, const sched_view *v, const rollout_actio
                             .model = model,
                             .batch = r->batches[action->batch_index],
                             .request = view_model_first(v, model)};
+    if (v->objective->miss <= 0)
+        return;
+    int place;
+    const int64_t length_ns = view_cost_ns(v, model, out->processor, action->batch_index);
+    const uint32_t savable = savable_request(v, model, length_ns, &place);
+    if (savable != REQUEST_NONE && place + out->batch <= (int)view_waiting(v, model))
+        out->request = savable;
+}
+
+bool rollout_action_of(const rollout *r, const sched_decision *d, int batch_index,
+                       rollout_action *out)
+{
+    *out = (rollout_action){
+        .first = ROLLOUT_START, .processor = -1, .model = -1, .batch_index = batch_index};
+    for (int m = 0; m < r->active_count; m++)
+        if (r->models[m] == d->model)
+            out->model = m;
+    for (int p = 0; p < r->processor_count; p++)
+        if (r->processors[p] == d->processor)
+            out->processor = p;
+    return out->model >= 0 && out->processor >= 0;
 }
 
 double rollout_load(const rollout *r)

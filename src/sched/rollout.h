@@ -60,6 +60,9 @@ bool rollout_draw(rollout *r, rng *random);
 
 double rollout_run(rollout *r, rollout_base base, const rollout_action *first);
 
+/* The base policy whose futures, so many of them, are cheaper from here. *each: steps that a rollout takes. */
+rollout_base rollout_better_base(rollout *r, rng *random, int futures, uint64_t *each);
+
 /* What the base policy would start now; false: it would wait. */
 bool rollout_choose(rollout *r, rollout_base base, rollout_action *out);
 
@@ -74,6 +77,10 @@ bool rollout_busy(const rollout *r);
 /* In the core's numbers. */
 void rollout_decision(const rollout *r, const sched_view *view, const rollout_action *action,
                       sched_decision *out);
+
+/* And back; false: it is not among what the rollout knows. */
+bool rollout_action_of(const rollout *r, const sched_decision *decision, int batch_index,
+                       rollout_action *out);
 
 /* How full the device is with the arrivals that are expected, 0 to 1; without prices a rough guess.
  */

@@ -20,6 +20,7 @@ struct rollout {
     double *cost;   /* [model][processor][batch]; NEVER: cannot run */
     double *energy; /* likewise, uJ */
     double *single; /* [model][processor]: batch 1 */
+    double least_energy[ROLLOUT_MODELS_MAX]; /* uJ per request */
     double *index;  /* [model][processor]: priced.h */
     uint64_t efficient[ROLLOUT_MODELS_MAX];
     double work_ns[ROLLOUT_MODELS_MAX]; /* of the whole device, per request */
@@ -32,6 +33,7 @@ struct rollout {
     bool priced, any_deadline;
     sched_objective objective;
     double usual_deadline[ROLLOUT_MODELS_MAX];
+    double miss_cost; /* of one missed deadline, ns */
     double due[ROLLOUT_MODELS_MAX][ROLLOUT_DEADLINES_MAX]; /* of waiting and coming requests */
     double load;
     int crowd;    /* with more waiting than this the backlog decides */
@@ -56,7 +58,9 @@ typedef struct rollout_state {
     int active[ROLLOUT_MODELS_MAX]; /* models with waiting requests, in no order */
     int active_at[ROLLOUT_MODELS_MAX];
     int waiting[ROLLOUT_MODELS_MAX];
-    int served[ROLLOUT_MODELS_MAX]; /* only with deadlines */
+    /* Only with deadlines: how many were served, and which of the first. */
+    int served[ROLLOUT_MODELS_MAX];
+    uint32_t served_which[ROLLOUT_MODELS_MAX];
     double free_at[SCHED_PROCESSORS_MAX];
 } rollout_state;
 

@@ -285,7 +285,7 @@ static void a_set_is_kept_for_what_goes_first(void **state)
 static void the_registry_is_whole(void **state)
 {
     (void)state;
-    assert_int_equal(policy_count(), 10);
+    assert_int_equal(policy_count(), 11);
     for (int i = 0; i < policy_count(); i++) {
         const char *argument;
         const sched_policy *p = policy_at(i);

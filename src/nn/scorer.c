@@ -1,0 +1,132 @@
+#include "nn/scorer.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/rng.h"
+#include "nn/lanes.h"
+
+scorer_parts scorer_layout(const scorer_shape *s)
+{
+    scorer_parts p = {.w1 = 0};
+    p.u1 = p.w1 + s->first * s->candidate_inputs;
+    p.b1 = p.u1 + s->first * s->state_inputs;
+    p.w2 = p.b1 + s->first;
+    p.v2 = p.w2 + s->second * s->first;
+    p.b2 = p.v2 + s->second * s->first;
+    p.w3 = p.b2 + s->second;
+    p.count = p.w3 + s->second;
+    return p;
+}
+
+cosrel_status scorer_init(scorer *net, const scorer_shape *s)
+{
+    *net = (scorer){.shape = *s};
+    if (s->candidate_inputs < 1 || s->candidate_inputs > SCORER_INPUTS_MAX || s->state_inputs < 1 ||
+        s->state_inputs > SCORER_INPUTS_MAX || s->first < 1 || s->first > SCORER_UNITS_MAX ||
+        s->second < 1 || s->second > SCORER_UNITS_MAX)
+        return COSREL_INVALID_ARGUMENT;
+    net->parameter_count = scorer_layout(s).count;
+    net->parameters = calloc((size_t)net->parameter_count, sizeof *net->parameters);
+    return net->parameters ? COSREL_OK : COSREL_OUT_OF_MEMORY;
+}
+
+void scorer_deinit(scorer *net)
+{
+    free(net->parameters);
+    memset(net, 0, sizeof *net);
+}
+
+cosrel_status scorer_copy(scorer *to, const scorer *from)
+{
+    const cosrel_status status = scorer_init(to, &from->shape);
+    if (status == COSREL_OK)
+        memcpy(to->parameters, from->parameters,
+               (size_t)from->parameter_count * sizeof *to->parameters);
+    return status;
+}
+
+static void randomise(rng *r, float *at, int count, double deviation)
+{
+    for (int i = 0; i < count; i++)
+        at[i] = (float)(deviation * rng_normal(r));
+}
+
+void scorer_randomise(scorer *net, uint64_t seed)
+{
+    const scorer_shape *s = &net->shape;
+    const scorer_parts p = scorer_layout(s);
+    const double first = sqrt(2.0 / (s->candidate_inputs + s->state_inputs));
+    const double second = sqrt(2.0 / (2 * s->first));
+    rng r;
+    rng_init(&r, seed);
+    memset(net->parameters, 0, (size_t)net->parameter_count * sizeof *net->parameters);
+    randomise(&r, net->parameters + p.w1, p.b1 - p.w1, first);
+    randomise(&r, net->parameters + p.w2, p.b2 - p.w2, second);
+    randomise(&r, net->parameters + p.w3, p.count - p.w3, 0.1 / sqrt(s->second));
+}
+
+/* relu(start + weights . rows), for one block of candidates. */
+LANES_INLINE void unit(const float *weights, int count, const float *rows, int at, float start,
+                       float *out)
+{
+    lanes sum = {0};
+    sum += start;
+    for (int i = 0; i < count; i++)
+        sum += weights[i] * *lanes_of(rows + i * SCORER_CANDIDATES_MAX + at);
+    lanes_keep_positive(lanes_at(out + at), &sum, &sum);
+}
+
+LANES_INLINE float dot(const float *a, const float *b, int count)
+{
+    lanes sums = {0};
+    float sum = 0;
+    int i = 0;
+    for (; i + SCORER_LANES <= count; i += SCORER_LANES)
+        sums += *lanes_of(a + i) * *lanes_of(b + i);
+    for (; i < count; i++)
+        sum += a[i] * b[i];
+    return sum + lanes_sum(&sums);
+}
+
+LANES_INLINE void forward(const scorer *net, const scorer_input *in, scorer_pass *pass)
+{
+    const scorer_shape *s = &net->shape;
+    const scorer_parts p = scorer_layout(s);
+    const float *w = net->parameters;
+    for (int i = 0; i < s->first; i++) {
+        const float start = w[p.b1 + i] +
+                            dot(w + p.u1 + i * s->state_inputs, in->state, s->state_inputs);
+        float *h = pass->h + i * SCORER_CANDIDATES_MAX;
+        float sum = 0;
+        for (int at = 0; at < in->count; at += SCORER_LANES)
+            unit(w + p.w1 + i * s->candidate_inputs, s->candidate_inputs, in->x, at, start, h);
+        for (int c = 0; c < in->count; c++)
+            sum += h[c];
+        pass->mean[i] = sum / (float)in->count;
+    }
+    for (int at = 0; at < in->count; at += SCORER_LANES)
+        *lanes_at(pass->scores + at) = (lanes){0};
+    for (int i = 0; i < s->second; i++) {
+        const float start = w[p.b2 + i] + dot(w + p.v2 + i * s->first, pass->mean, s->first);
+        float *k = pass->k + i * SCORER_CANDIDATES_MAX;
+        for (int at = 0; at < in->count; at += SCORER_LANES) {
+            unit(w + p.w2 + i * s->first, s->first, pass->h, at, start, k);
+            *lanes_at(pass->scores + at) += w[p.w3 + i] * *lanes_of(k + at);
+        }
+    }
+}
+
+LANES_WIDE static void forward_wide(const scorer *net, const scorer_input *in, scorer_pass *pass)
+{
+    forward(net, in, pass);
+}
+
+void scorer_forward(const scorer *net, const scorer_input *in, scorer_pass *pass)
+{
+    if (LANES_HAS_WIDE)
+        forward_wide(net, in, pass);
+    else
+        forward(net, in, pass);
+}

@@ -1,0 +1,215 @@
+/* Numbers between about -2 and 2 out of the tables and queues. */
+#include <math.h>
+#include <string.h>
+
+#include "sched/observe_state.h"
+
+enum { STRIDE = SCORER_CANDIDATES_MAX };
+
+/* log2 within 0.01, a tenth as dear as the library's; the same on every machine. x > 0. */
+static float log2_about(double x)
+{
+    const float f = x > 1e-30 ? (x < 1e30 ? (float)x : 1e30f) : 1e-30f;
+    uint32_t bits;
+    memcpy(&bits, &f, sizeof bits);
+    const float exponent = (float)((int32_t)(bits >> 23) - 127);
+    const uint32_t mantissa_bits = (bits & 0x7fffff) | 0x3f800000;
+    float m;
+    memcpy(&m, &mantissa_bits, sizeof m);
+    /* Through log2's values at 1 and 2, least squares between. */
+    return exponent + (m - 1) * (1.3465f - 0.3465f * (m - 1));
+}
+
+/* A ratio: 0 at 1, +-1 at a factor of 16, no more than 2.5. */
+static float ratio(double x)
+{
+    const float y = log2_about(x) * 0.25f;
+    return y < -2.5f ? -2.5f : y > 2.5f ? 2.5f : y;
+}
+
+/* A quantity of which zero is nothing. */
+static float amount(double x)
+{
+    return ratio(1 + (x > 0 ? x : 0));
+}
+
+/* A difference: its size in (-1, 1). */
+static float difference(double x)
+{
+    return (float)(x / (1 + (x < 0 ? -x : x)));
+}
+
+static float until(double due, double end, double scale)
+{
+    return due >= OBSERVE_NEVER || end >= OBSERVE_NEVER ? 0 : difference((due - end) / scale);
+}
+
+/* Other models whose request could be saved by starting here now, and not after `length`, nor elsewhere. */
+static double harm_of(const observer *o, const sched_view *v, int own, int p, double length)
+{
+    double harm = 0;
+    for (int i = 0; i < o->waiting_count; i++) {
+        const observe_waiting *w = &o->waiting[i];
+        if (i == own || w->savable == REQUEST_NONE || w->savable_due >= OBSERVE_NEVER)
+            continue;
+        const double single = observe_pair_at(o, v, w->model, p)->single;
+        const double other = w->at[0] == p ? w->second[0] : w->end[0];
+        if (single <= w->savable_due && length + single > w->savable_due && other > w->savable_due)
+            harm += 1;
+    }
+    return harm;
+}
+
+static void waiting_features(const observer *o, const sched_view *v, float *x)
+{
+    double next = OBSERVE_NEVER, good = OBSERVE_NEVER;
+    for (uint64_t left = o->busy; left; left &= left - 1) {
+        const int p = view_lowest(left);
+        next = o->free_at[p] < next ? o->free_at[p] : next;
+        for (int i = 0; i < o->waiting_count; i++)
+            if ((o->models[o->waiting[i].model].efficient & VIEW_BIT(p)) && o->free_at[p] < good)
+                good = o->free_at[p];
+    }
+    (void)v;
+    x[CANDIDATE_WAIT * STRIDE] = 1;
+    x[CANDIDATE_NEXT_END * STRIDE] = amount(next / o->unit);
+    x[CANDIDATE_NEXT_GOOD * STRIDE] = amount(good / o->unit);
+}
+
+static void deadline_features(const observer *o, const sched_view *v, const observe_waiting *w,
+                              const observe_candidate *c, double length, float *x)
+{
+    const double best = o->models[w->model].best;
+    const double due = c->request == w->oldest ? w->oldest_due : w->savable_due;
+    const double other = w->at[0] == c->processor ? w->second[0] : w->end[0];
+    if (v->objective->miss <= 0)
+        return;
+    x[CANDIDATE_SLACK * STRIDE] = until(due, length, best);
+    x[CANDIDATE_SLACK_ELSEWHERE * STRIDE] = until(due, other, best);
+    x[CANDIDATE_MISS_HERE * STRIDE] = due < length;
+    x[CANDIDATE_LOST * STRIDE] = due < best;
+    x[CANDIDATE_HARM * STRIDE] = amount(
+        harm_of(o, v, (int)(w - o->waiting), c->processor, length));
+}
+
+static void energy_features(const observer *o, const sched_view *v, const observe_waiting *w,
+                            const observe_candidate *c, int size, float *x)
+{
+    const observe_model *model = &o->models[w->model];
+    const cost_cell *cell = cost_at(v->costs, w->model, c->processor, c->batch_index);
+    const double energy = (double)cell->energy_uj / size;
+    const double priced = energy + (v->energy_prices ? v->energy_prices[c->processor] *
+                                                           (double)cell->service_ns / 1e6 / size
+                                                     : 0);
+    if (v->objective->energy_ns_per_uj <= 0)
+        return;
+    const double scale = o->energy_unit > 0 ? o->energy_unit : 1;
+    x[CANDIDATE_ENERGY * STRIDE] = model->least_energy > 0 ? ratio(energy / model->least_energy)
+                                                           : amount(energy / scale);
+    x[CANDIDATE_ENERGY_PRICED * STRIDE] = model->least_priced > 0
+                                              ? ratio(priced / model->least_priced)
+                                              : amount(priced / scale);
+    x[CANDIDATE_ENERGY_WEIGHT * STRIDE] = amount(
+        v->objective->energy_ns_per_uj * (energy - model->least_energy) /
+        (v->objective->latency * o->unit + 1e-9));
+}
+
+static float later_elsewhere(const observe_waiting *w, int kind, int p, double length, double best)
+{
+    const double end = w->at[kind] == p ? w->second[kind] : w->end[kind];
+    return end >= OBSERVE_NEVER ? 1 : difference((end - length) / best);
+}
+
+static void candidate_features(const observer *o, const sched_view *v, int at, float *x, int rules[2])
+{
+    const observe_candidate *c = &o->seen.all[at];
+    const observe_waiting *w = &o->waiting[o->who[at]];
+    const observe_model *model = &o->models[c->model];
+    const observe_pair *pair = observe_pair_at(o, v, c->model, c->processor);
+    const int size = v->costs->batches[c->batch_index];
+    const double length = (double)view_cost_ns(v, c->model, c->processor, c->batch_index);
+    const double each = length / size;
+    const double rate = rates_total(v->rates, v->now_ns);
+    const int p = c->processor;
+    double age = w->age;
+    if (c->request != w->oldest)
+        age = (double)(v->now_ns - v->requests[c->request].arrived_ns);
+    const double others = o->work_at[p] - ((model->efficient & VIEW_BIT(p)) ? each : 0);
+    x[CANDIDATE_SLOWNESS * STRIDE] = ratio(pair->single / model->best);
+    x[CANDIDATE_EFFICIENCY * STRIDE] = ratio(pair->efficiency);
+    x[CANDIDATE_LENGTH * STRIDE] = ratio(length / o->unit);
+    x[CANDIDATE_INDEX_HERE * STRIDE] = ratio(pair->index / o->best_index[p]);
+    x[CANDIDATE_INDEX_ALL * STRIDE] = ratio(pair->index / o->best_of_all);
+    x[CANDIDATE_ELSEWHERE * STRIDE] = later_elsewhere(w, 0, p, length, model->best);
+    x[CANDIDATE_ELSEWHERE_GOOD * STRIDE] = later_elsewhere(w, 1, p, length, model->best);
+    x[CANDIDATE_ELSEWHERE_FULL * STRIDE] = later_elsewhere(w, 2, p, length, model->best);
+    x[CANDIDATE_WAITING * STRIDE] = amount(w->count - 1);
+    x[CANDIDATE_AGE * STRIDE] = amount(age / model->best);
+    x[CANDIDATE_AGE_DEVICE * STRIDE] = amount(age / o->unit);
+    x[CANDIDATE_DEMAND * STRIDE] = difference(rate * o->demand[p] * length / o->unit);
+    x[CANDIDATE_BACKLOG * STRIDE] = amount(others / length);
+    x[CANDIDATE_BLOCKS * STRIDE] = (float)__builtin_popcountll(v->conflicts[p] & o->idle) /
+                                   (float)__builtin_popcountll(o->idle);
+    x[CANDIDATE_PRICE * STRIDE] = (float)(o->prices[p] / o->price_sum);
+    x[CANDIDATE_BATCH * STRIDE] = ratio(size);
+    x[CANDIDATE_BATCH_GAIN * STRIDE] = ratio(each / pair->single);
+    x[CANDIDATE_MIN_MIN * STRIDE] = c->model * v->processor_count + p == rules[0];
+    x[CANDIDATE_PRICED * STRIDE] = c->model * v->processor_count + p == rules[1];
+    deadline_features(o, v, w, c, length, x);
+    energy_features(o, v, w, c, size, x);
+}
+
+static void state_features(const observer *o, const sched_view *v, float *s)
+{
+    const double rate = rates_total(v->rates, v->now_ns);
+    const int ready = __builtin_popcountll(o->idle), busy = __builtin_popcountll(o->busy);
+    double work = 0, oldest = 0, next = OBSERVE_NEVER;
+    int late = 0;
+    for (int i = 0; i < o->waiting_count; i++) {
+        const observe_waiting *w = &o->waiting[i];
+        work += o->models[w->model].work * w->count;
+        oldest = w->age > oldest ? w->age : oldest;
+        late += w->oldest_due < o->models[w->model].best;
+    }
+    for (uint64_t left = o->busy; left; left &= left - 1)
+        next = o->free_at[view_lowest(left)] < next ? o->free_at[view_lowest(left)] : next;
+    const double latency = v->objective->latency * o->unit + 1e-9;
+    s[STATE_LOAD] = difference(rate * o->unit) * 2 - 1;
+    s[STATE_QUEUE] = amount(v->queue->count - 1);
+    s[STATE_WORK] = amount(work / o->unit);
+    s[STATE_IDLE] = (float)ready / (float)(ready + busy);
+    s[STATE_ACTIVE] = amount(o->waiting_count - 1);
+    s[STATE_PROCESSORS] = ratio(v->processor_count);
+    s[STATE_MODELS] = ratio(v->model_count);
+    s[STATE_OLDEST] = amount(oldest / o->unit);
+    s[STATE_LATE] = v->objective->miss > 0 ? (float)late / (float)o->waiting_count : 0;
+    s[STATE_WEIGHT_MISS] = amount(v->objective->miss * o->deadline_unit / latency);
+    s[STATE_WEIGHT_ENERGY] = amount(v->objective->energy_ns_per_uj * o->energy_unit / latency);
+    s[STATE_PRICES] = v->prices != NULL;
+    s[STATE_HEAT] = 0;
+    s[STATE_NEXT] = busy ? amount(next / o->unit) : 0;
+}
+
+void observe_features(observer *o, const sched_view *v)
+{
+    scorer_input *in = &o->seen.input;
+    int rules[2] = {-1, -1};
+    const sched_objective *w = v->objective;
+    in->count = o->seen.count;
+    o->seen.unit_ns = o->unit;
+    o->seen.cost_unit = w->latency * o->unit + w->miss * o->deadline_unit +
+                        w->energy_ns_per_uj * o->energy_unit;
+    if (o->seen.count == 1)
+        return; /* nothing to compare */
+    rules[0] = observe_min_min(o, v);
+    rules[1] = observe_priced(o, v);
+    for (int f = 0; f < CANDIDATE_FEATURES; f++)
+        memset(in->x + f * STRIDE, 0, (size_t)in->count * sizeof *in->x);
+    for (int c = 0; c < o->seen.count; c++) {
+        if (c == o->seen.wait)
+            waiting_features(o, v, in->x + c);
+        else
+            candidate_features(o, v, c, in->x + c, rules);
+    }
+    state_features(o, v, in->state);
+}

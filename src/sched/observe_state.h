@@ -1,0 +1,75 @@
+/* The observer's insides, for observe*.c only. Times are ns as doubles, counted from now. */
+#ifndef SCHED_OBSERVE_STATE_H
+#define SCHED_OBSERVE_STATE_H
+
+#include "sched/observe.h"
+#include "sched/priced.h"
+
+#define OBSERVE_NEVER 1e30
+
+typedef struct observe_pair {
+    double single;        /* a run of one request; NEVER: cannot run there */
+    double each, energy;  /* per request at the batch that serves most per time; uJ */
+    double priced_energy; /* and the processor's time at its price in energy */
+    double worth, efficiency, index; /* priced.h */
+} observe_pair;
+
+typedef struct observe_model {
+    double best, work, least_energy, least_priced;
+    uint64_t efficient;
+} observe_model;
+
+/* A model with waiting requests, for this decision. */
+typedef struct observe_waiting {
+    int model;
+    int count;
+    uint32_t oldest, savable; /* savable: the first whose deadline can be met; NONE */
+    int savable_at;           /* its place in the queue */
+    double age;
+    double oldest_due, savable_due; /* from now; NEVER: no deadline */
+    /* Earliest ends over the processors: the best, whose, and the second best. */
+    double end[3], second[3];
+    int at[3]; /* plain; efficient with part of the backlog; with all of it */
+} observe_waiting;
+
+struct observer {
+    /* Tables. */
+    observe_pair *pairs;   /* [model][processor] */
+    observe_model *models; /* per model */
+    int looks, model_count;
+    uint64_t up;
+    bool priced;
+    double prices[SCHED_PROCESSORS_MAX], price_sum;
+    double demand[SCHED_PROCESSORS_MAX]; /* efficient work per arrival, ns */
+    uint64_t twin_of[SCHED_PROCESSORS_MAX];
+    double unit, energy_unit, deadline_unit;
+
+    /* This decision. */
+    uint64_t idle, busy;
+    double free_at[SCHED_PROCESSORS_MAX]; /* NEVER: does not count */
+    double work_at[SCHED_PROCESSORS_MAX]; /* waits for it, where it is efficient */
+    observe_waiting waiting[OBSERVE_CANDIDATES_MAX];
+    int waiting_count;
+    double best_index[SCHED_PROCESSORS_MAX], best_of_all;
+    int who[OBSERVE_CANDIDATES_MAX + 1]; /* per candidate: which of `waiting` */
+    observation seen;
+};
+
+static inline const observe_pair *observe_pair_at(const observer *o, const sched_view *v, int model,
+                                                  int processor)
+{
+    return &o->pairs[model * v->processor_count + processor];
+}
+
+/* observe_queues.c */
+void observe_queues(observer *o, const sched_view *v);
+void observe_candidates(observer *o, const sched_view *v);
+
+/* What these rules would start: -1: nothing. */
+int observe_min_min(observer *o, const sched_view *v);
+int observe_priced(observer *o, const sched_view *v);
+
+/* observe_features.c */
+void observe_features(observer *o, const sched_view *v);
+
+#endif

@@ -1,0 +1,116 @@
+/* The learned policy: every candidate, waiting included, gets a score from one small network; the best is
+ * taken (docs/learning.md). Under overload without deadlines, and for a model that starves, a rule
+ * leaves no choice: see observe_queues.c.
+ *
+ * Reading a policy's file is part of setting up; deciding touches no file and allocates nothing. */
+#include <stdlib.h>
+
+#include "base/error.h"
+#include "sched/learned.h"
+#include "sched/plan.h"
+#include "sched/policies.h"
+
+extern const unsigned char embedded_learned_policy[];
+extern const size_t embedded_learned_policy_bytes;
+
+typedef struct learned {
+    observer *look;
+    scorer net; /* its own; empty where the hook has one */
+    const learned_hook *hook;
+    scorer_pass pass;
+} learned;
+
+cosrel_status learned_shipped(scorer *net, scorer_about *about, cosrel_error *err)
+{
+    const scorer_shape inputs = observe_shape(1, 1);
+    return scorer_parse("the policy that was built in", embedded_learned_policy,
+                        embedded_learned_policy_bytes, &inputs, OBSERVE_FEATURES_VERSION, net, about,
+                        err);
+}
+
+cosrel_status learned_read(const char *path, scorer *net, scorer_about *about, cosrel_error *err)
+{
+    const scorer_shape inputs = observe_shape(1, 1);
+    return scorer_read(path, &inputs, OBSERVE_FEATURES_VERSION, net, about, err);
+}
+
+static void destroy(void *state)
+{
+    learned *l = state;
+    if (!l)
+        return;
+    observer_free(l->look);
+    scorer_deinit(&l->net);
+    free(l);
+}
+
+static cosrel_status create(const sched_view *view, const char *argument, void **state,
+                            cosrel_error *err)
+{
+    scorer_about about = {.note = NULL};
+    cosrel_status status = COSREL_OK;
+    learned *l = calloc(1, sizeof *l);
+    if (!l || observer_create(view, &l->look) != COSREL_OK) {
+        destroy(l);
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the policy");
+    }
+    l->hook = view->learned;
+    if (argument)
+        status = learned_read(argument, &l->net, &about, err);
+    else if (!l->hook || !l->hook->net)
+        status = learned_shipped(&l->net, &about, err);
+    scorer_about_deinit(&about);
+    if (status != COSREL_OK) {
+        destroy(l);
+        return status;
+    }
+    *state = l;
+    return COSREL_OK;
+}
+
+static const scorer *network(const learned *l)
+{
+    return l->hook && l->hook->net && !l->net.parameters ? l->hook->net : &l->net;
+}
+
+static int best_of(const float *scores, int count)
+{
+    int best = 0;
+    for (int c = 1; c < count; c++)
+        if (scores[c] > scores[best])
+            best = c;
+    return best;
+}
+
+static bool decide(void *state, const sched_view *view, sched_decision *out)
+{
+    learned *l = state;
+    const observation *seen = observer_look(l->look, view);
+    int choice = seen->count - 1;
+    if (seen->count > 1) {
+        scorer_forward(network(l), &seen->input, &l->pass);
+        choice = best_of(l->pass.scores, seen->count);
+        if (l->hook && l->hook->choose)
+            choice = l->hook->choose(l->hook->user, view, seen, l->pass.scores, choice);
+    }
+    if (choice < 0 || seen->all[choice].processor < 0) {
+        out->hold = plan_holds(view);
+        return false;
+    }
+    const observe_candidate *c = &seen->all[choice];
+    *out = (sched_decision){.processor = c->processor,
+                            .model = c->model,
+                            .batch = view->costs->batches[c->batch_index],
+                            .request = c->request};
+    return true;
+}
+
+const sched_policy policy_learned = {
+    .name = "learned",
+    .summary = "each candidate scored by a small network that was trained in simulations; learned:FILE",
+    .uses_prices = true,
+    .create = create,
+    .destroy = destroy,
+    .arrive = NULL,
+    .decide = decide,
+};
