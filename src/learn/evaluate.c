@@ -26,6 +26,7 @@ struct exam {
     uint64_t seed;
     const world_limits *limits;
     int limit_count;
+    const char *policy;
     const scorer *net;
 };
 
@@ -102,15 +103,17 @@ static void examine(void *context, int index)
     case_of *c = &e->cases[index];
     const learned_hook hook = {.net = e->net};
     episode_result r;
-    c->status = episode_run(&c->w, "learned", &hook, &r, NULL);
+    c->status = episode_run(&c->w, e->policy, &hook, &r, NULL);
     c->own = r.cost;
 }
 
-cosrel_status exam_take(exam *e, const scorer *net, exam_result *out, cosrel_error *err)
+cosrel_status exam_take(exam *e, const char *policy, const scorer *net, exam_result *out,
+                        cosrel_error *err)
 {
     double logs[EVALUATE_KINDS] = {0}, all = 0;
     int counts[EVALUATE_KINDS] = {0};
     memset(out, 0, sizeof *out);
+    e->policy = policy;
     e->net = net;
     parallel_for(e->threads, e->count, examine, e);
     for (int i = 0; i < e->count; i++) {

@@ -20,8 +20,9 @@ COSREL_CHECKED cosrel_status exam_create(uint64_t seed, int count, int requests,
                                          exam **out, cosrel_error *err);
 void exam_free(exam *e); /* NULL is fine */
 
-COSREL_CHECKED cosrel_status exam_take(exam *e, const scorer *net, exam_result *out,
-                                       cosrel_error *err);
+/* net: for "learned", may be NULL for the shipped one. */
+COSREL_CHECKED cosrel_status exam_take(exam *e, const char *policy, const scorer *net,
+                                       exam_result *out, cosrel_error *err);
 
 const char *evaluate_kind_name(int kind);
 

@@ -112,7 +112,7 @@ cosrel_status train_run(const train_plan *plan, student *s, int *round, train_wa
         p.lessons = all.count;
         p.examined = p.round % EXAM_ROUNDS == 0 || (plan->rounds && p.round >= plan->rounds);
         if (status == COSREL_OK && p.examined)
-            status = exam_take(e, &s->net, &p.exam, err);
+            status = exam_take(e, "learned", &s->net, &p.exam, err);
         if (status == COSREL_OK)
             on = watch(user, &p, s, &used) && (plan->rounds ? p.round < plan->rounds : used < 1);
     }

@@ -147,14 +147,11 @@ static void renew(observer *o, const sched_view *v)
     o->model_count = v->model_count;
     o->up = v->up;
     o->priced = v->prices != NULL;
-    o->price_sum = 0;
+    o->price_sum = priced_total(v);
     for (int p = 0; p < v->processor_count; p++) {
         o->prices[p] = v->prices ? v->prices[p] : 1;
-        o->price_sum += o->prices[p];
         o->demand[p] = 0;
     }
-    if (o->price_sum <= 0)
-        o->price_sum = 1;
     o->unit = o->energy_unit = o->deadline_unit = 0;
     for (int m = 0; m < v->model_count; m++) {
         look_at_model(o, v, m);

@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+#include "sched/view.h"
+
 /* A pair counts as efficient from here on (chosen: rounding of a linear program's duals). */
 #define PRICED_EFFICIENT 0.999
 
@@ -33,6 +35,30 @@ static inline double priced_efficiency(double worth, double least)
 {
     const double e = (least + PRICED_WORTH_MIN) / (worth + PRICED_WORTH_MIN);
     return e > 0.02 ? (e < 1 ? e : 1) : 0.02;
+}
+
+/* What a second of the whole device is worth: the sum of its units' prices, those of processors that can
+ * still serve the class. A unit that only sets hold has its part of the cheapest of them. */
+static inline double priced_total(const sched_view *v)
+{
+    double total = 0;
+    uint64_t seen = 0;
+    for (int p = 0; p < v->processor_count; p++)
+        if (v->up & VIEW_BIT(p))
+            seen |= v->processors[p].level == 0 ? v->processors[p].units : 0;
+    for (uint64_t left = seen; left; left &= left - 1) {
+        const uint64_t unit = left & -left;
+        double least = -1;
+        for (int p = 0; p < v->processor_count; p++) {
+            const sched_processor *of = &v->processors[p];
+            const double part = (v->prices ? v->prices[p] : 1) / __builtin_popcountll(of->units);
+            if ((of->units & unit) && of->level == 0 && (v->up & VIEW_BIT(p)) &&
+                (least < 0 || part < least))
+                least = part;
+        }
+        total += least > 0 ? least : 0;
+    }
+    return total > 0 ? total : 1;
 }
 
 static inline double priced_index(double efficiency, double service_per_request)

@@ -15,6 +15,11 @@ enum { POOL_LEN = 8192 };
  * after the end of a rollout; by less of one that is not full (times load^4). */
 static const double MIN_MIN_HANDICAP = 0.05;
 
+/* Part of that delay that counts, since short requests that come later go first; and the least spare part of the
+ * device that is believed, since the load is an estimate. (chosen: see the ablation in docs/policies.md) */
+static const double EXTERNALITY = 0.25;
+static const double SPARE_MIN = 0.05;
+
 cosrel_status rollout_create(const sched_view *view, rollout **out)
 {
     const size_t models = ROLLOUT_MODELS_MAX;
@@ -153,11 +158,12 @@ static double per_request(const rollout *r, int pair)
 /* Indices of all pairs, and what a request of each model takes of the whole device. */
 static void price(rollout *r, const sched_view *v)
 {
-    double total = 0;
-    for (int p = 0; p < r->processor_count; p++)
-        total += v->prices ? v->prices[r->processors[p]] : 1;
-    if (total <= 0)
-        total = 1;
+    const double total = priced_total(v);
+    for (int p = 0; p < r->processor_count; p++) {
+        /* A run on a set keeps its cores busy too: they count it. */
+        const bool set = __builtin_popcountll(v->processors[r->processors[p]].units) > 1;
+        r->part[p] = set ? 0 : (v->prices ? v->prices[r->processors[p]] : 1) / total;
+    }
     for (int m = 0; m < r->model_count; m++) {
         double least = ROLLOUT_NEVER;
         for (int p = 0; p < r->processor_count; p++) {
@@ -410,6 +416,21 @@ static double leftover(const rollout *r, const rollout_state *x)
     return r->later * r->objective.latency * cost + r->objective.energy_ns_per_uj * energy;
 }
 
+/* What the work that is left when the last arrival of a future has come will cost those that come after: each
+ * unit of it delays them until the device has worked it off, at the spare part of its speed, and so the cost
+ * grows with its square (the delay of an M/G/1 queue that starts with work w is rate w^2 / 2 (1 - load)). */
+static double externality(const rollout *r, const rollout_state *x)
+{
+    double work = 0;
+    for (int i = 0; i < x->active_count; i++)
+        work += r->work_ns[x->active[i]] * x->waiting[x->active[i]];
+    for (int q = 0; q < r->processor_count; q++)
+        if (!(x->idle & VIEW_BIT(q)) && x->free_at[q] > x->now)
+            work += (x->free_at[q] - x->now) * r->part[q];
+    const double spare = 1 - r->load > SPARE_MIN ? 1 - r->load : SPARE_MIN;
+    return EXTERNALITY * r->objective.latency * r->rate * work * work / (2 * spare);
+}
+
 /* Moves on to the time when the next processor is idle or the next request arrives; false: nothing
  * happens any more. */
 static bool advance(const rollout *r, rollout_state *x, int *arrived)
@@ -431,6 +452,8 @@ static bool advance(const rollout *r, rollout_state *x, int *arrived)
     x->now = t;
     if (arrival) {
         arrive(x, r->arrival_model[(*arrived)++]);
+        if (*arrived == r->arrival_count)
+            x->cost += externality(r, x);
         return true;
     }
     for (uint64_t left = all & ~x->idle; left; left &= left - 1) {

@@ -36,6 +36,7 @@ struct rollout {
     double miss_cost; /* of one missed deadline, ns */
     double due[ROLLOUT_MODELS_MAX][ROLLOUT_DEADLINES_MAX]; /* of waiting and coming requests */
     double load;
+    double part[SCHED_PROCESSORS_MAX]; /* of the device that a processor is */
     int crowd;    /* with more waiting than this the backlog decides */
     double later; /* weight of what waits after the last arrival of a future */
     double rate;  /* arrivals per ns */
