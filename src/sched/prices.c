@@ -13,17 +13,13 @@ cosrel_status prices_look(const sched_core *core, price_problem *out)
     *out = (price_problem){.mix = NULL};
     if (models == 0)
         return COSREL_UNAVAILABLE;
-    cosrel_status status = cost_init(&out->costs, models, from->processor_count, from->batches,
-                                     from->batch_count);
+    const cosrel_status status = cost_copy(&out->costs, from, models);
     if (status != COSREL_OK)
         return status;
     out->mix = malloc((size_t)models * sizeof *out->mix);
     if (!out->mix)
         return COSREL_OUT_OF_MEMORY;
     out->costs.model_count = models;
-    memcpy(out->costs.cells, from->cells,
-           (size_t)models * (size_t)from->processor_count * (size_t)from->batch_count *
-               sizeof *from->cells);
     memcpy(out->processors, core->processors,
            (size_t)core->processor_count * sizeof *out->processors);
     sched_core_mix(core, out->mix);

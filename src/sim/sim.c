@@ -420,20 +420,6 @@ static void loop(sim *s)
 
 /* ---- Setting up ---- */
 
-static cosrel_status copy_costs(sim *s)
-{
-    const cost_table *c = s->costs;
-    const cosrel_status status = cost_init(&s->belief, c->model_max, c->processor_count, c->batches,
-                                           c->batch_count);
-    if (status != COSREL_OK)
-        return status;
-    s->belief.model_count = c->model_count;
-    memcpy(s->belief.cells, c->cells,
-           (size_t)c->model_max * (size_t)c->processor_count * (size_t)c->batch_count *
-               sizeof *c->cells);
-    return COSREL_OK;
-}
-
 static cosrel_status prepare(sim *s, cosrel_error *err)
 {
     const sim_setup *setup = s->setup;
@@ -448,7 +434,7 @@ static cosrel_status prepare(sim *s, cosrel_error *err)
         s->varies |= sched.processors[p].level == 1;
     if (setup->device) {
         s->varies = true;
-        status = copy_costs(s);
+        status = cost_copy(&s->belief, s->costs, s->costs->model_max);
         if (status != COSREL_OK)
             return error_set(err, status, "no memory for the simulation");
     }
