@@ -29,6 +29,7 @@
 #include "profile/table.h"
 #include "runtime/settings.h"
 #include "sched/core.h"
+#include "sched/prices.h"
 
 enum { RUNTIME_MODELS_MAX = 256, RUNTIME_WORKERS_MAX = SCHED_PROCESSORS_MAX };
 
@@ -164,7 +165,7 @@ struct worker {
 };
 
 struct cosrel_runtime {
-    uint64_t prices_at; /* the service thread's: arrivals at which prices are next computed */
+    prices_clock prices; /* the service thread's */
     settings settings;
     energy_meter energy;
     logger log;

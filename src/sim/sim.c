@@ -60,7 +60,7 @@ typedef struct sim {
     slot *slots;
     uint32_t slot_count, slot_room, slot_free, in_works;
     uint32_t ids[SCHED_BATCH_MAX]; /* for the observer */
-    uint64_t prices_at;            /* arrivals at which prices are computed next */
+    prices_clock prices;
     bool failed_memory;
 } sim;
 
@@ -340,11 +340,8 @@ static bool next_action(sim *s, sched_action *action)
 static void drain(sim *s)
 {
     sched_action action;
-    if (s->out->arrived >= s->prices_at) {
-        if (sched_core_uses_prices(s->core))
-            prices_renew(s->core, s->now_ns);
-        s->prices_at = prices_next(s->out->arrived);
-    }
+    if (prices_due(&s->prices, s->core, s->out->arrived, s->now_ns))
+        prices_renew(s->core, s->now_ns);
     while (next_action(s, &action)) {
         if (action.type == SCHED_DISPATCH)
             begin(s, &action);
