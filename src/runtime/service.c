@@ -9,6 +9,10 @@
 
 enum { BACKOFF_MAX_FACTOR = 16 };
 
+/* Between two looks at the temperatures (chosen: what carries heat away holds it for many seconds).
+ */
+static const int64_t HEAT_EVERY_NS = 1000000000;
+
 void service_poke(cosrel_runtime *rt)
 {
     atomic_fetch_add(&rt->service_word, 1);
@@ -126,6 +130,19 @@ static int64_t renew_prices(cosrel_runtime *rt)
     return wake_ns;
 }
 
+/* No more than when the thread is awake anyway: it is at least once a second. */
+static void look_at_heat(cosrel_runtime *rt)
+{
+    if (rt->thermal.zone_count == 0 || clock_now_ns() < rt->heat_next_ns)
+        return;
+    const double heat = thermal_meter_read(&rt->thermal);
+    pthread_mutex_lock(&rt->lock);
+    const int64_t now_ns = clock_now_ns();
+    sched_core_set_heat(rt->core, now_ns, heat);
+    pthread_mutex_unlock(&rt->lock);
+    rt->heat_next_ns = now_ns + HEAT_EVERY_NS;
+}
+
 /* One look; returns when the next is due, or 0: at once. */
 static int64_t serve(cosrel_runtime *rt)
 {
@@ -148,10 +165,12 @@ static void *service_main(void *arg)
 {
     cosrel_runtime *rt = arg;
     cpu_name_self("cosrel-service");
+    thermal_meter_open(&rt->thermal, "");
     while (!rt->stop) {
         const uint32_t seen = atomic_load(&rt->service_word);
         int64_t next_ns = serve(rt);
         const int64_t prices_ns = renew_prices(rt);
+        look_at_heat(rt);
         next_ns = prices_ns < next_ns ? prices_ns : next_ns;
         const int64_t left_ns = next_ns ? next_ns - clock_now_ns() : 0;
         if (left_ns <= 0)

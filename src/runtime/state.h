@@ -21,6 +21,7 @@
 #include "base/energy.h"
 #include "base/hist.h"
 #include "base/log.h"
+#include "base/thermal.h"
 #include "cosrel/runtime.h"
 #include "device/backend.h"
 #include "device/device.h"
@@ -165,7 +166,9 @@ struct worker {
 };
 
 struct cosrel_runtime {
-    prices_clock prices; /* the service thread's */
+    prices_clock prices; /* the service thread's, like the next two */
+    thermal_meter thermal;
+    int64_t heat_next_ns; /* when it is read next */
     settings settings;
     energy_meter energy;
     logger log;

@@ -340,6 +340,8 @@ static bool next_action(sim *s, sched_action *action)
 static void drain(sim *s)
 {
     sched_action action;
+    if (s->setup->device)
+        sched_core_set_heat(s->core, s->now_ns, device_model_heat(s->setup->device));
     if (prices_due(&s->prices, s->core, s->out->arrived, s->now_ns))
         prices_renew(s->core, s->now_ns);
     while (next_action(s, &action)) {
