@@ -47,8 +47,7 @@ static cosrel_status publish(cosrel_model *m, const cost_cell *cells, cosrel_err
     pthread_mutex_lock(&rt->lock);
     m->index = rt->model_count;
     atomic_store(&m->fastest_ns, fastest_ns);
-    memcpy(cost_at(&rt->costs, m->index, 0, 0), cells,
-           (size_t)(rt->worker_count * row) * sizeof *cells);
+    cost_set_model(&rt->costs, m->index, cells);
     rt->costs.model_count = m->index + 1;
     status = sched_core_add_model(rt->core, clock_now_ns(), m->name);
     if (status == COSREL_OK)

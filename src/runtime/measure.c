@@ -302,12 +302,12 @@ static void accept_cells(cosrel_model *m, const cost_cell *cells)
     for (int i = 0; i < rt->worker_count; i++) {
         for (int b = 0; b < rt->costs.batch_count; b++) {
             const cost_cell *cell = &cells[i * rt->costs.batch_count + b];
-            *cost_at(&rt->costs, m->index, i, b) = *cell;
             if (b == 0 && cell->service_ns > 0 &&
                 (fastest_ns == 0 || cell->service_ns < fastest_ns))
                 fastest_ns = cell->service_ns;
         }
     }
+    cost_set_model(&rt->costs, m->index, cells);
     atomic_store(&m->fastest_ns, fastest_ns);
     sched_core_model_changed(rt->core, clock_now_ns(), m->index);
     pthread_mutex_unlock(&rt->lock);

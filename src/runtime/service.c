@@ -6,9 +6,12 @@
 #include "base/error.h"
 #include "runtime/futex.h"
 #include "runtime/parts.h"
-#include "sched/prices.h"
 
 enum { BACKOFF_MAX_FACTOR = 16 };
+
+/* Between two looks at the temperatures (chosen: what carries heat away holds it for many seconds).
+ */
+static const int64_t HEAT_EVERY_NS = 1000000000;
 
 void service_poke(cosrel_runtime *rt)
 {
@@ -106,18 +109,17 @@ static void end_background_jobs(cosrel_runtime *rt)
 }
 
 /* Policies that weigh processors against each other want prices of their time. Solving for them
- * takes too long for the lock. */
-static void renew_prices(cosrel_runtime *rt)
+ * takes too long for the lock. Returns when the next are due because the device has changed. */
+static int64_t renew_prices(cosrel_runtime *rt)
 {
     price_problem problem;
     double prices[SCHED_PROCESSORS_MAX];
     pthread_mutex_lock(&rt->lock);
-    const uint64_t arrivals = sched_core_arrivals(rt->core);
-    const bool due = sched_core_uses_prices(rt->core) && arrivals >= rt->prices_at;
+    const bool due = prices_due(&rt->prices, rt->core, sched_core_arrivals(rt->core),
+                                clock_now_ns());
+    const int64_t wake_ns = prices_wake_ns(&rt->prices, rt->core);
     const bool ready = due && prices_look(rt->core, &problem) == COSREL_OK;
     pthread_mutex_unlock(&rt->lock);
-    if (due)
-        rt->prices_at = prices_next(arrivals);
     if (ready && prices_solve(&problem, prices) == COSREL_OK) {
         pthread_mutex_lock(&rt->lock);
         sched_core_set_prices(rt->core, clock_now_ns(), prices);
@@ -125,6 +127,20 @@ static void renew_prices(cosrel_runtime *rt)
     }
     if (due)
         prices_free(&problem);
+    return wake_ns;
+}
+
+/* No more than when the thread is awake anyway: it is at least once a second. */
+static void look_at_heat(cosrel_runtime *rt)
+{
+    if (rt->thermal.zone_count == 0 || clock_now_ns() < rt->heat_next_ns)
+        return;
+    const double heat = thermal_meter_read(&rt->thermal);
+    pthread_mutex_lock(&rt->lock);
+    const int64_t now_ns = clock_now_ns();
+    sched_core_set_heat(rt->core, now_ns, heat);
+    pthread_mutex_unlock(&rt->lock);
+    rt->heat_next_ns = now_ns + HEAT_EVERY_NS;
 }
 
 /* One look; returns when the next is due, or 0: at once. */
@@ -149,10 +165,13 @@ static void *service_main(void *arg)
 {
     cosrel_runtime *rt = arg;
     cpu_name_self("cosrel-service");
+    thermal_meter_open(&rt->thermal, "");
     while (!rt->stop) {
         const uint32_t seen = atomic_load(&rt->service_word);
-        const int64_t next_ns = serve(rt);
-        renew_prices(rt);
+        int64_t next_ns = serve(rt);
+        const int64_t prices_ns = renew_prices(rt);
+        look_at_heat(rt);
+        next_ns = prices_ns < next_ns ? prices_ns : next_ns;
         const int64_t left_ns = next_ns ? next_ns - clock_now_ns() : 0;
         if (left_ns <= 0)
             continue;

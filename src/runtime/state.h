@@ -21,6 +21,7 @@
 #include "base/energy.h"
 #include "base/hist.h"
 #include "base/log.h"
+#include "base/thermal.h"
 #include "cosrel/runtime.h"
 #include "device/backend.h"
 #include "device/device.h"
@@ -29,6 +30,7 @@
 #include "profile/table.h"
 #include "runtime/settings.h"
 #include "sched/core.h"
+#include "sched/prices.h"
 
 enum { RUNTIME_MODELS_MAX = 256, RUNTIME_WORKERS_MAX = SCHED_PROCESSORS_MAX };
 
@@ -164,7 +166,9 @@ struct worker {
 };
 
 struct cosrel_runtime {
-    uint64_t prices_at; /* the service thread's: arrivals at which prices are next computed */
+    prices_clock prices; /* the service thread's, like the next two */
+    thermal_meter thermal;
+    int64_t heat_next_ns; /* when it is read next */
     settings settings;
     energy_meter energy;
     logger log;

@@ -128,8 +128,11 @@ static void note_cost(worker *w, int64_t took_ns)
         if (w->slots[k]->rows != 1)
             return;
     }
+    const uint64_t shifts = rt->costs.shifts;
     if (rt->costs.batches[w->batch_index] == w->batch)
         cost_observe(&rt->costs, w->model->index, w->index, w->batch_index, took_ns);
+    if (rt->costs.shifts != shifts && sched_core_uses_prices(rt->core))
+        service_poke(rt); /* it computes new ones */
     const int64_t fastest_ns = atomic_load(&w->model->fastest_ns);
     if (w->batch == 1 && (fastest_ns == 0 || took_ns < fastest_ns))
         atomic_store(&w->model->fastest_ns, took_ns);
@@ -259,6 +262,7 @@ static void finish_probe(worker *w, bool ok)
         w->retry_ns = SCHED_NEVER;
         w->backoff_ns = 0;
         sched_core_processor_up(rt->core, now_ns, w->index);
+        service_poke(rt); /* prices change */
         log_info(&rt->log, "%s: works again", w->name);
     } else {
         service_take_out(w, w->suspect, "it does not work yet", now_ns);

@@ -122,6 +122,11 @@ void sched_core_set_prices(sched_core *core, int64_t now_ns, const double *price
 /* Whether the policy looks at them. */
 bool sched_core_uses_prices(const sched_core *core);
 
+/* How near the device is to throttling: 0 as cool as when idle, or unknown (as at first), 1
+ * throttles. What is beyond is brought to 0 or 1. Policies see it at their next decision; it moves
+ * too slowly to bring one about. */
+void sched_core_set_heat(sched_core *core, int64_t now_ns, double heat);
+
 /* Each model's part in the foreground arrivals so far, and how many there were: the mix for those
  * prices. */
 void sched_core_mix(const sched_core *core, double *shares);

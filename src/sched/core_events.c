@@ -280,6 +280,13 @@ void sched_core_set_prices(sched_core *core, int64_t now_ns, const double *price
         memcpy(core->prices, prices, (size_t)core->processor_count * sizeof *prices);
 }
 
+void sched_core_set_heat(sched_core *core, int64_t now_ns, double heat)
+{
+    if (now_ns > core->now_ns)
+        core->now_ns = now_ns; /* and no more: core_set_now would have the policy asked again */
+    core->view.heat = heat > 0 ? (heat < 1 ? heat : 1) : 0; /* a NaN, too */
+}
+
 bool sched_core_uses_prices(const sched_core *core)
 {
     return core->policy->uses_prices;

@@ -6,6 +6,49 @@
 #include "sched/bound.h"
 #include "sched/core_state.h"
 
+/* After so many arrivals the mix has changed enough. (chosen: shares of 600 remembered arrivals) */
+enum { ARRIVALS_FIRST = 16, ARRIVALS_BETWEEN = 512 };
+
+/* Between two renewals because speeds changed (chosen: at 0.1 to 0.5 ms each, at most a hundredth
+ * of a core, and soon enough: a change takes some runs to be seen at all). */
+static const int64_t SHIFTS_BETWEEN_NS = 50000000;
+
+int64_t prices_wake_ns(const prices_clock *clock, const sched_core *core)
+{
+    if (!core->policy->uses_prices || clock->arrivals_next == 0)
+        return SCHED_NEVER;
+    if (clock->up != core->up)
+        return clock->shifted_ns; /* long ago */
+    return clock->shifts != core->costs->shifts ? clock->shifted_ns + SHIFTS_BETWEEN_NS
+                                                : SCHED_NEVER;
+}
+
+bool prices_due(prices_clock *clock, const sched_core *core, uint64_t arrivals, int64_t now_ns)
+{
+    const bool by_arrivals = arrivals >= clock->arrivals_next;
+    const bool by_device = now_ns >= prices_wake_ns(clock, core);
+    if (by_arrivals)
+        clock->arrivals_next = arrivals >= ARRIVALS_BETWEEN ? arrivals + ARRIVALS_BETWEEN
+                               : arrivals < ARRIVALS_FIRST  ? ARRIVALS_FIRST
+                                                            : 2 * arrivals;
+    if ((!by_arrivals && !by_device) || !core->policy->uses_prices)
+        return false;
+    if (clock->shifts != core->costs->shifts)
+        clock->shifted_ns = now_ns;
+    clock->shifts = core->costs->shifts;
+    clock->up = core->up;
+    return true;
+}
+
+/* What is down can run nothing; true: something else can run the model. */
+static bool leave_out_down(const sched_core *core, cost_table *costs, int model)
+{
+    for (int p = 0; p < core->processor_count; p++)
+        for (int b = 0; !(core->up & VIEW_BIT(p)) && b < costs->batch_count; b++)
+            cost_at(costs, model, p, b)->service_ns = 0;
+    return (core->can_foreground[model] & core->up) != 0;
+}
+
 cosrel_status prices_look(const sched_core *core, price_problem *out)
 {
     const cost_table *from = core->costs;
@@ -13,22 +56,18 @@ cosrel_status prices_look(const sched_core *core, price_problem *out)
     *out = (price_problem){.mix = NULL};
     if (models == 0)
         return COSREL_UNAVAILABLE;
-    cosrel_status status = cost_init(&out->costs, models, from->processor_count, from->batches,
-                                     from->batch_count);
+    const cosrel_status status = cost_copy(&out->costs, from, models);
     if (status != COSREL_OK)
         return status;
     out->mix = malloc((size_t)models * sizeof *out->mix);
     if (!out->mix)
         return COSREL_OUT_OF_MEMORY;
     out->costs.model_count = models;
-    memcpy(out->costs.cells, from->cells,
-           (size_t)models * (size_t)from->processor_count * (size_t)from->batch_count *
-               sizeof *from->cells);
     memcpy(out->processors, core->processors,
            (size_t)core->processor_count * sizeof *out->processors);
     sched_core_mix(core, out->mix);
     for (int m = 0; m < models; m++)
-        if (core->can_foreground[m] == 0)
+        if (!leave_out_down(core, &out->costs, m))
             out->mix[m] = 0;
     return COSREL_OK;
 }

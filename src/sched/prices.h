@@ -6,13 +6,25 @@
 
 #include "sched/core.h"
 
-/* After how many arrivals the prices are next computed, given how many there were: often at first,
- * while the mix is becoming known, then every 512 (chosen: shares of 600 remembered arrivals have
- * changed by then). */
-static inline uint64_t prices_next(uint64_t arrivals)
-{
-    return arrivals < 512 ? (arrivals < 16 ? 16 : 2 * arrivals) : arrivals + 512;
-}
+/* What the present prices were made from; zeroed: there are none. The driver's. */
+typedef struct prices_clock {
+    uint64_t arrivals_next; /* at which the mix has changed enough */
+    uint64_t shifts;        /* cost_table's */
+    uint64_t up;            /* processors */
+    int64_t shifted_ns;     /* when they were last renewed after shifts */
+} prices_clock;
+
+/* Whether the policy looks at prices and the present ones are out of date: by arrivals (as the
+ * driver counts them; often at first, while the mix is becoming known, then every 512), because the
+ * costs of a processor shifted, which counts at most every 50 ms, or because one went down, was
+ * removed or came back, which counts at once: with its old price, 0, one that is back would draw
+ * all work. (It cannot happen often: the runtime tries processors again at intervals of its own.) A
+ * true answer must be followed by a renewal. O(1). */
+bool prices_due(prices_clock *clock, const sched_core *core, uint64_t arrivals, int64_t now_ns);
+
+/* Until when a change of the device has to wait for its renewal; SCHED_NEVER: none does. Drivers
+ * that look by themselves only now and then look again then. */
+int64_t prices_wake_ns(const prices_clock *clock, const sched_core *core);
 
 /* What the linear program is made of, taken from a core under its owner's lock. */
 typedef struct price_problem {
@@ -21,7 +33,8 @@ typedef struct price_problem {
     double *mix;
 } price_problem;
 
-/* Copies the mix that the core has seen and its costs. OUT_OF_MEMORY. Free it in any case. */
+/* Copies the mix that the core has seen and its costs. Processors that are not up do not count, nor
+ * do models that only they could run. OUT_OF_MEMORY. Free it in any case. */
 COSREL_CHECKED cosrel_status prices_look(const sched_core *core, price_problem *out);
 
 /* One price per processor. Fails where the bound has no solution: then old prices may stay. Takes

@@ -41,6 +41,7 @@ struct sched_view {
                              unknown */
     const double *energy_prices; /* per processor: mJ that a second more of its time would save at the
                                     present rate; NULL: unknown */
+    double heat; /* sched_core_set_heat */
     const sched_objective *objective;
     const learned_hook *learned;
     int patience; /* see view_patience_ns */

@@ -38,7 +38,11 @@ void heat_init(device_heat *h, const device_heat_spec *spec, const device_layout
 {
     h->spec = spec;
     h->tau_s = spec->resistance_c_per_w * spec->capacity_j_per_c;
-    h->settles_c = spec->ambient_c + spec->idle_w * spec->resistance_c_per_w;
+    h->settles_c = h->idle_c = spec->ambient_c + spec->idle_w * spec->resistance_c_per_w;
+    h->first_c = NAN;
+    for (uint32_t i = 0; i < spec->throttle_count; i++)
+        if (!(spec->throttle[i].at_c >= h->first_c))
+            h->first_c = spec->throttle[i].at_c;
     h->base_c = spec->start_c ? *spec->start_c : h->settles_c;
     h->base_ns = 0;
     for (uint64_t left = layout->hosts; left; left &= left - 1) {
@@ -59,6 +63,16 @@ double heat_temperature_c(const device_heat *h, int64_t now_ns)
 {
     const double passed_s = (double)(now_ns - h->base_ns) * 1e-9;
     return h->settles_c + (h->base_c - h->settles_c) * exp(-passed_s / h->tau_s);
+}
+
+double heat_level(const device_heat *h, int64_t now_ns)
+{
+    if (h->in_force)
+        return 1;
+    const double level = (heat_temperature_c(h, now_ns) - h->idle_c) / (h->first_c - h->idle_c);
+    /* Without steps there is nothing to be near to; with one below idle it would be in force, but
+     * for what its hysteresis lets pass. */
+    return level > 0 ? (level < 1 ? level : 1) : 0;
 }
 
 /* From base_ns on. */

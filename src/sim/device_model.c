@@ -217,6 +217,11 @@ double device_model_temperature_c(const device_model *d)
     return has(d, DEVICE_HEAT) ? heat_temperature_c(&d->heat, d->now_ns) : NAN;
 }
 
+double device_model_heat(const device_model *d)
+{
+    return has(d, DEVICE_HEAT) ? heat_level(&d->heat, d->now_ns) : 0;
+}
+
 bool device_model_resident(const device_model *d, int processor, int model)
 {
     return !has(d, DEVICE_LOAD) || load_is_resident(&d->load, d->host[processor], model);

@@ -73,7 +73,10 @@ bool device_model_run_fails(device_model *d, int64_t now_ns, int processor);
  * that it speeds up (its clock was raised) needs as much energy as alone. */
 double device_model_energy_factor(const device_model *d, int processor);
 
-double device_model_temperature_c(const device_model *d);                    /* NaN without heat */
+double device_model_temperature_c(const device_model *d); /* NaN without heat */
+/* How near it is to the first step of throttling, 0 as when idle, 1 while any step is in force; 0
+ * without heat. At the time of the last call that named one. */
+double device_model_heat(const device_model *d);
 bool device_model_resident(const device_model *d, int processor, int model); /* true without load */
 
 #endif

@@ -69,6 +69,7 @@ typedef struct device_heat {
     double busy_w[HOSTS_MAX];
     uint32_t steps[HOSTS_MAX]; /* that fit it */
     uint32_t in_force;
+    double idle_c, first_c;   /* where it settles idle; where the first step begins, NaN: none */
     double base_c, settles_c; /* temperature at base_ns; where it goes from there */
     int64_t base_ns;
     int64_t next_ns; /* when a step begins or ends */
@@ -80,6 +81,8 @@ void heat_set(device_heat *h, int64_t now_ns, uint64_t busy, const double *power
 /* The steps whose time has come at now_ns = next_ns. heat_set must follow. */
 void heat_step(device_heat *h, int64_t now_ns);
 double heat_temperature_c(const device_heat *h, int64_t now_ns);
+/* Between idle, 0, and throttling, 1. */
+double heat_level(const device_heat *h, int64_t now_ns);
 device_factors heat_limits(const device_heat *h, int host);
 
 /* ---- Power modes ---- */

@@ -60,7 +60,7 @@ typedef struct sim {
     slot *slots;
     uint32_t slot_count, slot_room, slot_free, in_works;
     uint32_t ids[SCHED_BATCH_MAX]; /* for the observer */
-    uint64_t prices_at;            /* arrivals at which prices are computed next */
+    prices_clock prices;
     bool failed_memory;
 } sim;
 
@@ -340,11 +340,10 @@ static bool next_action(sim *s, sched_action *action)
 static void drain(sim *s)
 {
     sched_action action;
-    if (s->out->arrived >= s->prices_at) {
-        if (sched_core_uses_prices(s->core))
-            prices_renew(s->core, s->now_ns);
-        s->prices_at = prices_next(s->out->arrived);
-    }
+    if (s->setup->device)
+        sched_core_set_heat(s->core, s->now_ns, device_model_heat(s->setup->device));
+    if (prices_due(&s->prices, s->core, s->out->arrived, s->now_ns))
+        prices_renew(s->core, s->now_ns);
     while (next_action(s, &action)) {
         if (action.type == SCHED_DISPATCH)
             begin(s, &action);
@@ -420,20 +419,6 @@ static void loop(sim *s)
 
 /* ---- Setting up ---- */
 
-static cosrel_status copy_costs(sim *s)
-{
-    const cost_table *c = s->costs;
-    const cosrel_status status = cost_init(&s->belief, c->model_max, c->processor_count, c->batches,
-                                           c->batch_count);
-    if (status != COSREL_OK)
-        return status;
-    s->belief.model_count = c->model_count;
-    memcpy(s->belief.cells, c->cells,
-           (size_t)c->model_max * (size_t)c->processor_count * (size_t)c->batch_count *
-               sizeof *c->cells);
-    return COSREL_OK;
-}
-
 static cosrel_status prepare(sim *s, cosrel_error *err)
 {
     const sim_setup *setup = s->setup;
@@ -448,7 +433,7 @@ static cosrel_status prepare(sim *s, cosrel_error *err)
         s->varies |= sched.processors[p].level == 1;
     if (setup->device) {
         s->varies = true;
-        status = copy_costs(s);
+        status = cost_copy(&s->belief, s->costs, s->costs->model_max);
         if (status != COSREL_OK)
             return error_set(err, status, "no memory for the simulation");
     }

@@ -103,7 +103,9 @@ static void test_no_allocation(void **state)
         const char *spec = name[0] == 's' && name[1] == 'i' ? "single:cpu0" : name;
         assert_int_equal(cosrel_runtime_set_policy(rt, spec, &err), COSREL_OK);
         /* Prices are no part of a request's way. */
-        atomic_store(&spare_service, strcmp(name, "priced") == 0 || strcmp(name, "lookahead") == 0);
+        atomic_store(&spare_service, strcmp(name, "priced") == 0 ||
+                                         strcmp(name, "lookahead") == 0 ||
+                                         strcmp(name, "learned") == 0);
         run_some(rt, m, 200); /* warm-up: every slot and every worker has what it needs */
         atomic_store(&own_allocations, 0);
         atomic_store(&counting, true);

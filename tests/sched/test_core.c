@@ -1,3 +1,4 @@
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -5,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include "sched/core_state.h"
 #include "sched/policy.h"
 #include "world.h"
 
@@ -378,9 +380,34 @@ static void a_hung_run_is_thought_over(void **state)
     bench_deinit(&b);
 }
 
+static void heat_is_seen_and_changes_nothing_by_itself(void **state)
+{
+    (void)state;
+    bench b;
+    sched_action action;
+    bench_init(&b, setup_of(two, 2, "min-min"), 1, (const double[]){1, 50});
+    assert_true(b.core->view.heat == 0);
+    arrive(&b, 0, 0, 0, SCHED_NEVER, 1);
+    arrive(&b, 0, 0, 0, SCHED_NEVER, 2);
+    expect_start(&b, 0, 0, 1);
+    assert_false(sched_core_next(b.core, 0, &action)); /* the second waits for cpu0 */
+    const uint64_t decisions = sched_core_decisions(b.core);
+    static const double given[] = {0.5, 7, -1, NAN}, seen[] = {0.5, 1, 0, 0};
+    for (int i = 0; i < 4; i++) {
+        sched_core_set_heat(b.core, 1000 + i, given[i]);
+        assert_true(b.core->view.heat == seen[i]);
+        assert_false(sched_core_next(b.core, 1000 + i, &action));
+    }
+    assert_true(sched_core_decisions(b.core) == decisions);
+    sched_core_complete(b.core, 1000000, 0, true);
+    expect_start(&b, 1000000, 0, 2);
+    bench_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(heat_is_seen_and_changes_nothing_by_itself),
         cmocka_unit_test(bad_setups_are_named),
         cmocka_unit_test(a_wrong_policy_leaves_the_old_one),
         cmocka_unit_test(queues_have_limits),

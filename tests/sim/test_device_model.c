@@ -299,6 +299,45 @@ static void heat_follows_the_exponential(void **state)
     end(&r);
 }
 
+static void heat_is_relative_to_idle_and_throttling(void **state)
+{
+    (void)state;
+    rig r = begin(HEAT, "a b", DEVICE_HEAT);
+    assert_true(device_model_heat(r.model) == 0);
+    device_model_advance(r.model, 0, 1); /* a: to 100 degrees */
+    for (int s = 1; s < 40; s++) {
+        device_model_advance(r.model, s * S, 1);
+        near(device_model_heat(r.model), fmin(1, (approach(28, 100, s) - 28) / (80 - 28)), 1e-9);
+    }
+    const int64_t on_ns = (int64_t)(reach_s(28, 100, 80) * 1e9) + 1000;
+    if (on_ns > 39 * S)
+        device_model_advance(r.model, on_ns, 1);
+    device_model_advance(r.model, 60 * S, 0); /* cooling down: it throttles until 70 degrees */
+    assert_true(device_model_temperature_c(r.model) > 70);
+    assert_true(device_model_heat(r.model) == 1);
+    for (int s = 61; s < 400; s++) {
+        device_model_advance(r.model, s * S, 0);
+        const double c = device_model_temperature_c(r.model);
+        assert_true(device_model_heat(r.model) == (c > 70 ? 1 : (c - 28) / (80 - 28)));
+    }
+    near(device_model_heat(r.model), 0, 0.01);
+    end(&r);
+
+    rig cold = begin(NOISE, "a b", DEVICE_NOISE);
+    device_model_advance(cold.model, S, 1);
+    assert_true(device_model_heat(cold.model) == 0);
+    end(&cold);
+    rig endless = begin(
+        "device: d\nheat: {ambient_c: 20, resistance_c_per_w: 8, capacity_j_per_c: 5, "
+        "idle_w: 1, power: [{processor: a, busy_w: 9}], source: x}\n",
+        "a b", DEVICE_HEAT);
+    device_model_advance(endless.model, 0, 1);
+    device_model_advance(endless.model, 100 * S, 1);
+    assert_true(device_model_temperature_c(endless.model) > 80);
+    assert_true(device_model_heat(endless.model) == 0); /* it never throttles */
+    end(&endless);
+}
+
 static void throttling_begins_and_ends_on_time(void **state)
 {
     (void)state;
@@ -721,6 +760,7 @@ int main(void)
         cmocka_unit_test(pairs_multiply_up_to_all),
         cmocka_unit_test(sets_and_twins_count_as_cores),
         cmocka_unit_test(heat_follows_the_exponential),
+        cmocka_unit_test(heat_is_relative_to_idle_and_throttling),
         cmocka_unit_test(throttling_begins_and_ends_on_time),
         cmocka_unit_test(the_budget_and_the_lowest_step_count),
         cmocka_unit_test(modes_switch_on_time),
