@@ -113,16 +113,16 @@ static void end_background_jobs(cosrel_runtime *rt)
 static int64_t renew_prices(cosrel_runtime *rt)
 {
     price_problem problem;
-    double prices[SCHED_PROCESSORS_MAX];
+    price_list prices;
     pthread_mutex_lock(&rt->lock);
     const bool due = prices_due(&rt->prices, rt->core, sched_core_arrivals(rt->core),
                                 clock_now_ns());
     const int64_t wake_ns = prices_wake_ns(&rt->prices, rt->core);
     const bool ready = due && prices_look(rt->core, &problem) == COSREL_OK;
     pthread_mutex_unlock(&rt->lock);
-    if (ready && prices_solve(&problem, prices) == COSREL_OK) {
+    if (ready && prices_solve(&problem, &prices) == COSREL_OK) {
         pthread_mutex_lock(&rt->lock);
-        sched_core_set_prices(rt->core, clock_now_ns(), prices);
+        prices_set(rt->core, clock_now_ns(), &prices);
         pthread_mutex_unlock(&rt->lock);
     }
     if (due)

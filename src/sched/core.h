@@ -119,6 +119,9 @@ void sched_core_set_objective(sched_core *core, int64_t now_ns, const sched_obje
  */
 void sched_core_set_prices(sched_core *core, int64_t now_ns, const double *prices);
 
+/* Likewise: how much energy (mJ) a second more of each processor's time would save at the present rate. */
+void sched_core_set_energy_prices(sched_core *core, int64_t now_ns, const double *prices);
+
 /* Whether the policy looks at them. */
 bool sched_core_uses_prices(const sched_core *core);
 

@@ -270,6 +270,7 @@ void sched_core_set_objective(sched_core *core, int64_t now_ns, const sched_obje
 {
     core_set_now(core, now_ns);
     core->objective = *objective;
+    core->objectives++;
 }
 
 void sched_core_set_prices(sched_core *core, int64_t now_ns, const double *prices)
@@ -285,6 +286,14 @@ void sched_core_set_heat(sched_core *core, int64_t now_ns, double heat)
     if (now_ns > core->now_ns)
         core->now_ns = now_ns; /* and no more: core_set_now would have the policy asked again */
     core->view.heat = heat > 0 ? (heat < 1 ? heat : 1) : 0; /* a NaN, too */
+}
+
+void sched_core_set_energy_prices(sched_core *core, int64_t now_ns, const double *prices)
+{
+    core_set_now(core, now_ns);
+    core->view.energy_prices = prices ? core->energy_prices : NULL;
+    if (prices)
+        memcpy(core->energy_prices, prices, (size_t)core->processor_count * sizeof *prices);
 }
 
 bool sched_core_uses_prices(const sched_core *core)

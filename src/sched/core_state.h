@@ -55,7 +55,8 @@ struct sched_core {
     arrival_rates rates[2]; /* of foreground and of background requests */
     uint64_t arrivals;
     sched_objective objective;
-    double prices[SCHED_PROCESSORS_MAX];
+    uint64_t objectives; /* how often it was set */
+    double prices[SCHED_PROCESSORS_MAX], energy_prices[SCHED_PROCESSORS_MAX];
 
     /* Deciding. */
     const sched_policy *policy;

@@ -146,6 +146,8 @@ static void renew(observer *o, const sched_view *v)
     o->looks = 0;
     o->model_count = v->model_count;
     o->up = v->up;
+    o->shifts = v->costs->shifts;
+    o->energy_priced = v->energy_prices;
     o->priced = v->prices != NULL;
     o->price_sum = priced_total(v);
     for (int p = 0; p < v->processor_count; p++) {
@@ -183,6 +185,7 @@ static void renew(observer *o, const sched_view *v)
 static bool stale(observer *o, const sched_view *v)
 {
     return ++o->looks >= RENEW_LOOKS || o->model_count != v->model_count || o->up != v->up ||
+           o->shifts != v->costs->shifts || o->energy_priced != v->energy_prices ||
            o->priced != (v->prices != NULL) ||
            (v->prices &&
             memcmp(o->prices, v->prices, (size_t)v->processor_count * sizeof *o->prices) != 0);

@@ -155,6 +155,7 @@ static void candidate_features(const observer *o, const sched_view *v, int at, f
     x[CANDIDATE_BATCH_GAIN * STRIDE] = ratio(each / pair->single);
     x[CANDIDATE_MIN_MIN * STRIDE] = c->model * v->processor_count + p == rules[0];
     x[CANDIDATE_PRICED * STRIDE] = c->model * v->processor_count + p == rules[1];
+    x[CANDIDATE_SLOWED * STRIDE] = ratio(cost_slowdown(v->costs, p));
     deadline_features(o, v, w, c, length, x);
     energy_features(o, v, w, c, size, x);
 }
@@ -186,7 +187,7 @@ static void state_features(const observer *o, const sched_view *v, float *s)
     s[STATE_WEIGHT_MISS] = amount(v->objective->miss * o->deadline_unit / latency);
     s[STATE_WEIGHT_ENERGY] = amount(v->objective->energy_ns_per_uj * o->energy_unit / latency);
     s[STATE_PRICES] = v->prices != NULL;
-    s[STATE_HEAT] = 0;
+    s[STATE_HEAT] = (float)v->heat;
     s[STATE_NEXT] = busy ? amount(next / o->unit) : 0;
 }
 

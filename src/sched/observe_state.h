@@ -37,7 +37,8 @@ struct observer {
     observe_pair *pairs;   /* [model][processor] */
     observe_model *models; /* per model */
     int looks, model_count;
-    uint64_t up;
+    uint64_t up, shifts;
+    const double *energy_priced;
     bool priced;
     double prices[SCHED_PROCESSORS_MAX], price_sum;
     double demand[SCHED_PROCESSORS_MAX]; /* efficient work per arrival, ns */

@@ -17,7 +17,7 @@ int64_t prices_wake_ns(const prices_clock *clock, const sched_core *core)
 {
     if (!core->policy->uses_prices || clock->arrivals_next == 0)
         return SCHED_NEVER;
-    if (clock->up != core->up)
+    if (clock->up != core->up || clock->objectives != core->objectives)
         return clock->shifted_ns; /* long ago */
     return clock->shifts != core->costs->shifts ? clock->shifted_ns + SHIFTS_BETWEEN_NS
                                                 : SCHED_NEVER;
@@ -37,8 +37,13 @@ bool prices_due(prices_clock *clock, const sched_core *core, uint64_t arrivals, 
         clock->shifted_ns = now_ns;
     clock->shifts = core->costs->shifts;
     clock->up = core->up;
+    clock->objectives = core->objectives;
     return true;
 }
+
+/* Part of the capacity whose energy prices stand for all greater rates too (chosen: a plan for the very capacity would
+ * spend any energy to find the last of it). */
+static const double ENERGY_RATE_MAX = 0.97;
 
 /* What is down can run nothing; true: something else can run the model. */
 static bool leave_out_down(const sched_core *core, cost_table *costs, int model)
@@ -66,24 +71,50 @@ cosrel_status prices_look(const sched_core *core, price_problem *out)
     memcpy(out->processors, core->processors,
            (size_t)core->processor_count * sizeof *out->processors);
     sched_core_mix(core, out->mix);
+    if (core->objective.energy_ns_per_uj > 0)
+        out->rate_rps = rates_total(&core->rates[0], core->now_ns) * 1e9;
     for (int m = 0; m < models; m++)
         if (!leave_out_down(core, &out->costs, m))
             out->mix[m] = 0;
     return COSREL_OK;
 }
 
-cosrel_status prices_solve(const price_problem *problem, double prices[SCHED_PROCESSORS_MAX])
+/* The least-energy plan exists only below the capacity. */
+static void solve_energy(const bound_problem *bound, double rate_rps, price_list *prices)
+{
+    bound_result result;
+    cosrel_error err;
+    prices->has_energy = bound_energy(bound, rate_rps, &result, &err) == COSREL_OK;
+    if (prices->has_energy)
+        memcpy(prices->energy, result.processor_price,
+               (size_t)bound->costs->processor_count * sizeof *prices->energy);
+    bound_result_deinit(&result);
+}
+
+cosrel_status prices_solve(const price_problem *problem, price_list *prices)
 {
     const bound_problem bound = {
         .costs = &problem->costs, .processors = problem->processors, .mix = problem->mix};
     bound_result result;
     cosrel_error err;
+    prices->has_energy = false;
     const cosrel_status status = bound_capacity(&bound, &result, &err);
-    if (status == COSREL_OK)
-        memcpy(prices, result.processor_price,
-               (size_t)problem->costs.processor_count * sizeof *prices);
+    if (status == COSREL_OK) {
+        const double most_rps = ENERGY_RATE_MAX * result.rate_rps;
+        memcpy(prices->time, result.processor_price,
+               (size_t)problem->costs.processor_count * sizeof *prices->time);
+        if (problem->rate_rps > 0)
+            solve_energy(&bound, problem->rate_rps < most_rps ? problem->rate_rps : most_rps,
+                         prices);
+    }
     bound_result_deinit(&result);
     return status;
+}
+
+void prices_set(sched_core *core, int64_t now_ns, const price_list *prices)
+{
+    sched_core_set_prices(core, now_ns, prices->time);
+    sched_core_set_energy_prices(core, now_ns, prices->has_energy ? prices->energy : NULL);
 }
 
 void prices_free(price_problem *problem)
@@ -96,8 +127,8 @@ void prices_free(price_problem *problem)
 void prices_renew(sched_core *core, int64_t now_ns)
 {
     price_problem problem;
-    double prices[SCHED_PROCESSORS_MAX];
-    if (prices_look(core, &problem) == COSREL_OK && prices_solve(&problem, prices) == COSREL_OK)
-        sched_core_set_prices(core, now_ns, prices);
+    price_list prices;
+    if (prices_look(core, &problem) == COSREL_OK && prices_solve(&problem, &prices) == COSREL_OK)
+        prices_set(core, now_ns, &prices);
     prices_free(&problem);
 }
