@@ -5,13 +5,14 @@
  *                    [--bursts FACTOR] DEVICE.csv...
  *
  * Cases: each device at 0.5, 0.7, 0.85, 0.95 and 1.2 of the capacity of the mix: uniform over its
- * models, or random weights drawn from a seed. Poisson arrivals, or bursts of FACTOR times the mean rate that
- * take a fifth of the time; deadlines of four times each model's fastest time; every policy sees the same
- * arrivals. Per case the mean over the seeds of the mean latency, relative to the best baseline's;
+ * models, or random weights drawn from a seed. Poisson arrivals, or bursts of FACTOR times the mean
+ * rate that take a fifth of the time; deadlines of four times each model's fastest time; every
+ * policy sees the same arrivals. Per case the mean over the seeds of the mean latency, relative to
+ * the best baseline's;
  * --objective deadline: of the missed deadlines, and of the 99th percentile of latency in brackets;
- * --objective energy: of the energy, relative to the least that is possible at that rate, and the mean latency in ms;
- * above capacity: of the requests served per second while requests arrive, relative to the capacity. And the
- * time that a decision takes. Exact simulation: no noise. */
+ * --objective energy: of the energy, relative to the least that is possible at that rate, and the
+ * mean latency in ms; above capacity: of the requests served per second while requests arrive,
+ * relative to the capacity. And the time that a decision takes. Exact simulation: no noise. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -149,8 +150,8 @@ static double next_arrival(rng *r, const options *o, double rate_rps, double t_n
             return next_ns;
         t_ns = *turn_ns;
         *burst = !*burst;
-        *turn_ns += rng_exponential(r, arrivals_in_both / rate_rps * 1e9 *
-                                           (*burst ? part : 1 - part));
+        *turn_ns += rng_exponential(r,
+                                    arrivals_in_both / rate_rps * 1e9 * (*burst ? part : 1 - part));
     }
 }
 
@@ -348,7 +349,8 @@ int main(int argc, char **argv)
         else if (strcmp(argv[at], "--bursts") == 0)
             o.bursts = atof(argv[at + 1]);
         else
-            fail("options: --objective, --policies, --requests, --seeds, --mix, --bursts; then device "
+            fail("options: --objective, --policies, --requests, --seeds, --mix, --bursts; then "
+                 "device "
                  "tables");
     }
     static const char *const usual[] = {"profiles/snapdragon-845.csv", "profiles/rk3588s.csv",

@@ -50,8 +50,7 @@ static int choose(void *user, const sched_view *view, const observation *seen, c
     if (p->plan->ask > 0 && rng_unit(&p->random) < p->plan->ask) {
         if (!p->r && rollout_create(view, &p->r) != COSREL_OK)
             p->no_memory = true;
-        if (p->r &&
-            teacher_costs(p->r, view, seen, p->plan->futures, &p->random, costs) >= 0 &&
+        if (p->r && teacher_costs(p->r, view, seen, p->plan->futures, &p->random, costs) >= 0 &&
             lessons_add(p->lessons, seen, costs) != COSREL_OK)
             p->no_memory = true;
     }

@@ -8,15 +8,15 @@
 
 typedef struct episode_plan {
     const scorer *net;
-    double ask;     /* part of the decisions about which the teacher is asked; 0: none */
-    int futures;    /* that the teacher plays */
-    double rules;   /* part of the episodes in which rules decide and not the network, so that it sees the states
-                       that they lead to */
+    double ask;   /* part of the decisions about which the teacher is asked; 0: none */
+    int futures;  /* that the teacher plays */
+    double rules; /* part of the episodes in which rules decide and not the network, so that it sees
+                     the states that they lead to */
     double explore; /* part of the decisions taken at random, by the scores */
 } episode_plan;
 
 typedef struct episode_result {
-    double cost;     /* per request, in the objective's ns */
+    double cost; /* per request, in the objective's ns */
     double cost_unit;
     double mean_ms, p99_ms, missed, energy_mj; /* per request */
     uint64_t served, decisions;

@@ -8,9 +8,10 @@
 #include "learn/parallel.h"
 #include "sched/learned.h"
 
-/* single:* and static-best are never best where others can spread load; they are left to the benchmark. */
-static const char *const baselines[] = {"shortest-latency", "heft", "least-slack", "max-weight",
-                                        "min-min", "static-best"};
+/* single:* and static-best are never best where others can spread load; they are left to the
+ * benchmark. */
+static const char *const baselines[] = {"shortest-latency", "heft",    "least-slack",
+                                        "max-weight",       "min-min", "static-best"};
 enum { BASELINES = sizeof baselines / sizeof *baselines };
 
 typedef struct case_of {

@@ -4,12 +4,14 @@
 
 #include "learn/episode.h"
 
-enum { EVALUATE_KINDS = 3 }; /* latency, deadline, energy: by what the world's objective counts most */
+enum {
+    EVALUATE_KINDS = 3
+}; /* latency, deadline, energy: by what the world's objective counts most */
 
 typedef struct exam exam;
 
 typedef struct exam_result {
-    double all;                  /* geometric mean over the worlds of cost / best baseline's cost */
+    double all; /* geometric mean over the worlds of cost / best baseline's cost */
     double by_kind[EVALUATE_KINDS]; /* 0: no such world */
     double worst;
 } exam_result;

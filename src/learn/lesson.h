@@ -1,6 +1,8 @@
-/* Lessons: a decision with what each of its candidates would have cost, packed, and collections of them.
+/* Lessons: a decision with what each of its candidates would have cost, packed, and collections of
+ * them.
  *
- * Costs are relative to each other only: the mean over the policy's choice is what learning makes small. */
+ * Costs are relative to each other only: the mean over the policy's choice is what learning makes
+ * small. */
 #ifndef LEARN_LESSON_H
 #define LEARN_LESSON_H
 

@@ -1,5 +1,5 @@
-/* The same function for each of `count` numbers, on several threads; returns when all are done. The order in
- * which they are taken is not fixed: results must go to places of their own. */
+/* The same function for each of `count` numbers, on several threads; returns when all are done. The
+ * order in which they are taken is not fixed: results must go to places of their own. */
 #ifndef LEARN_PARALLEL_H
 #define LEARN_PARALLEL_H
 

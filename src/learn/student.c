@@ -6,8 +6,8 @@
 
 #include "learn/parallel.h"
 
-/* A batch is cut in so many parts, whose gradients are added in order: the same sum on any number of
- * threads. */
+/* A batch is cut in so many parts, whose gradients are added in order: the same sum on any number
+ * of threads. */
 enum { PARTS = 8 };
 
 static const double NORM_MAX = 1; /* chosen */

@@ -2,9 +2,9 @@
  *
  *     minimise   sum over candidates of pi(c) cost(c),     pi = softmax(scores)
  *
- * over all candidates at once, with costs that come from simulation: a policy gradient in which every action's
- * advantage is known (Sutton et al., NIPS 1999, in the all-actions form), so that nothing has to be guessed
- * by a critic. */
+ * over all candidates at once, with costs that come from simulation: a policy gradient in which
+ * every action's advantage is known (Sutton et al., NIPS 1999, in the all-actions form), so that
+ * nothing has to be guessed by a critic. */
 #ifndef LEARN_STUDENT_H
 #define LEARN_STUDENT_H
 
@@ -20,7 +20,8 @@ typedef struct student {
     int threads;
 } student;
 
-/* OUT_OF_MEMORY. Randomised by the seed; threads: for the steps (the result does not depend on them). */
+/* OUT_OF_MEMORY. Randomised by the seed; threads: for the steps (the result does not depend on
+ * them). */
 COSREL_CHECKED cosrel_status student_init(student *s, int first, int second, uint64_t seed,
                                           int threads);
 void student_deinit(student *s); /* zeroed is fine */

@@ -5,12 +5,13 @@
 /* As in lookahead (see the ablation in docs/policies.md). */
 enum { ARRIVALS = 14, EVENTS_MAX = 100, BASE_FUTURES = 4, CLOSE_ROUNDS = 3 };
 
-/* Standard errors by which a candidate is worse than the best before its future is no longer played. */
+/* Standard errors by which a candidate is worse than the best before its future is no longer
+ * played. */
 static const double CLOSE_ERRORS = 2.5;
 
 typedef struct trial {
     rollout_action actions[OBSERVE_CANDIDATES_MAX + 1];
-    double sum[OBSERVE_CANDIDATES_MAX + 1];     /* of differences to the first candidate */
+    double sum[OBSERVE_CANDIDATES_MAX + 1]; /* of differences to the first candidate */
     double squares[OBSERVE_CANDIDATES_MAX + 1];
     int futures[OBSERVE_CANDIDATES_MAX + 1];
     bool out[OBSERVE_CANDIDATES_MAX + 1];

@@ -9,17 +9,20 @@
 
 /* Chosen by trial: what learned fastest on two cores. */
 enum {
-    EPISODES = 16,    /* per round */
-    REQUESTS = 400,   /* per episode */
-    FUTURES = 8,      /* the teacher's */
-    STEPS = 24,       /* per round */
-    BATCH = 512,      /* lessons per step */
+    EPISODES = 16,       /* per round */
+    REQUESTS = 400,      /* per episode */
+    FUTURES = 8,         /* the teacher's */
+    STEPS = 24,          /* per round */
+    BATCH = 512,         /* lessons per step */
     REMEMBERED = 200000, /* lessons */
-    EXAM_WORLDS = 60, EXAM_REQUESTS = 1000, EXAM_ROUNDS = 25,
+    EXAM_WORLDS = 60,
+    EXAM_REQUESTS = 1000,
+    EXAM_ROUNDS = 25,
 };
 static const double ASK = 0.2, EXPLORE = 0.03, RULES_LEAST = 0.1;
-static const double RATE = 2e-3, RATE_LAST = 1e-4;
-static const uint64_t EXAM_SEED = UINT64_C(0x5eed000000000000); /* no world to learn in is drawn from there */
+static const double RATE = 2e-3, RATE_LAST = 0.05;
+static const uint64_t EXAM_SEED = UINT64_C(
+    0x5eed000000000000); /* no world to learn in is drawn from there */
 
 typedef struct round_work {
     const train_plan *plan;
@@ -63,10 +66,11 @@ static cosrel_status gather(round_work *w, lessons *all, cosrel_error *err)
     return COSREL_OK;
 }
 
-static double rate_at(double fraction)
+/* Half a cosine from the first rate to a twentieth of it (Loshchilov and Hutter, ICLR 2017). */
+static double rate_at(const train_plan *plan, double fraction)
 {
-    const double f = fraction < 1 ? fraction : 1;
-    return RATE_LAST + (RATE - RATE_LAST) * 0.5 * (1 + cos(3.14159265358979 * f));
+    const double f = fraction < 1 ? fraction : 1, first = plan->rate > 0 ? plan->rate : RATE;
+    return first * (RATE_LAST + (1 - RATE_LAST) * 0.5 * (1 + cos(3.14159265358979 * f)));
 }
 
 static double rules_at(double fraction)
@@ -93,7 +97,10 @@ cosrel_status train_run(const train_plan *plan, student *s, int *round, train_wa
     if (status == COSREL_OK)
         status = exam_create(EXAM_SEED, EXAM_WORLDS, EXAM_REQUESTS, limits,
                              plan->device_count ? plan->device_count : 1, plan->threads, &e, err);
-    for (bool on = true; status == COSREL_OK && on;) {
+    if (status == COSREL_OK)
+        status = exam_take(e, "learned", &s->net, &p.exam, err);
+    p.examined = true;
+    for (bool on = status == COSREL_OK && watch(user, &p, s, &used); status == COSREL_OK && on;) {
         p.fraction = plan->rounds ? (double)p.round / plan->rounds : used;
         w->plan = plan;
         w->s = s;
@@ -106,9 +113,9 @@ cosrel_status train_run(const train_plan *plan, student *s, int *round, train_wa
         status = gather(w, &all, err);
         p.cost = 0;
         for (int i = 0; status == COSREL_OK && i < STEPS; i++)
-            p.cost += student_step(s, &all, &random, BATCH, rate_at(p.fraction)) / STEPS;
+            p.cost += student_step(s, &all, &random, BATCH, rate_at(plan, p.fraction)) / STEPS;
         p.round++;
-        p.episodes += EPISODES;
+        p.episodes_of_round = EPISODES;
         p.lessons = all.count;
         p.examined = p.round % EXAM_ROUNDS == 0 || (plan->rounds && p.round >= plan->rounds);
         if (status == COSREL_OK && p.examined)

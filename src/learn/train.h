@@ -1,7 +1,7 @@
 /* Training: rounds of episodes in random worlds, lessons from them, steps on the lessons.
  *
- * No clock and no file: who calls says how much of the budget is used, and keeps what comes out. With the same
- * plan and as many rounds the result is the same, on any number of threads. */
+ * No clock and no file: who calls says how much of the budget is used, and keeps what comes out.
+ * With the same plan and as many rounds the result is the same, on any number of threads. */
 #ifndef LEARN_TRAIN_H
 #define LEARN_TRAIN_H
 
@@ -10,25 +10,28 @@
 
 typedef struct train_plan {
     uint64_t seed;
-    int rounds;           /* the schedule ends after so many; 0: with the budget */
+    int rounds; /* the schedule ends after so many; 0: with the budget */
     int threads;
     const sim_device *devices; /* tuned to these; none: random devices */
     int device_count;
     const sched_objective *objective; /* only this one; NULL: all */
-    bool no_teacher; /* ablation: without the first phase */
+    double rate; /* of the first steps; 0: for a network that begins from nothing */
 } train_plan;
 
 typedef struct train_progress {
     int round;
-    uint64_t episodes, lessons;
+    uint64_t episodes_of_round; /* of the last one */
+    uint64_t lessons;
     double fraction;  /* of the schedule */
     double cost;      /* expected, of the choices in the last steps, relative to the cheapest */
-    bool examined;    /* `exam` is of this round */
+    bool examined;    /* `exam` is new; before the first round too */
     exam_result exam; /* the last one */
 } train_progress;
 
-/* After each round. *fraction: of the budget, where the plan has no number of rounds. False: stop here. */
-typedef bool (*train_watch)(void *user, const train_progress *p, const student *s, double *fraction);
+/* Before the first round and after each. *fraction: of the budget, where the plan has no number of
+ * rounds. False: stop here. */
+typedef bool (*train_watch)(void *user, const train_progress *p, const student *s,
+                            double *fraction);
 
 /* Begins with the student as it is, at round *round of the schedule, which it moves on. */
 COSREL_CHECKED cosrel_status train_run(const train_plan *plan, student *s, int *round,

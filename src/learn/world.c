@@ -111,7 +111,8 @@ static cosrel_status draw_poisson(world *w, rng *r, int requests, bool bursts, c
 {
     const double mean_ns = 1e9 / (w->load * w->capacity_rps);
     const double high = bursts ? between(r, 1.3, 2.5) : 1, part = 0.3;
-    const double low = (1 - part * high) / (1 - part) > 0.05 ? (1 - part * high) / (1 - part) : 0.05;
+    const double low = (1 - part * high) / (1 - part) > 0.05 ? (1 - part * high) / (1 - part)
+                                                             : 0.05;
     const double stay = mean_ns * between(r, 20, 120);
     bool burst = false;
     double t = 0, turn = rng_exponential(r, stay);
@@ -156,8 +157,9 @@ static cosrel_status draw_periodic(world *w, rng *r, int requests, cosrel_error 
  * faults, one or several of them, and a heat of its own. */
 static cosrel_status draw_effects(world *w, rng *r, cosrel_error *err)
 {
-    static const unsigned sets[] = {DEVICE_NOISE, DEVICE_INTERFERENCE, DEVICE_NOISE | DEVICE_INTERFERENCE,
-                                    DEVICE_FAULTS, DEVICE_HEAT, DEVICE_HEAT | DEVICE_NOISE};
+    static const unsigned sets[] = {
+        DEVICE_NOISE,  DEVICE_INTERFERENCE, DEVICE_NOISE | DEVICE_INTERFERENCE,
+        DEVICE_FAULTS, DEVICE_HEAT,         DEVICE_HEAT | DEVICE_NOISE};
     static const char heat[] =
         "device: drawn\n"
         "heat: {ambient_c: 25, resistance_c_per_w: %.3f, capacity_j_per_c: %.3f, idle_w: 0.5, "
@@ -202,7 +204,9 @@ static bool has_energy(const world *w)
 static double draw_load(rng *r)
 {
     const double kind = rng_unit(r);
-    return kind < 0.08 ? between(r, 1, 1.3) : kind < 0.55 ? between(r, 0.8, 1) : between(r, 0.35, 0.8);
+    return kind < 0.08   ? between(r, 1, 1.3)
+           : kind < 0.55 ? between(r, 0.8, 1)
+                         : between(r, 0.35, 0.8);
 }
 
 cosrel_status world_draw(uint64_t seed, int requests, const world_limits *limits, world *w,
@@ -215,10 +219,10 @@ cosrel_status world_draw(uint64_t seed, int requests, const world_limits *limits
     cosrel_status status = limits->device ? world_take_device(w, limits->device)
                                           : world_draw_device(w, &r);
     if (status != COSREL_OK)
-        return error_set(err, status, "a world with %d processors and %d models; at most %d and %d",
-                         w->processor_count, w->model_count, WORLD_PROCESSORS_MAX, WORLD_MODELS_MAX);
+        return error_set(err, status, "a world of %d models cannot be had: %s; at most %d models",
+                         w->model_count, cosrel_status_text(status), WORLD_MODELS_MAX);
     for (int m = 0; m < w->model_count; m++) {
-        snprintf(w->model_names[m], sizeof w->model_names[m], "m%d", m % 100);
+        snprintf(w->model_names[m], sizeof w->model_names[m], "m%d", m % 1000);
         w->models[m] = w->model_names[m];
     }
     draw_mix(w, &r);

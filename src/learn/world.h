@@ -1,34 +1,40 @@
 /* Random worlds to learn in: a device, what is asked of it, and what is to be made small.
  *
  * None of them is a real device. They are drawn wide enough that real ones lie inside: two to eight
- * processors that differ by their kind and by what each model makes of them, or cores and sets of cores; two
- * to thirty models over three orders of magnitude of work; batches that help, do nothing or hurt. One
- * seed is one world, on every machine. */
+ * processors that differ by their kind and by what each model makes of them, or cores and sets of
+ * cores; two to thirty models over three orders of magnitude of work; batches that help, do nothing
+ * or hurt. One seed is one world, on every machine. */
 #ifndef LEARN_WORLD_H
 #define LEARN_WORLD_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "cosrel/status.h"
 #include "base/rng.h"
+#include "cosrel/status.h"
 #include "profile/cost.h"
 #include "sched/core.h"
 #include "sim/device_spec.h"
 #include "sim/processors.h"
 #include "workload/arrivals_file.h"
 
-enum { WORLD_MODELS_MAX = 30, WORLD_PROCESSORS_MAX = 12 };
+/* Limits of a given device, and of a drawn one. */
+enum {
+    WORLD_MODELS_MAX = 256,
+    WORLD_PROCESSORS_MAX = SCHED_PROCESSORS_MAX,
+    WORLD_DRAWN_MODELS_MAX = 30,
+    WORLD_DRAWN_PROCESSORS_MAX = 12
+};
 
 typedef struct world {
     uint64_t seed;
-    char names[WORLD_PROCESSORS_MAX][16];
+    char names[WORLD_DRAWN_PROCESSORS_MAX][16];
     char model_names[WORLD_MODELS_MAX][8];
     const char *models[WORLD_MODELS_MAX];
     sched_processor processors[WORLD_PROCESSORS_MAX];
     int processor_count, model_count;
     cost_table costs;
-    double mix[WORLD_MODELS_MAX];      /* sums to 1 */
+    double mix[WORLD_MODELS_MAX];         /* sums to 1 */
     double deadline_ns[WORLD_MODELS_MAX]; /* 0: none */
     double capacity_rps, load;
     sched_objective objective;
@@ -40,8 +46,8 @@ typedef struct world {
 typedef struct world_limits {
     bool no_effects;
     const sched_objective *objective; /* this one instead of a random one */
-    const sim_device *device; /* this device instead of a random one; must outlive the world, with one of at
-                                 most the limits above */
+    const sim_device *device; /* this device instead of a random one; must outlive the world, with
+                                 one of at most the limits above */
     double load;              /* > 0: this one */
 } world_limits;
 

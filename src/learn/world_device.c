@@ -1,5 +1,5 @@
-/* Drawing a device. Where a number says "chosen", it was chosen so that the tables of shared measurements
- * (docs/benchmarks.md) lie well inside. */
+/* Drawing a device. Where a number says "chosen", it was chosen so that the tables of shared
+ * measurements (docs/benchmarks.md) lie well inside. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,7 +51,7 @@ static void draw_names(world *w, rng *r, int *cores)
 {
     char name[16];
     *cores = 0;
-    if (chance(r, 0.3)) {
+    if (chance(r, 0.4)) {
         *cores = chance(r, 0.6) ? 2 : 4;
         for (int c = 0; c < *cores; c++) {
             snprintf(name, sizeof name, "cpu%d", c);
@@ -68,7 +68,7 @@ static void draw_names(world *w, rng *r, int *cores)
     for (int i = 0; i < more; i++) {
         const kind *k = &kinds[*cores ? 1 + rng_below(r, KINDS - 2) : rng_below(r, KINDS)];
         const int copies = chance(r, 0.15) ? 2 + (int)rng_below(r, 2) : 1;
-        for (int c = 0; c < copies && w->processor_count < WORLD_PROCESSORS_MAX; c++) {
+        for (int c = 0; c < copies && w->processor_count < WORLD_DRAWN_PROCESSORS_MAX; c++) {
             snprintf(name, sizeof name, "%s_%c%d", k->name, 'a' + i, c);
             add(w, name);
         }
@@ -97,7 +97,7 @@ static uint64_t stream_of(const world *w, int p)
 }
 
 typedef struct draws {
-    double work_ms[WORLD_MODELS_MAX];
+    double work_ms[WORLD_DRAWN_MODELS_MAX];
     double core_gain; /* k cores are k^this as fast as one */
     double missing;   /* part of the pairs that cannot run */
     double wide;      /* how much the place matters, times the kind's */
@@ -108,7 +108,8 @@ static void draw_pair(world *w, const draws *d, rng *r, int m, int p, double spe
 {
     const int units = __builtin_popcountll(w->processors[p].units);
     const double here = lognormal(r, kind_of(w->names[p])->scatter * d->wide);
-    const double fixed = between(r, -0.15, 0.6); /* part of a run that a batch shares; < 0: it hurts */
+    const double fixed = between(r, -0.15,
+                                 0.6); /* part of a run that a batch shares; < 0: it hurts */
     const double watts = power * lognormal(r, 0.15);
     const double one_ms = d->work_ms[m] / (speed * here * pow(units, d->core_gain));
     for (int b = 0; b < w->costs.batch_count; b++) {
@@ -143,7 +144,7 @@ static void thin_out(world *w, const draws *d, rng *r)
 cosrel_status world_draw_device(world *w, rng *r)
 {
     static const int32_t sizes[] = {1, 2, 4, 8};
-    const char *names[WORLD_PROCESSORS_MAX];
+    const char *names[WORLD_DRAWN_PROCESSORS_MAX];
     draws d = {.core_gain = between(r, 0.75, 1.0),
                .missing = chance(r, 0.4) ? between(r, 0, 0.5) : 0,
                .wide = between(r, 0.4, 1.5),
@@ -155,8 +156,10 @@ cosrel_status world_draw_device(world *w, rng *r)
     cosrel_status status = processors_from_names(names, w->processor_count, w->processors, NULL);
     if (status != COSREL_OK)
         return status;
-    w->model_count = 2 + (int)(rng_below(r, WORLD_MODELS_MAX - 1) * (0.3 + 0.7 * rng_unit(r)));
-    status = cost_init(&w->costs, w->model_count, w->processor_count, sizes, chance(r, 0.35) ? 2 + (int)rng_below(r, 3) : 1);
+    w->model_count = 2 +
+                     (int)(rng_below(r, WORLD_DRAWN_MODELS_MAX - 1) * (0.3 + 0.7 * rng_unit(r)));
+    status = cost_init(&w->costs, w->model_count, w->processor_count, sizes,
+                       chance(r, 0.4) ? 2 + (int)rng_below(r, 3) : 1);
     if (status != COSREL_OK)
         return status;
     w->costs.model_count = w->model_count;
@@ -180,7 +183,7 @@ cosrel_status world_take_device(world *w, const sim_device *device)
     const cost_table *from = &device->costs;
     w->processor_count = device->processor_count;
     w->model_count = device->model_count;
-    if (w->processor_count > WORLD_PROCESSORS_MAX || w->model_count > WORLD_MODELS_MAX)
+    if (w->model_count > WORLD_MODELS_MAX)
         return COSREL_UNSUPPORTED;
     memcpy(w->processors, device->processors, (size_t)w->processor_count * sizeof *w->processors);
     const cosrel_status status = cost_init(&w->costs, w->model_count, w->processor_count,

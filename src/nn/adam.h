@@ -15,8 +15,8 @@ typedef struct adam {
 COSREL_CHECKED cosrel_status adam_init(adam *a, int count);
 void adam_deinit(adam *a); /* zeroed is fine */
 
-/* One step down the gradient. Its norm is cut to norm_max first (Pascanu et al., ICML 2013). A gradient
- * that is not finite changes nothing. Returns the norm before cutting. */
+/* One step down the gradient. Its norm is cut to norm_max first (Pascanu et al., ICML 2013). A
+ * gradient that is not finite changes nothing. Returns the norm before cutting. */
 double adam_step(adam *a, float *parameters, const float *gradient, double rate, double norm_max);
 
 #endif

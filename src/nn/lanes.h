@@ -1,5 +1,5 @@
-/* Vectors of candidates. The compiler makes of them what the machine has; every sum is taken in the same
- * order on all, so that results agree to the last bit. */
+/* Vectors of candidates. The compiler makes of them what the machine has; every sum is taken in the
+ * same order on all, so that results agree to the last bit. */
 #ifndef NN_LANES_H
 #define NN_LANES_H
 
@@ -12,7 +12,8 @@ typedef int32_t lane_bits __attribute__((vector_size(SCORER_LANES * sizeof(int32
 
 #define LANES_INLINE static inline __attribute__((always_inline))
 
-/* Lets the x86-64 build use AVX2 where the machine has it, beside the baseline: `body` is compiled twice. */
+/* Lets the x86-64 build use AVX2 where the machine has it, beside the baseline: `body` is compiled
+ * twice. */
 #if defined(__x86_64__)
 #define LANES_WIDE     __attribute__((target("avx2")))
 #define LANES_HAS_WIDE __builtin_cpu_supports("avx2")

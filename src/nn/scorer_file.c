@@ -28,8 +28,8 @@ static uint8_t *put(uint8_t *at, uint64_t value, int bytes)
 }
 
 static cosrel_status check_header(const char *name, const uint8_t *data, size_t bytes,
-                                  const scorer_shape *inputs, uint32_t features, scorer_shape *shape,
-                                  cosrel_error *err)
+                                  const scorer_shape *inputs, uint32_t features,
+                                  scorer_shape *shape, cosrel_error *err)
 {
     if (bytes < HEADER_BYTES + SUM_BYTES || memcmp(data, MAGIC, sizeof MAGIC) != 0)
         return error_set(err, COSREL_INVALID_FILE,
@@ -47,12 +47,12 @@ static cosrel_status check_header(const char *name, const uint8_t *data, size_t 
                             .second = (int)get(data + 28, 4)};
     if (get(data + 12, 4) != features || shape->candidate_inputs != inputs->candidate_inputs ||
         shape->state_inputs != inputs->state_inputs)
-        return error_set(err, COSREL_INVALID_FILE,
-                         "%s: a policy for %d and %d inputs, meaning %u; this version's are %d and %d, "
-                         "meaning %u: train it again",
-                         name, shape->candidate_inputs, shape->state_inputs,
-                         (unsigned)get(data + 12, 4), inputs->candidate_inputs,
-                         inputs->state_inputs, (unsigned)features);
+        return error_set(
+            err, COSREL_INVALID_FILE,
+            "%s: a policy for %d and %d inputs, meaning %u; this version's are %d and %d, "
+            "meaning %u: train it again",
+            name, shape->candidate_inputs, shape->state_inputs, (unsigned)get(data + 12, 4),
+            inputs->candidate_inputs, inputs->state_inputs, (unsigned)features);
     return COSREL_OK;
 }
 
@@ -83,15 +83,16 @@ cosrel_status scorer_parse(const char *name, const void *bytes_of, size_t bytes,
     const size_t note = (size_t)get(data + 40, 4);
     status = scorer_init(net, &shape);
     if (status == COSREL_INVALID_ARGUMENT)
-        return error_set(err, COSREL_INVALID_FILE, "%s: a network of %d and %d units; at most %d fit",
-                         name, shape.first, shape.second, SCORER_UNITS_MAX);
+        return error_set(err, COSREL_INVALID_FILE,
+                         "%s: a network of %d and %d units; at most %d fit", name, shape.first,
+                         shape.second, SCORER_UNITS_MAX);
     if (status != COSREL_OK)
         return error_set(err, status, "no memory for policy '%s'", name);
     const size_t expected = HEADER_BYTES + note + (size_t)net->parameter_count * 4 + SUM_BYTES;
     if (note > SCORER_NOTE_MAX || bytes != expected) {
         scorer_deinit(net);
-        return error_set(err, COSREL_INVALID_FILE, "%s: %zu bytes; its header says %zu", name, bytes,
-                         expected);
+        return error_set(err, COSREL_INVALID_FILE, "%s: %zu bytes; its header says %zu", name,
+                         bytes, expected);
     }
     *about = (scorer_about){.features = features,
                             .version = get(data + 32, 8),

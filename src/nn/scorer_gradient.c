@@ -1,4 +1,5 @@
-/* The gradient of the scores by the network's parameters and inputs: backpropagation, written out. */
+/* The gradient of the scores by the network's parameters and inputs: backpropagation, written out.
+ */
 #include <string.h>
 
 #include "nn/lanes.h"

@@ -62,7 +62,7 @@ typedef struct sched_setup {
      * waiting model's least cost goes first, whatever the policy prefers. 0: the algorithms as
      * published, which let some requests starve under overload. SCHED_PATIENCE: see view.h. */
     int patience;
-    sched_objective objective; /* zeroed: latency */
+    sched_objective objective;   /* zeroed: latency */
     const learned_hook *learned; /* for the learned policy; NULL: none */
 } sched_setup;
 
@@ -119,7 +119,8 @@ void sched_core_set_objective(sched_core *core, int64_t now_ns, const sched_obje
  */
 void sched_core_set_prices(sched_core *core, int64_t now_ns, const double *prices);
 
-/* Likewise: how much energy (mJ) a second more of each processor's time would save at the present rate. */
+/* Likewise: how much energy (mJ) a second more of each processor's time would save at the present
+ * rate. */
 void sched_core_set_energy_prices(sched_core *core, int64_t now_ns, const double *prices);
 
 /* Whether the policy looks at them. */

@@ -1,5 +1,5 @@
-/* Two layers: what follows from costs and prices alone is kept in tables and looked at again now and then;
- * what follows from the queues is worked out for each decision. */
+/* Two layers: what follows from costs and prices alone is kept in tables and looked at again now
+ * and then; what follows from the queues is worked out for each decision. */
 #include "sched/observe.h"
 
 #include <math.h>
@@ -132,7 +132,8 @@ static void find_twins(observer *o, const sched_view *v)
                         (!v->prices || v->prices[p] == v->prices[q]);
             for (int m = 0; same && m < v->model_count; m++)
                 for (int b = 0; same && b < v->costs->batch_count; b++) {
-                    const cost_cell *x = cost_at(v->costs, m, p, b), *y = cost_at(v->costs, m, q, b);
+                    const cost_cell *x = cost_at(v->costs, m, p, b),
+                                    *y = cost_at(v->costs, m, q, b);
                     same = x->service_ns == y->service_ns && x->energy_uj == y->energy_uj;
                 }
             o->twin_of[p] |= same ? VIEW_BIT(q) : 0;

@@ -1,11 +1,13 @@
-/* What the learned policy sees: the candidates of a decision with their features, and the state that they
- * share. docs/learning.md says what each feature means and why it is there.
+/* What the learned policy sees: the candidates of a decision with their features, and the state
+ * that they share. docs/learning.md says what each feature means and why it is there.
  *
- * Features make sense on any device: times are relative to the model's best, to the other candidates or
- * to the device's time per request; nothing is an index of a model or processor. Names and order are
- * those of the tables below; a policy's file says for which version of them it was trained.
+ * Features make sense on any device: times are relative to the model's best, to the other
+ * candidates or to the device's time per request; nothing is an index of a model or processor.
+ * Names and order are those of the tables below; a policy's file says for which version of them it
+ * was trained.
  *
- *     observer_look(o, view);         o->seen: candidates and network input, valid until the next look
+ *     observer_look(o, view);         o->seen: candidates and network input, valid until the next
+ * look
  */
 #ifndef SCHED_OBSERVE_H
 #define SCHED_OBSERVE_H
@@ -33,7 +35,7 @@ enum { OBSERVE_FEATURES_VERSION = 1, OBSERVE_CANDIDATES_MAX = 64 };
     X(AGE_DEVICE, "age over the device's time per request")                                        \
     X(SLACK, "time to the deadline after a run here")                                              \
     X(SLACK_ELSEWHERE, "time to the deadline after a run elsewhere")                               \
-    X(MISS_HERE, "a run here would end too late")                                                  \
+    X(MISS_HERE, "part of the batch that would end too late")                                      \
     X(LOST, "no run can meet the deadline any more")                                               \
     X(HARM, "other requests that this run would make late")                                        \
     X(DEMAND, "work that will come for this processor during the run")                             \
@@ -89,8 +91,8 @@ typedef struct observe_candidate {
 } observe_candidate;
 
 typedef struct observation {
-    int count; /* of candidates, waiting included; 0: nothing can be started */
-    int wait;  /* which of them is waiting; -1: nothing would end a wait */
+    int count;        /* of candidates, waiting included; 0: nothing can be started */
+    int wait;         /* which of them is waiting; -1: nothing would end a wait */
     double unit_ns;   /* the device's time per request: what times are relative to */
     double cost_unit; /* what the objective counts for one request, about: to compare devices by */
     observe_candidate all[OBSERVE_CANDIDATES_MAX + 1];
@@ -102,8 +104,8 @@ typedef struct observer observer;
 COSREL_CHECKED cosrel_status observer_create(const sched_view *view, observer **out);
 void observer_free(observer *o); /* NULL is fine */
 
-/* O(waiting models x processors x batches); what costs and prices say is looked at again every few looks and
- * whenever prices, models or processors change. Allocates nothing. */
+/* O(waiting models x processors x batches); what costs and prices say is looked at again every few
+ * looks and whenever prices, models or processors change. Allocates nothing. */
 const observation *observer_look(observer *o, const sched_view *view);
 
 /* The network's inputs here. */

@@ -44,7 +44,8 @@ static float until(double due, double end, double scale)
     return due >= OBSERVE_NEVER || end >= OBSERVE_NEVER ? 0 : difference((due - end) / scale);
 }
 
-/* Other models whose request could be saved by starting here now, and not after `length`, nor elsewhere. */
+/* Other models whose request could be saved by starting here now, and not after `length`, nor
+ * elsewhere. */
 static double harm_of(const observer *o, const sched_view *v, int own, int p, double length)
 {
     double harm = 0;
@@ -76,8 +77,20 @@ static void waiting_features(const observer *o, const sched_view *v, float *x)
     x[CANDIDATE_NEXT_GOOD * STRIDE] = amount(good / o->unit);
 }
 
+/* Part of the batch that a run of this length ends too late for. */
+static float missed_of(const sched_view *v, uint32_t request, int size, double length)
+{
+    int missed = 0;
+    for (int i = 0; i < size && request != REQUEST_NONE; i++) {
+        const int64_t due_ns = v->requests[request].deadline_ns;
+        missed += due_ns != SCHED_NEVER && (double)(due_ns - v->now_ns) < length;
+        request = view_model_next(v, request);
+    }
+    return (float)missed / (float)size;
+}
+
 static void deadline_features(const observer *o, const sched_view *v, const observe_waiting *w,
-                              const observe_candidate *c, double length, float *x)
+                              const observe_candidate *c, int size, double length, float *x)
 {
     const double best = o->models[w->model].best;
     const double due = c->request == w->oldest ? w->oldest_due : w->savable_due;
@@ -86,10 +99,9 @@ static void deadline_features(const observer *o, const sched_view *v, const obse
         return;
     x[CANDIDATE_SLACK * STRIDE] = until(due, length, best);
     x[CANDIDATE_SLACK_ELSEWHERE * STRIDE] = until(due, other, best);
-    x[CANDIDATE_MISS_HERE * STRIDE] = due < length;
+    x[CANDIDATE_MISS_HERE * STRIDE] = missed_of(v, c->request, size, length);
     x[CANDIDATE_LOST * STRIDE] = due < best;
-    x[CANDIDATE_HARM * STRIDE] = amount(
-        harm_of(o, v, (int)(w - o->waiting), c->processor, length));
+    x[CANDIDATE_HARM * STRIDE] = amount(harm_of(o, v, (int)(w - o->waiting), c->processor, length));
 }
 
 static void energy_features(const observer *o, const sched_view *v, const observe_waiting *w,
@@ -109,9 +121,9 @@ static void energy_features(const observer *o, const sched_view *v, const observ
     x[CANDIDATE_ENERGY_PRICED * STRIDE] = model->least_priced > 0
                                               ? ratio(priced / model->least_priced)
                                               : amount(priced / scale);
-    x[CANDIDATE_ENERGY_WEIGHT * STRIDE] = amount(
-        v->objective->energy_ns_per_uj * (energy - model->least_energy) /
-        (v->objective->latency * o->unit + 1e-9));
+    x[CANDIDATE_ENERGY_WEIGHT * STRIDE] = amount(v->objective->energy_ns_per_uj *
+                                                 (energy - model->least_energy) /
+                                                 (v->objective->latency * o->unit + 1e-9));
 }
 
 static float later_elsewhere(const observe_waiting *w, int kind, int p, double length, double best)
@@ -120,7 +132,8 @@ static float later_elsewhere(const observe_waiting *w, int kind, int p, double l
     return end >= OBSERVE_NEVER ? 1 : difference((end - length) / best);
 }
 
-static void candidate_features(const observer *o, const sched_view *v, int at, float *x, int rules[2])
+static void candidate_features(const observer *o, const sched_view *v, int at, float *x,
+                               int rules[2])
 {
     const observe_candidate *c = &o->seen.all[at];
     const observe_waiting *w = &o->waiting[o->who[at]];
@@ -156,7 +169,7 @@ static void candidate_features(const observer *o, const sched_view *v, int at, f
     x[CANDIDATE_MIN_MIN * STRIDE] = c->model * v->processor_count + p == rules[0];
     x[CANDIDATE_PRICED * STRIDE] = c->model * v->processor_count + p == rules[1];
     x[CANDIDATE_SLOWED * STRIDE] = ratio(cost_slowdown(v->costs, p));
-    deadline_features(o, v, w, c, length, x);
+    deadline_features(o, v, w, c, size, length, x);
     energy_features(o, v, w, c, size, x);
 }
 

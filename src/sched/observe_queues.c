@@ -5,6 +5,9 @@
 #include "sched/savable.h"
 
 enum {
+    /* Where energy counts, queues may grow so many times longer before the rule of a crowd takes
+       over (chosen). */
+    SAVING_PATIENCE = 4,
     /* Requests that the min-min plan gives away (as in rollout_base.c). */
     PLAN_MAX = 24,
 };
@@ -39,7 +42,8 @@ static void find_savable(const observer *o, const sched_view *v, observe_waiting
 {
     w->savable = w->oldest;
     if (v->objective->miss > 0)
-        w->savable = savable_request(v, w->model, (int64_t)o->models[w->model].best, &w->savable_at);
+        w->savable = savable_request(v, w->model, (int64_t)o->models[w->model].best,
+                                     &w->savable_at);
     w->savable_due = w->savable == REQUEST_NONE ? 0 : due_of(v, w->savable);
 }
 
@@ -61,7 +65,8 @@ static void look_at_waiting(observer *o, const sched_view *v)
     }
 }
 
-/* Each model's waiting requests go, on paper, to the efficient processor where they would begin first. */
+/* Each model's waiting requests go, on paper, to the efficient processor where they would begin
+ * first. */
 static void spread_backlog(observer *o, const sched_view *v)
 {
     for (int p = 0; p < v->processor_count; p++)
@@ -194,7 +199,9 @@ int observe_min_min(observer *o, const sched_view *v)
 
 static bool crowded(const sched_view *v)
 {
-    return v->prices && v->objective->miss == 0 && v->queue->count > PRICED_CROWD;
+    const uint32_t crowd = PRICED_CROWD *
+                           (v->objective->energy_ns_per_uj > 0 ? SAVING_PATIENCE : 1);
+    return v->prices && v->objective->miss == 0 && v->queue->count > crowd;
 }
 
 int observe_priced(observer *o, const sched_view *v)
@@ -296,10 +303,8 @@ static void force(observer *o, const sched_view *v, int choice)
                 view_cost_ns(v, model, p, best) * v->costs->batches[b])
             best = b;
     o->seen.count = 1;
-    o->seen.all[0] = (observe_candidate){.processor = p,
-                                         .model = model,
-                                         .batch_index = best,
-                                         .request = view_model_first(v, model)};
+    o->seen.all[0] = (observe_candidate){
+        .processor = p, .model = model, .batch_index = best, .request = view_model_first(v, model)};
 }
 
 /* Starved models go first, each where it would end first; what is not idle yet is kept for it. */

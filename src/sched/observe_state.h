@@ -8,9 +8,9 @@
 #define OBSERVE_NEVER 1e30
 
 typedef struct observe_pair {
-    double single;        /* a run of one request; NEVER: cannot run there */
-    double each, energy;  /* per request at the batch that serves most per time; uJ */
-    double priced_energy; /* and the processor's time at its price in energy */
+    double single;                   /* a run of one request; NEVER: cannot run there */
+    double each, energy;             /* per request at the batch that serves most per time; uJ */
+    double priced_energy;            /* and the processor's time at its price in energy */
     double worth, efficiency, index; /* priced.h */
 } observe_pair;
 

@@ -1,6 +1,6 @@
-/* The learned policy: every candidate, waiting included, gets a score from one small network; the best is
- * taken (docs/learning.md). Under overload without deadlines, and for a model that starves, a rule
- * leaves no choice: see observe_queues.c.
+/* The learned policy: every candidate, waiting included, gets a score from one small network; the
+ * best is taken (docs/learning.md). Under overload without deadlines, and for a model that starves,
+ * a rule leaves no choice: see observe_queues.c.
  *
  * Reading a policy's file is part of setting up; deciding touches no file and allocates nothing. */
 #include <stdlib.h>
@@ -24,8 +24,8 @@ cosrel_status learned_shipped(scorer *net, scorer_about *about, cosrel_error *er
 {
     const scorer_shape inputs = observe_shape(1, 1);
     return scorer_parse("the policy that was built in", embedded_learned_policy,
-                        embedded_learned_policy_bytes, &inputs, OBSERVE_FEATURES_VERSION, net, about,
-                        err);
+                        embedded_learned_policy_bytes, &inputs, OBSERVE_FEATURES_VERSION, net,
+                        about, err);
 }
 
 cosrel_status learned_read(const char *path, scorer *net, scorer_about *about, cosrel_error *err)
@@ -107,7 +107,8 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
 
 const sched_policy policy_learned = {
     .name = "learned",
-    .summary = "each candidate scored by a small network that was trained in simulations; learned:FILE",
+    .summary =
+        "each candidate scored by a small network that was trained in simulations; learned:FILE",
     .uses_prices = true,
     .create = create,
     .destroy = destroy,

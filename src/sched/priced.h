@@ -19,10 +19,10 @@
 /* Costs of a worth near zero (a processor that is never full) are all alike. (chosen) */
 #define PRICED_WORTH_MIN 1e-9
 
-/* With more requests waiting than this the device is overloaded: then the index is multiplied by the
- * model's backlog (max-weight among efficient pairs), which keeps the queues in proportion, so that no
- * processor runs out of what it does best and no model is left behind. Chosen: a few times the
- * longest queues that were seen at 0.95 of capacity. */
+/* With more requests waiting than this the device is overloaded: then the index is multiplied by
+ * the model's backlog (max-weight among efficient pairs), which keeps the queues in proportion, so
+ * that no processor runs out of what it does best and no model is left behind. Chosen: a few times
+ * the longest queues that were seen at 0.95 of capacity. */
 #define PRICED_CROWD 128
 
 /* Part of the work that waits for an efficient processor that a request is expected to wait out
@@ -37,8 +37,9 @@ static inline double priced_efficiency(double worth, double least)
     return e > 0.02 ? (e < 1 ? e : 1) : 0.02;
 }
 
-/* What a second of the whole device is worth: the sum of its units' prices, those of processors that can
- * still serve the class. A unit that only sets hold has its part of the cheapest of them. */
+/* What a second of the whole device is worth: the sum of its units' prices, those of processors
+ * that can still serve the class. A unit that only sets hold has its part of the cheapest of them.
+ */
 static inline double priced_total(const sched_view *v)
 {
     double total = 0;

@@ -41,8 +41,8 @@ bool prices_due(prices_clock *clock, const sched_core *core, uint64_t arrivals, 
     return true;
 }
 
-/* Part of the capacity whose energy prices stand for all greater rates too (chosen: a plan for the very capacity would
- * spend any energy to find the last of it). */
+/* Part of the capacity whose energy prices stand for all greater rates too (chosen: a plan for the
+ * very capacity would spend any energy to find the last of it). */
 static const double ENERGY_RATE_MAX = 0.97;
 
 /* What is down can run nothing; true: something else can run the model. */

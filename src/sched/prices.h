@@ -47,8 +47,8 @@ typedef struct price_list {
  * do models that only they could run. OUT_OF_MEMORY. Free it in any case. */
 COSREL_CHECKED cosrel_status prices_look(const sched_core *core, price_problem *out);
 
-/* Fails where the bound has no solution: then old prices may stay. Takes some 0.1 ms; no lock is needed. Of a rate
- * near or above the capacity the energy prices are those of nearly all of it. */
+/* Fails where the bound has no solution: then old prices may stay. Takes some 0.1 ms; no lock is
+ * needed. Of a rate near or above the capacity the energy prices are those of nearly all of it. */
 COSREL_CHECKED cosrel_status prices_solve(const price_problem *problem, price_list *prices);
 void prices_set(sched_core *core, int64_t now_ns, const price_list *prices);
 void prices_free(price_problem *problem);

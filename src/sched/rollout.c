@@ -15,8 +15,9 @@ enum { POOL_LEN = 8192 };
  * after the end of a rollout; by less of one that is not full (times load^4). */
 static const double MIN_MIN_HANDICAP = 0.05;
 
-/* Part of that delay that counts, since short requests that come later go first; and the least spare part of the
- * device that is believed, since the load is an estimate. (chosen: see the ablation in docs/policies.md) */
+/* Part of that delay that counts, since short requests that come later go first; and the least
+ * spare part of the device that is believed, since the load is an estimate. (chosen: see the
+ * ablation in docs/policies.md) */
 static const double EXTERNALITY = 0.25;
 static const double SPARE_MIN = 0.05;
 
@@ -324,8 +325,8 @@ static void arrive(rollout_state *x, int m)
     }
 }
 
-/* Which of the model's requests a run that ends then serves: the first that it saves, else the first
- * (sched/savable.h). ROLLOUT_DEADLINES_MAX: one whose deadline is not known. */
+/* Which of the model's requests a run that ends then serves: the first that it saves, else the
+ * first (sched/savable.h). ROLLOUT_DEADLINES_MAX: one whose deadline is not known. */
 static int serve_which(const rollout *r, const rollout_state *x, int m, double end)
 {
     const int arrived = x->waiting[m] + x->served[m];
@@ -416,9 +417,10 @@ static double leftover(const rollout *r, const rollout_state *x)
     return r->later * r->objective.latency * cost + r->objective.energy_ns_per_uj * energy;
 }
 
-/* What the work that is left when the last arrival of a future has come will cost those that come after: each
- * unit of it delays them until the device has worked it off, at the spare part of its speed, and so the cost
- * grows with its square (the delay of an M/G/1 queue that starts with work w is rate w^2 / 2 (1 - load)). */
+/* What the work that is left when the last arrival of a future has come will cost those that come
+ * after: each unit of it delays them until the device has worked it off, at the spare part of its
+ * speed, and so the cost grows with its square (the delay of an M/G/1 queue that starts with work w
+ * is rate w^2 / 2 (1 - load)). */
 static double externality(const rollout *r, const rollout_state *x)
 {
     double work = 0;

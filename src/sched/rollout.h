@@ -60,7 +60,8 @@ bool rollout_draw(rollout *r, rng *random);
 
 double rollout_run(rollout *r, rollout_base base, const rollout_action *first);
 
-/* The base policy whose futures, so many of them, are cheaper from here. *each: steps that a rollout takes. */
+/* The base policy whose futures, so many of them, are cheaper from here. *each: steps that a
+ * rollout takes. */
 rollout_base rollout_better_base(rollout *r, rng *random, int futures, uint64_t *each);
 
 /* What the base policy would start now; false: it would wait. */

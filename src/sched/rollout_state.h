@@ -17,11 +17,11 @@ struct rollout {
     int processors[SCHED_PROCESSORS_MAX];
     bool *chosen; /* per model of the core: it is among them */
     int32_t batches[COST_BATCHES_MAX];
-    double *cost;   /* [model][processor][batch]; NEVER: cannot run */
-    double *energy; /* likewise, uJ */
-    double *single; /* [model][processor]: batch 1 */
+    double *cost;                            /* [model][processor][batch]; NEVER: cannot run */
+    double *energy;                          /* likewise, uJ */
+    double *single;                          /* [model][processor]: batch 1 */
     double least_energy[ROLLOUT_MODELS_MAX]; /* uJ per request */
-    double *index;  /* [model][processor]: priced.h */
+    double *index;                           /* [model][processor]: priced.h */
     uint64_t efficient[ROLLOUT_MODELS_MAX];
     double work_ns[ROLLOUT_MODELS_MAX]; /* of the whole device, per request */
     int by_work[ROLLOUT_MODELS_MAX];
@@ -33,13 +33,13 @@ struct rollout {
     bool priced, any_deadline;
     sched_objective objective;
     double usual_deadline[ROLLOUT_MODELS_MAX];
-    double miss_cost; /* of one missed deadline, ns */
+    double miss_cost;                                      /* of one missed deadline, ns */
     double due[ROLLOUT_MODELS_MAX][ROLLOUT_DEADLINES_MAX]; /* of waiting and coming requests */
     double load;
     double part[SCHED_PROCESSORS_MAX]; /* of the device that a processor is */
-    int crowd;    /* with more waiting than this the backlog decides */
-    double later; /* weight of what waits after the last arrival of a future */
-    double rate;  /* arrivals per ns */
+    int crowd;                         /* with more waiting than this the backlog decides */
+    double later;                      /* weight of what waits after the last arrival of a future */
+    double rate;                       /* arrivals per ns */
     double share_sums[ROLLOUT_MODELS_MAX];
 
     /* A future. */

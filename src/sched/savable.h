@@ -1,6 +1,6 @@
-/* Which request of a model to start where missed deadlines count: one that is late already gains nothing by
- * being next, one behind it may still be saved. (Late ones are passed over, not dropped; first come, first
- * served else.) */
+/* Which request of a model to start where missed deadlines count: one that is late already gains
+ * nothing by being next, one behind it may still be saved. (Late ones are passed over, not dropped;
+ * first come, first served else.) */
 #ifndef SCHED_SAVABLE_H
 #define SCHED_SAVABLE_H
 
@@ -9,14 +9,16 @@
 enum {
     /* Requests of a model that are looked at (chosen: beyond it the model is hopelessly behind). */
     SAVABLE_LOOK = 64,
-    /* A late request is passed over until it has waited for so many times the time that it had (chosen:
-     * keeps the tail within bounds; docs/learning.md). */
+    /* A late request is passed over until it has waited for so many times the time that it had
+     * (chosen: keeps the tail within bounds; docs/learning.md). */
     SAVABLE_PASSED_OVER = 6,
 };
 
-/* The model's first request that ends in time if a run of length_ns starts now; REQUEST_NONE: none, or the
- * oldest has been passed over for long enough. *place: how many are before it in the queue. */
-static inline uint32_t savable_request(const sched_view *v, int model, int64_t length_ns, int *place)
+/* The model's first request that ends in time if a run of length_ns starts now; REQUEST_NONE: none,
+ * or the oldest has been passed over for long enough. *place: how many are before it in the queue.
+ */
+static inline uint32_t savable_request(const sched_view *v, int model, int64_t length_ns,
+                                       int *place)
 {
     uint32_t at = view_model_first(v, model);
     const sched_request *oldest = &v->requests[at];

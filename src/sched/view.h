@@ -39,9 +39,9 @@ struct sched_view {
     const arrival_rates *rates; /* of foreground or of background requests, as the class is */
     const double *prices; /* per processor: requests/s that a second of its time is worth; NULL:
                              unknown */
-    const double *energy_prices; /* per processor: mJ that a second more of its time would save at the
-                                    present rate; NULL: unknown */
-    double heat; /* sched_core_set_heat */
+    const double *energy_prices; /* per processor: mJ that a second more of its time would save at
+                                    the present rate; NULL: unknown */
+    double heat;                 /* sched_core_set_heat */
     const sched_objective *objective;
     const learned_hook *learned;
     int patience; /* see view_patience_ns */
