@@ -214,8 +214,8 @@ static void return_requests(sim *s, run *r)
 static void complete(sim *s, int p)
 {
     run *r = &s->runs[p];
-    const bool ok = !r->fails && (!s->setup->device ||
-                                  !device_model_run_fails(s->setup->device, s->now_ns, p));
+    const bool ok = !r->fails &&
+                    (!s->setup->device || !device_model_run_fails(s->setup->device, s->now_ns, p));
     if (ok && s->belief.cells)
         cost_observe(&s->belief, r->model, p, r->batch_index, s->now_ns - r->started_ns);
     end_run(s, p, ok);

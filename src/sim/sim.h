@@ -44,9 +44,9 @@ typedef struct sim_giving_up {
     uint32_t id; /* the source's */
 } sim_giving_up;
 
-/* What happens is known already, for who leads the simulator along a trace: runs end and requests are
- * given up when it says, whatever the table says, and there is no device model. Lists are in order of
- * time. */
+/* What happens is known already, for who leads the simulator along a trace: runs end and requests
+ * are given up when it says, whatever the table says, and there is no device model. Lists are in
+ * order of time. */
 typedef struct sim_script {
     void *user;
     /* A run begins: when it ends, after start_ns, and whether it answers. */
