@@ -14,6 +14,7 @@ extern const cli_command command_sim;
 extern const cli_command command_bound;
 extern const cli_command command_trace;
 extern const cli_command command_train;
+extern const cli_command command_explain;
 extern const cli_command
     command_bench_child; /* one run of a baseline in a process of its own; not listed */
 

@@ -68,8 +68,7 @@ static cosrel_status no_model(const char *path, const char *name, const char *co
                      nearest ? "'?" : "");
 }
 
-/* Per model of the trace the index among `models`. */
-static cosrel_status map_models(const char *path, const trace_reader *reader,
+cosrel_status sim_replay_models(const char *path, const trace_reader *reader,
                                 const char *const *models, int model_count, int *map,
                                 cosrel_error *err)
 {
@@ -95,7 +94,7 @@ static cosrel_status add_arrivals(const char *path, const trace_reader *reader,
     int *map = calloc(names + 1, sizeof *map);
     if (!map)
         return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory to read it", path);
-    cosrel_status status = map_models(path, reader, models, model_count, map, err);
+    cosrel_status status = sim_replay_models(path, reader, models, model_count, map, err);
     for (size_t i = 0; i < count && status == COSREL_OK; i++) {
         const trace_request *q = &requests[i];
         const arrivals_row row = {.t_ns = q->arrived_ns,

@@ -8,6 +8,7 @@
 
 #include "cosrel/status.h"
 #include "sim/sim.h"
+#include "sim/trace.h"
 #include "workload/arrivals_file.h"
 
 typedef struct sim_recorded {
@@ -25,6 +26,11 @@ typedef struct sim_recorded {
 COSREL_CHECKED cosrel_status sim_replay_read(const char *path, const char *const *models,
                                              int model_count, arrivals_list **arrivals,
                                              sim_recorded **recorded, cosrel_error *err);
+
+/* Per model that `reader` has met so far the index among `models`. INVALID_FILE: one is not there. */
+COSREL_CHECKED cosrel_status sim_replay_models(const char *path, const trace_reader *reader,
+                                               const char *const *models, int model_count, int *map,
+                                               cosrel_error *err);
 void sim_recorded_free(sim_recorded *r); /* NULL is fine */
 
 /* As a line under sim_print_heading, and as {policy, served, ...}; NULL: no memory. */

@@ -155,6 +155,9 @@ void sched_core_processor_remove(sched_core *core, int64_t now_ns, int processor
  */
 bool sched_core_cancel(sched_core *core, int64_t now_ns, sched_id id);
 
+/* Nothing happened, and yet the policy is to be asked again. */
+void sched_core_wake(sched_core *core, int64_t now_ns);
+
 /* The next action at this time; false when there is none. */
 bool sched_core_next(sched_core *core, int64_t now_ns, sched_action *action);
 

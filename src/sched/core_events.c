@@ -262,6 +262,11 @@ void sched_core_processor_remove(sched_core *core, int64_t now_ns, int processor
         drop_unavailable(core, m);
 }
 
+void sched_core_wake(sched_core *core, int64_t now_ns)
+{
+    core_set_now(core, now_ns);
+}
+
 /* ---- Estimates
  * ---------------------------------------------------------------------------------------------------
  */

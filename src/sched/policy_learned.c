@@ -82,6 +82,17 @@ static int best_of(const float *scores, int count)
     return best;
 }
 
+static sched_decision decision_of(const sched_view *view, const observation *seen, int choice)
+{
+    if (choice < 0 || seen->all[choice].processor < 0)
+        return (sched_decision){.processor = -1, .hold = plan_holds(view)};
+    const observe_candidate *c = &seen->all[choice];
+    return (sched_decision){.processor = c->processor,
+                            .model = c->model,
+                            .batch = view->costs->batches[c->batch_index],
+                            .request = c->request};
+}
+
 static bool decide(void *state, const sched_view *view, sched_decision *out)
 {
     learned *l = state;
@@ -93,16 +104,10 @@ static bool decide(void *state, const sched_view *view, sched_decision *out)
         if (l->hook && l->hook->choose)
             choice = l->hook->choose(l->hook->user, view, seen, l->pass.scores, choice);
     }
-    if (choice < 0 || seen->all[choice].processor < 0) {
-        out->hold = plan_holds(view);
-        return false;
-    }
-    const observe_candidate *c = &seen->all[choice];
-    *out = (sched_decision){.processor = c->processor,
-                            .model = c->model,
-                            .batch = view->costs->batches[c->batch_index],
-                            .request = c->request};
-    return true;
+    *out = decision_of(view, seen, choice);
+    if (l->hook && l->hook->follow)
+        l->hook->follow(l->hook->user, view, out);
+    return out->processor >= 0;
 }
 
 const sched_policy policy_learned = {

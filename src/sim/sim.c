@@ -26,6 +26,7 @@ typedef enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_RUNNING } slot_state;
 typedef struct slot {
     int64_t arrived_ns;
     int64_t deadline_ns;
+    sched_id in_core;
     uint32_t id; /* the source's; of a free slot: the next free one */
     int32_t model;
     slot_state state;
@@ -40,7 +41,8 @@ typedef struct run {
     int64_t energy_uj;
     int model;
     int batch_index;
-    int count; /* 0: idle */
+    int count;  /* 0: idle */
+    bool fails; /* the script says so */
     uint32_t slots[SCHED_BATCH_MAX];
 } run;
 
@@ -61,6 +63,7 @@ typedef struct sim {
     uint32_t slot_count, slot_room, slot_free, in_works;
     uint32_t ids[SCHED_BATCH_MAX]; /* for the observer */
     prices_clock prices;
+    size_t given_up_at, asked_at; /* where the script stands */
     bool failed_memory;
 } sim;
 
@@ -120,7 +123,6 @@ static void count_lost(sim *s, const slot *r)
 static void arrive(sim *s)
 {
     source_request r;
-    sched_id id;
     source_pop(s->setup->requests, &r);
     REQUIRE(s, r.t_ns == s->now_ns && r.model >= 0 && r.model < s->out->model_count);
     if (s->out->arrived++ == 0)
@@ -140,7 +142,7 @@ static void arrive(sim *s)
         s->observer->arrival(s->observer->user, &r);
     const sched_arrival arrival = {
         .model = r.model, .priority = r.priority, .deadline_ns = r.deadline_ns, .tag = i};
-    if (sched_core_arrive(s->core, s->now_ns, &arrival, &id) == COSREL_OK)
+    if (sched_core_arrive(s->core, s->now_ns, &arrival, &at->in_core) == COSREL_OK)
         return;
     if (s->observer && s->observer->drop)
         s->observer->drop(s->observer->user, s->now_ns, r.id, SCHED_DROP_UNAVAILABLE);
@@ -212,7 +214,8 @@ static void return_requests(sim *s, run *r)
 static void complete(sim *s, int p)
 {
     run *r = &s->runs[p];
-    const bool ok = !s->setup->device || !device_model_run_fails(s->setup->device, s->now_ns, p);
+    const bool ok = !r->fails &&
+                    (!s->setup->device || !device_model_run_fails(s->setup->device, s->now_ns, p));
     if (ok && s->belief.cells)
         cost_observe(&s->belief, r->model, p, r->batch_index, s->now_ns - r->started_ns);
     end_run(s, p, ok);
@@ -247,6 +250,14 @@ static void begin(sim *s, const sched_action *a)
                                 : cell->service_ns;
     r->work_ns = (double)work_ns;
     r->end_ns = s->now_ns + work_ns;
+    r->fails = false;
+    if (s->setup->script) {
+        bool answers = true;
+        r->end_ns = s->setup->script->end_ns(s->setup->script->user, s->now_ns, r->end_ns,
+                                             a->processor, &answers);
+        r->fails = !answers;
+        REQUIRE(s, r->end_ns > s->now_ns);
+    }
     for (int i = 0; i < a->batch; i++) {
         slot *q = &s->slots[a->tags[i]];
         REQUIRE(s, a->tags[i] < s->slot_count && q->state == SLOT_WAITING && q->model == a->model);
@@ -261,13 +272,12 @@ static void begin(sim *s, const sched_action *a)
                               s->ids, a->batch);
 }
 
-static void drop(sim *s, const sched_action *a)
+static void lose(sim *s, uint32_t i, sched_drop_reason reason)
 {
-    const uint32_t i = (uint32_t)a->tags[0];
     REQUIRE(s, i < s->slot_count && s->slots[i].state == SLOT_WAITING);
     const uint32_t id = s->slots[i].id;
     if (s->observer && s->observer->drop)
-        s->observer->drop(s->observer->user, s->now_ns, id, a->reason);
+        s->observer->drop(s->observer->user, s->now_ns, id, reason);
     count_lost(s, &s->slots[i]);
     give_slot(s, i);
     s->out->events++;
@@ -348,11 +358,50 @@ static void drain(sim *s)
         if (action.type == SCHED_DISPATCH)
             begin(s, &action);
         else
-            drop(s, &action);
+            lose(s, (uint32_t)action.tags[0], action.reason);
         if (s->setup->check)
             sched_core_check(s->core);
     }
 }
+
+/* ---- The script ---- */
+
+/* Looking through all that is in the works: what is given up is rare. */
+static void give_up(sim *s, uint32_t id)
+{
+    for (uint32_t i = 0; i < s->slot_count; i++) {
+        const slot *at = &s->slots[i];
+        if (at->state != SLOT_WAITING || at->id != id)
+            continue;
+        if (sched_core_cancel(s->core, s->now_ns, at->in_core))
+            lose(s, i, SCHED_DROP_LATE);
+        return;
+    }
+}
+
+static void play(sim *s, const sim_script *script)
+{
+    while (s->given_up_at < script->given_up_count &&
+           script->given_up[s->given_up_at].t_ns <= s->now_ns)
+        give_up(s, script->given_up[s->given_up_at++].id);
+    for (; s->asked_at < script->asked_count && script->asked_ns[s->asked_at] <= s->now_ns;
+         s->asked_at++)
+        if (script->asked_ns[s->asked_at] == s->now_ns)
+            sched_core_wake(s->core, s->now_ns);
+}
+
+static int64_t script_next_ns(const sim *s)
+{
+    const sim_script *script = s->setup->script;
+    int64_t t = INT64_MAX;
+    if (s->given_up_at < script->given_up_count)
+        t = script->given_up[s->given_up_at].t_ns;
+    if (s->asked_at < script->asked_count && script->asked_ns[s->asked_at] < t)
+        t = script->asked_ns[s->asked_at];
+    return t;
+}
+
+/* ---- From event to event ---- */
 
 /* When something happens next; INT64_MAX: never. */
 static int64_t next_ns(const sim *s)
@@ -369,6 +418,10 @@ static int64_t next_ns(const sim *s)
         if (s->setup->device) {
             const int64_t device_ns = device_model_next_ns(s->setup->device);
             t = device_ns < t ? device_ns : t;
+        }
+        if (s->setup->script) {
+            const int64_t script_ns = script_next_ns(s);
+            t = script_ns < t ? script_ns : t;
         }
     }
     return t;
@@ -391,6 +444,8 @@ static void happen(sim *s)
         if (s->setup->check)
             sched_core_check(s->core);
     }
+    if (s->setup->script)
+        play(s, s->setup->script);
 }
 
 static void loop(sim *s)
@@ -431,8 +486,9 @@ static cosrel_status prepare(sim *s, cosrel_error *err)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the simulation");
     for (int p = 0; p < sched.processor_count; p++)
         s->varies |= sched.processors[p].level == 1;
-    if (setup->device) {
-        s->varies = true;
+    REQUIRE(s, !setup->script || !setup->device);
+    s->varies = (s->varies || setup->device) && !setup->script;
+    if (setup->device || (setup->script && setup->script->costs_move)) {
         status = cost_copy(&s->belief, s->costs, s->costs->model_max);
         if (status != COSREL_OK)
             return error_set(err, status, "no memory for the simulation");

@@ -39,12 +39,32 @@ typedef struct sim_observer {
     bool (*going_on)(void *user, int64_t now_ns, uint64_t served);
 } sim_observer;
 
+typedef struct sim_giving_up {
+    int64_t t_ns;
+    uint32_t id; /* the source's */
+} sim_giving_up;
+
+/* What happens is known already, for who leads the simulator along a trace: runs end and requests
+ * are given up when it says, whatever the table says, and there is no device model. Lists are in
+ * order of time. */
+typedef struct sim_script {
+    void *user;
+    /* A run begins: when it ends, after start_ns, and whether it answers. */
+    int64_t (*end_ns)(void *user, int64_t start_ns, int64_t table_end_ns, int processor, bool *ok);
+    const sim_giving_up *given_up; /* those that do not wait then are passed over */
+    size_t given_up_count;
+    const int64_t *asked_ns; /* when the policy is asked, even if nothing else happens then */
+    size_t asked_count;
+    bool costs_move; /* the core learns from how long runs take, as it does with a device model */
+} sim_script;
+
 typedef struct sim_setup {
     sched_setup sched; /* model_max, and requests_max where 0, are set by the simulator */
     const cost_table *costs;
     const char *const *models; /* names, one per model of `costs` */
     source *requests;          /* its end is the simulation's: all that was asked is served first */
     device_model *device;      /* NULL: exact */
+    const sim_script *script;  /* NULL: none */
     int64_t (*stopwatch_ns)(void); /* times decisions; NULL: they are not timed */
     const sim_observer *observer;  /* NULL: nobody watches */
     bool check;                    /* sched_core_check after every event, for tests: slow */

@@ -44,8 +44,8 @@ static void compare(const char *name, const char *printed)
 static void help(void **state)
 {
     (void)state;
-    static const char *const names[] = {"zoo",   "devices", "run", "profile",
-                                        "bench", "bound",   "sim", "trace"};
+    static const char *const names[] = {"zoo",   "devices", "run",   "profile", "bench",
+                                        "bound", "sim",     "trace", "explain"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char line[64], golden[64];
         snprintf(line, sizeof line, "%s --help", names[i]);
@@ -133,6 +133,15 @@ static const char *const WRONG[] = {
     "trace",
     "trace nowhere.jsonl",
     "trace a.jsonl b.jsonl",
+    "explain",
+    "explain t.jsonl",
+    "explain t.jsonl u.jsonl",
+    "explain t.jsonl --device nowhere.csv",
+    "explain t.jsonl --device d.csv --at 1 --request 2",
+    "explain t.jsonl --device d.csv --worst --decision 1",
+    "explain t.jsonl --device d.csv --decision 0",
+    "explain t.jsonl --device d.csv --policy min-min",
+    "explain t.jsonl --device d.csv --wrst",
 };
 
 static void error_lines(void **state)
