@@ -109,6 +109,7 @@ cosrel_status train_job_open(const cli_call *call, train_job *job, cosrel_error 
                                                     : 1,
                              .devices = job->devices,
                              .device_count = (int)job->device_count,
+                             .exam_worlds = (int)v->worlds,
                              .objective = v->objective ? &job->objective : NULL};
     status = open_student(job, err);
     job->state.seed = job->plan.seed;

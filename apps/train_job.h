@@ -16,6 +16,7 @@ typedef struct train_values {
     int64_t seed;
     int64_t threads;
     int64_t first, second;
+    int64_t worlds;
     const char *out;
     const char *from;
     const char *objective;

@@ -95,8 +95,9 @@ cosrel_status train_run(const train_plan *plan, student *s, int *round, train_wa
         limits[i] = (world_limits){.objective = plan->objective,
                                    .device = i < plan->device_count ? &plan->devices[i] : NULL};
     if (status == COSREL_OK)
-        status = exam_create(EXAM_SEED, EXAM_WORLDS, EXAM_REQUESTS, limits,
-                             plan->device_count ? plan->device_count : 1, plan->threads, &e, err);
+        status = exam_create(EXAM_SEED, plan->exam_worlds ? plan->exam_worlds : EXAM_WORLDS,
+                             EXAM_REQUESTS, limits, plan->device_count ? plan->device_count : 1,
+                             plan->threads, &e, err);
     if (status == COSREL_OK)
         status = exam_take(e, "learned", &s->net, &p.exam, err);
     p.examined = true;

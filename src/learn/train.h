@@ -15,6 +15,7 @@ typedef struct train_plan {
     const sim_device *devices; /* tuned to these; none: random devices */
     int device_count;
     const sched_objective *objective; /* only this one; NULL: all */
+    int exam_worlds; /* 0: as many as it takes for a steady figure */
     double rate; /* of the first steps; 0: for a network that begins from nothing */
 } train_plan;
 

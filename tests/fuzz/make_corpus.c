@@ -34,6 +34,26 @@ static void save(const char *path, const void *data, size_t bytes)
     }
 }
 
+/* A policy of 3 and 2 inputs, 2 and 1 units; the fuzz target mends the checksum. */
+static void make_one_policy(corpus *c, const char *name, uint32_t first, uint32_t note_bytes,
+                            size_t parameters)
+{
+    const uint32_t numbers[] = {1, 1, 3, 2, first, 1, 9, 0, note_bytes};
+    uint8_t file[256] = "COSRELP\n";
+    size_t bytes = 8;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++, bytes += 4)
+        memcpy(file + bytes, &numbers[i], 4);
+    save(at(c, "policy", name), file, bytes + note_bytes % 100 + 4 * parameters + 8);
+}
+
+static void make_policy(corpus *c)
+{
+    make_one_policy(c, "whole", 2, 4, 18);
+    make_one_policy(c, "short", 2, 4, 17);
+    make_one_policy(c, "wide", 3, 4, 18);
+    make_one_policy(c, "noted", 2, 400, 18);
+}
+
 static void make_onnx(corpus *c)
 {
     bool ok = tiny_add(at(c, "onnx", "add"));
@@ -318,6 +338,7 @@ int main(int argc, char **argv)
     }
     corpus c = {.root = argv[1]};
     mkdir(c.root, 0755);
+    make_policy(&c);
     make_onnx(&c);
     make_npy(&c);
     make_pb(&c);
