@@ -42,18 +42,26 @@ static int by_rule(const observation *seen, int feature, int best)
     return seen->wait >= 0 ? seen->wait : best;
 }
 
+static void ask(pupil *p, const sched_view *view, const observation *seen)
+{
+    float costs[OBSERVE_CANDIDATES_MAX + 1];
+    if (!p->r && rollout_create(view, &p->r) != COSREL_OK) {
+        p->no_memory = true;
+        return;
+    }
+    const int best = teacher_costs(p->r, view, seen, p->plan->futures, &p->random, costs);
+    for (int c = 0; p->plan->choices_only && c < seen->count; c++)
+        costs[c] = c != best;
+    if (best >= 0 && lessons_add(p->lessons, seen, costs) != COSREL_OK)
+        p->no_memory = true;
+}
+
 static int choose(void *user, const sched_view *view, const observation *seen, const float *scores,
                   int best)
 {
     pupil *p = user;
-    float costs[OBSERVE_CANDIDATES_MAX + 1];
-    if (p->plan->ask > 0 && rng_unit(&p->random) < p->plan->ask) {
-        if (!p->r && rollout_create(view, &p->r) != COSREL_OK)
-            p->no_memory = true;
-        if (p->r && teacher_costs(p->r, view, seen, p->plan->futures, &p->random, costs) >= 0 &&
-            lessons_add(p->lessons, seen, costs) != COSREL_OK)
-            p->no_memory = true;
-    }
+    if (p->plan->ask > 0 && rng_unit(&p->random) < p->plan->ask)
+        ask(p, view, seen);
     if (p->rules)
         return by_rule(seen, p->rule, best);
     if (p->plan->explore > 0 && rng_unit(&p->random) < p->plan->explore)
@@ -131,7 +139,7 @@ cosrel_status episode_learn(const world *w, const episode_plan *plan, uint64_t s
     const learned_hook hook = {.net = plan->net, .choose = choose, .user = &p};
     cosrel_status status = episode_run(w, "learned", &hook, result, err);
     if (status == COSREL_OK && result->cost > 0 && out)
-        status = lessons_append(out, &own, 1 / result->cost);
+        status = lessons_append(out, &own, plan->choices_only ? 1 : 1 / result->cost);
     if (p.no_memory || status == COSREL_OUT_OF_MEMORY)
         status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for what was learned");
     lessons_deinit(&own);

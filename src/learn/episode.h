@@ -12,7 +12,8 @@ typedef struct episode_plan {
     int futures;  /* that the teacher plays */
     double rules; /* part of the episodes in which rules decide and not the network, so that it sees
                      the states that they lead to */
-    double explore; /* part of the decisions taken at random, by the scores */
+    bool choices_only; /* lessons cost 0 for the cheapest and 1 for all others */
+    double explore;    /* part of the decisions taken at random, by the scores */
 } episode_plan;
 
 typedef struct episode_result {

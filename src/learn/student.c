@@ -89,6 +89,18 @@ static void learn_part(void *context, int part)
     }
 }
 
+static void leave_out(student *s)
+{
+    const scorer_shape *shape = &s->net.shape;
+    const scorer_parts p = scorer_layout(shape);
+    float *w = s->net.parameters;
+    for (uint64_t left = s->without; left; left &= left - 1)
+        for (int i = 0; i < shape->first; i++)
+            w[p.w1 + i * shape->candidate_inputs + __builtin_ctzll(left)] = 0;
+    if (s->no_pooling)
+        memset(w + p.v2, 0, (size_t)(p.b2 - p.v2) * sizeof *w);
+}
+
 double student_step(student *s, const lessons *l, rng *random, int count, double rate)
 {
     batch b = {.s = s, .l = l, .seed = rng_u64(random), .each = (count + PARTS - 1) / PARTS};
@@ -103,5 +115,6 @@ double student_step(student *s, const lessons *l, rng *random, int count, double
     for (int part = 0; part < PARTS; part++)
         cost += b.costs[part];
     adam_step(&s->optimiser, s->net.parameters, s->gradients, rate, NORM_MAX);
+    leave_out(s);
     return cost / (PARTS * b.each);
 }

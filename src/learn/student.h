@@ -8,6 +8,8 @@
 #ifndef LEARN_STUDENT_H
 #define LEARN_STUDENT_H
 
+#include <stdbool.h>
+
 #include "base/rng.h"
 #include "learn/lesson.h"
 #include "nn/adam.h"
@@ -18,6 +20,8 @@ typedef struct student {
     adam optimiser;
     float *gradients; /* one per part of a batch */
     int threads;
+    uint64_t without; /* candidate features whose weights stay zero */
+    bool no_pooling;  /* and those of the candidates' mean */
 } student;
 
 /* OUT_OF_MEMORY. Randomised by the seed; threads: for the steps (the result does not depend on

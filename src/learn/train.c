@@ -88,6 +88,8 @@ cosrel_status train_run(const train_plan *plan, student *s, int *round, train_wa
     rng random;
     double used = 0;
     rng_init(&random, plan->seed);
+    s->without = plan->leave_out.without;
+    s->no_pooling = plan->leave_out.no_pooling;
     round_work *w = calloc(1, sizeof *w);
     world_limits *limits = calloc((size_t)plan->device_count + 1, sizeof *limits);
     cosrel_status status = w && limits ? COSREL_OK : COSREL_OUT_OF_MEMORY;
@@ -109,7 +111,8 @@ cosrel_status train_run(const train_plan *plan, student *s, int *round, train_wa
         w->episode = (episode_plan){.net = &s->net,
                                     .ask = ASK,
                                     .futures = FUTURES,
-                                    .rules = rules_at(p.fraction),
+                                    .rules = plan->leave_out.rules_only ? 1 : rules_at(p.fraction),
+                                    .choices_only = plan->leave_out.choices_only,
                                     .explore = EXPLORE};
         status = gather(w, &all, err);
         p.cost = 0;

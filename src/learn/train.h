@@ -8,6 +8,14 @@
 #include "learn/evaluate.h"
 #include "learn/student.h"
 
+/* What is left out, to see what it gives (bench/bench_ablation). */
+typedef struct train_ablation {
+    uint64_t without;  /* candidate features, one bit each */
+    bool no_pooling;   /* a candidate's score does not depend on the others */
+    bool rules_only;   /* the states of rules, never the network's own */
+    bool choices_only; /* the teacher's choice counts, not what the others cost */
+} train_ablation;
+
 typedef struct train_plan {
     uint64_t seed;
     int rounds; /* the schedule ends after so many; 0: with the budget */
@@ -15,7 +23,8 @@ typedef struct train_plan {
     const sim_device *devices; /* tuned to these; none: random devices */
     int device_count;
     const sched_objective *objective; /* only this one; NULL: all */
-    int exam_worlds; /* 0: as many as it takes for a steady figure */
+    int exam_worlds;                  /* 0: as many as it takes for a steady figure */
+    train_ablation leave_out;
     double rate; /* of the first steps; 0: for a network that begins from nothing */
 } train_plan;
 

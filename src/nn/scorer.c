@@ -67,15 +67,57 @@ void scorer_randomise(scorer *net, uint64_t seed)
     randomise(&r, net->parameters + p.w3, p.count - p.w3, 0.1 / sqrt(s->second));
 }
 
-/* relu(start + weights . rows), for one block of candidates. */
-LANES_INLINE void unit(const float *weights, int count, const float *rows, int at, float start,
-                       float *out)
+/* relu(start + weights . rows) of `UNITS` units over `BLOCKS` blocks of candidates at once: enough
+ * sums beside each other that none waits for the one before, and each load is used more than once.
+ */
+enum { UNITS = 4, BLOCKS = 2 };
+
+LANES_INLINE void tile(const float *weights, int count, const float *rows, int at,
+                       const float *start, float *out, int units, int blocks)
 {
-    lanes sum = {0};
-    sum += start;
-    for (int i = 0; i < count; i++)
-        sum += weights[i] * *lanes_of(rows + i * SCORER_CANDIDATES_MAX + at);
-    lanes_keep_positive(lanes_at(out + at), &sum, &sum);
+    lanes sums[UNITS][BLOCKS];
+#pragma GCC unroll 4
+    for (int u = 0; u < units; u++)
+#pragma GCC unroll 2
+        for (int b = 0; b < blocks; b++)
+            sums[u][b] = (lanes){0} + start[u];
+    for (int i = 0; i < count; i++) {
+        const float *row = rows + i * SCORER_CANDIDATES_MAX + at;
+#pragma GCC unroll 4
+        for (int u = 0; u < units; u++)
+#pragma GCC unroll 2
+            for (int b = 0; b < blocks; b++)
+                sums[u][b] += weights[u * count + i] * *lanes_of(row + b * SCORER_LANES);
+    }
+#pragma GCC unroll 4
+    for (int u = 0; u < units; u++)
+#pragma GCC unroll 2
+        for (int b = 0; b < blocks; b++)
+            lanes_keep_positive(lanes_at(out + u * SCORER_CANDIDATES_MAX + at + b * SCORER_LANES),
+                                &sums[u][b], &sums[u][b]);
+}
+
+/* Up to `UNITS` units over all candidates. */
+LANES_INLINE void some_units(const float *weights, int count, const float *rows, int candidates,
+                             const float *start, float *out, int units)
+{
+    int at = 0;
+    for (; at + SCORER_LANES < candidates; at += BLOCKS * SCORER_LANES)
+        tile(weights, count, rows, at, start, out, units, BLOCKS);
+    if (at < candidates)
+        tile(weights, count, rows, at, start, out, units, 1);
+}
+
+LANES_INLINE void layer(const float *weights, int count, const float *rows, int candidates,
+                        const float *start, float *out, int units)
+{
+    int u = 0;
+    for (; u + UNITS <= units; u += UNITS)
+        some_units(weights + u * count, count, rows, candidates, start + u,
+                   out + u * SCORER_CANDIDATES_MAX, UNITS);
+    for (; u < units; u++)
+        some_units(weights + u * count, count, rows, candidates, start + u,
+                   out + u * SCORER_CANDIDATES_MAX, 1);
 }
 
 LANES_INLINE float dot(const float *a, const float *b, int count)
@@ -95,26 +137,29 @@ LANES_INLINE void forward(const scorer *net, const scorer_input *in, scorer_pass
     const scorer_shape *s = &net->shape;
     const scorer_parts p = scorer_layout(s);
     const float *w = net->parameters;
+    float start[SCORER_UNITS_MAX];
+    for (int i = 0; i < s->first; i++)
+        start[i] = w[p.b1 + i] + dot(w + p.u1 + i * s->state_inputs, in->state, s->state_inputs);
+    layer(w + p.w1, s->candidate_inputs, in->x, in->count, start, pass->h, s->first);
     for (int i = 0; i < s->first; i++) {
-        const float start = w[p.b1 + i] +
-                            dot(w + p.u1 + i * s->state_inputs, in->state, s->state_inputs);
-        float *h = pass->h + i * SCORER_CANDIDATES_MAX;
-        float sum = 0;
-        for (int at = 0; at < in->count; at += SCORER_LANES)
-            unit(w + p.w1 + i * s->candidate_inputs, s->candidate_inputs, in->x, at, start, h);
-        for (int c = 0; c < in->count; c++)
-            sum += h[c];
-        pass->mean[i] = sum / (float)in->count;
+        const float *h = pass->h + i * SCORER_CANDIDATES_MAX;
+        lanes sums = {0};
+        float rest = 0;
+        int c = 0;
+        for (; c + SCORER_LANES <= in->count; c += SCORER_LANES)
+            sums += *lanes_of(h + c);
+        for (; c < in->count; c++)
+            rest += h[c];
+        pass->mean[i] = (lanes_sum(&sums) + rest) / (float)in->count;
     }
-    for (int at = 0; at < in->count; at += SCORER_LANES)
-        *lanes_at(pass->scores + at) = (lanes){0};
-    for (int i = 0; i < s->second; i++) {
-        const float start = w[p.b2 + i] + dot(w + p.v2 + i * s->first, pass->mean, s->first);
-        float *k = pass->k + i * SCORER_CANDIDATES_MAX;
-        for (int at = 0; at < in->count; at += SCORER_LANES) {
-            unit(w + p.w2 + i * s->first, s->first, pass->h, at, start, k);
-            *lanes_at(pass->scores + at) += w[p.w3 + i] * *lanes_of(k + at);
-        }
+    for (int i = 0; i < s->second; i++)
+        start[i] = w[p.b2 + i] + dot(w + p.v2 + i * s->first, pass->mean, s->first);
+    layer(w + p.w2, s->first, pass->h, in->count, start, pass->k, s->second);
+    for (int at = 0; at < in->count; at += SCORER_LANES) {
+        lanes scores = {0};
+        for (int i = 0; i < s->second; i++)
+            scores += w[p.w3 + i] * *lanes_of(pass->k + i * SCORER_CANDIDATES_MAX + at);
+        *lanes_at(pass->scores + at) = scores;
     }
 }
 

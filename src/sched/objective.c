@@ -18,7 +18,7 @@ static const struct {
     {"latency", {.latency = 1}},
     {"throughput", {.latency = 1}},
     {"deadline", {.latency = 1, .miss = 8}},
-    {"energy", {.latency = 0.02, .energy_ns_per_uj = 1000}},
+    {"energy", {.latency = 0.01, .energy_ns_per_uj = 1000}},
     {"balanced", {.latency = 1, .miss = 1, .energy_ns_per_uj = 200}},
 };
 

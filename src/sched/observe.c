@@ -12,15 +12,23 @@
 enum { RENEW_LOOKS = 16 };
 
 static const char *const candidate_names[] = {
+#define OBSERVE_NAME(name, kind, text) #name,
+    OBSERVE_CANDIDATE_TABLE(OBSERVE_NAME)
+#undef OBSERVE_NAME
+};
+static const char *const state_names[] = {
 #define OBSERVE_NAME(name, text) #name,
-    OBSERVE_CANDIDATE_TABLE(OBSERVE_NAME)};
-static const char *const state_names[] = {OBSERVE_STATE_TABLE(OBSERVE_NAME)
+    OBSERVE_STATE_TABLE(OBSERVE_NAME)
 #undef OBSERVE_NAME
 };
 static const char *const candidate_texts[] = {
+#define OBSERVE_TEXT(name, kind, text) text,
+    OBSERVE_CANDIDATE_TABLE(OBSERVE_TEXT)
+#undef OBSERVE_TEXT
+};
+static const char *const state_texts[] = {
 #define OBSERVE_TEXT(name, text) text,
-    OBSERVE_CANDIDATE_TABLE(OBSERVE_TEXT)};
-static const char *const state_texts[] = {OBSERVE_STATE_TABLE(OBSERVE_TEXT)
+    OBSERVE_STATE_TABLE(OBSERVE_TEXT)
 #undef OBSERVE_TEXT
 };
 
@@ -51,7 +59,12 @@ cosrel_status observer_create(const sched_view *view, observer **out)
         return COSREL_OUT_OF_MEMORY;
     o->pairs = calloc(pairs, sizeof *o->pairs);
     o->models = calloc((size_t)view->model_max, sizeof *o->models);
-    if (!o->pairs || !o->models) {
+    o->row = (view->model_max + SCORER_LANES - 1) / SCORER_LANES * SCORER_LANES;
+    const size_t cells = (size_t)o->row * (size_t)view->processor_count;
+    o->gap = calloc(cells, sizeof *o->gap);
+    o->spare = calloc(cells, sizeof *o->spare);
+    o->share = calloc((size_t)o->row, sizeof *o->share);
+    if (!o->pairs || !o->models || !o->gap || !o->spare || !o->share) {
         observer_free(o);
         *out = NULL;
         return COSREL_OUT_OF_MEMORY;
@@ -65,6 +78,9 @@ void observer_free(observer *o)
         return;
     free(o->pairs);
     free(o->models);
+    free(o->gap);
+    free(o->spare);
+    free(o->share);
     free(o);
 }
 
@@ -122,6 +138,25 @@ static void look_at_model(observer *o, const sched_view *v, int m)
     }
 }
 
+/* What runs on each processor would take from model m. */
+static void look_at_rivals(observer *o, const sched_view *v, int m)
+{
+    const int64_t usual_ns = v->rates->deadline_ns[m];
+    const double due = usual_ns == INT64_MAX ? OBSERVE_NEVER : (double)usual_ns;
+    o->share[m] = (float)rates_share(v->rates, m, v->model_count);
+    for (int p = 0; p < v->processor_count; p++) {
+        double inside = OBSERVE_NEVER, outside = OBSERVE_NEVER;
+        for (int q = 0; q < v->processor_count; q++) {
+            const double single = o->pairs[m * v->processor_count + q].single;
+            double *least = v->conflicts[p] & VIEW_BIT(q) ? &inside : &outside;
+            *least = single < *least ? single : *least;
+        }
+        const bool only_here = inside <= due && outside > due && due < OBSERVE_NEVER;
+        o->gap[p * o->row + m] = inside < outside ? (float)(outside - inside) : 0;
+        o->spare[p * o->row + m] = only_here ? (float)(due - inside) : (float)OBSERVE_NEVER;
+    }
+}
+
 /* Two processors that stand for each other: idle both, one is enough as a candidate. */
 static void find_twins(observer *o, const sched_view *v)
 {
@@ -158,6 +193,7 @@ static void renew(observer *o, const sched_view *v)
     o->unit = o->energy_unit = o->deadline_unit = 0;
     for (int m = 0; m < v->model_count; m++) {
         look_at_model(o, v, m);
+        look_at_rivals(o, v, m);
         const observe_model *model = &o->models[m];
         const double share = rates_share(v->rates, m, v->model_count);
         const int64_t usual_ns = v->rates->deadline_ns[m];

@@ -17,41 +17,48 @@
 #include "sched/view.h"
 
 /* Changes with the meaning of any feature. */
-enum { OBSERVE_FEATURES_VERSION = 1, OBSERVE_CANDIDATES_MAX = 64 };
+enum { OBSERVE_FEATURES_VERSION = 2, OBSERVE_CANDIDATES_MAX = 64 };
 
-/* X(name, what it says, for cosrel explain) */
+/* X(name, how its quantity becomes an input, what it says, for cosrel explain)
+ *   PLAIN       as it is
+ *   RATIO       its logarithm: 0 at 1, 1 at 16
+ *   AMOUNT      of 1 + it
+ *   DIFFERENCE  x / (1 + |x|) */
 #define OBSERVE_CANDIDATE_TABLE(X)                                                                 \
-    X(WAIT, "waiting, not starting")                                                               \
-    X(SLOWNESS, "time here over the model's best")                                                 \
-    X(EFFICIENCY, "how well the device is used: worth of the best place over worth here")          \
-    X(LENGTH, "time here over the device's time per request")                                      \
-    X(INDEX_HERE, "price index among models on this processor")                                    \
-    X(INDEX_ALL, "price index among all candidates")                                               \
-    X(ELSEWHERE, "how much later another processor would be done")                                 \
-    X(ELSEWHERE_GOOD, "the same, efficient processors with part of what waits for them")           \
-    X(ELSEWHERE_FULL, "the same, with all that waits for them")                                    \
-    X(WAITING, "requests of the model that wait")                                                  \
-    X(AGE, "age of the request over the model's best time")                                        \
-    X(AGE_DEVICE, "age over the device's time per request")                                        \
-    X(SLACK, "time to the deadline after a run here")                                              \
-    X(SLACK_ELSEWHERE, "time to the deadline after a run elsewhere")                               \
-    X(MISS_HERE, "part of the batch that would end too late")                                      \
-    X(LOST, "no run can meet the deadline any more")                                               \
-    X(HARM, "other requests that this run would make late")                                        \
-    X(DEMAND, "work that will come for this processor during the run")                             \
-    X(BACKLOG, "work that waits for this processor")                                               \
-    X(BLOCKS, "part of the idle processors that the run takes")                                    \
-    X(PRICE, "the processor's part of all prices")                                                 \
-    X(BATCH, "requests in the batch")                                                              \
-    X(BATCH_GAIN, "time per request in the batch over time alone")                                 \
-    X(MIN_MIN, "what min-min would start")                                                         \
-    X(PRICED, "what the price rule would start")                                                   \
-    X(ENERGY, "energy here over the model's least")                                                \
-    X(ENERGY_PRICED, "energy and priced time here over the model's least")                         \
-    X(ENERGY_WEIGHT, "what the objective counts for its energy over its latency")                  \
-    X(SLOWED, "the processor is slower than it was")                                               \
-    X(NEXT_END, "waiting: time to the next end of a run")                                          \
-    X(NEXT_GOOD, "waiting: time until an efficient processor of a waiting model is free")
+    X(WAIT, PLAIN, "waiting, not starting")                                                        \
+    X(SLOWNESS, RATIO, "time here over the model's best")                                          \
+    X(EFFICIENCY, RATIO, "how well the device is used: worth of the best place over worth here")   \
+    X(LENGTH, RATIO, "time here over the device's time per request")                               \
+    X(INDEX_HERE, RATIO, "price index among models on this processor")                             \
+    X(INDEX_ALL, RATIO, "price index among all candidates")                                        \
+    X(ELSEWHERE, DIFFERENCE, "how much later another processor would be done")                     \
+    X(ELSEWHERE_GOOD, DIFFERENCE,                                                                  \
+      "the same, efficient processors with part of what waits for them")                           \
+    X(ELSEWHERE_FULL, DIFFERENCE, "the same, with all that waits for them")                        \
+    X(WAITING, AMOUNT, "requests of the model that wait")                                          \
+    X(AGE, AMOUNT, "age of the request over the model's best time")                                \
+    X(AGE_DEVICE, AMOUNT, "age over the device's time per request")                                \
+    X(SLACK, DIFFERENCE, "time to the deadline after a run here")                                  \
+    X(SLACK_ELSEWHERE, DIFFERENCE, "time to the deadline after a run elsewhere")                   \
+    X(MISS_HERE, PLAIN, "part of the batch that would end too late")                               \
+    X(LOST, PLAIN, "no run can meet the deadline any more")                                        \
+    X(HARM, AMOUNT, "other requests that this run would make late")                                \
+    X(DEMAND, DIFFERENCE, "work that will come for this processor during the run")                 \
+    X(EXTERNAL, AMOUNT, "delay that the run will bring to those who come meanwhile")               \
+    X(RISK, AMOUNT, "deadlines that only this processor meets and that will come meanwhile")       \
+    X(BACKLOG, AMOUNT, "work that waits for this processor")                                       \
+    X(BLOCKS, PLAIN, "part of the idle processors that the run takes")                             \
+    X(PRICE, PLAIN, "the processor's part of all prices")                                          \
+    X(BATCH, RATIO, "requests in the batch")                                                       \
+    X(BATCH_GAIN, RATIO, "time per request in the batch over time alone")                          \
+    X(MIN_MIN, PLAIN, "what min-min would start")                                                  \
+    X(PRICED, PLAIN, "what the price rule would start")                                            \
+    X(ENERGY, PLAIN, "energy here over the model's least")                                         \
+    X(ENERGY_PRICED, PLAIN, "energy and priced time here over the model's least")                  \
+    X(ENERGY_WEIGHT, AMOUNT, "what the objective counts for its energy over its latency")          \
+    X(SLOWED, RATIO, "the processor is slower than it was")                                        \
+    X(NEXT_END, AMOUNT, "waiting: time to the next end of a run")                                  \
+    X(NEXT_GOOD, AMOUNT, "waiting: time until an efficient processor of a waiting model is free")
 
 #define OBSERVE_STATE_TABLE(X)                                                                     \
     X(LOAD, "load of the device")                                                                  \
@@ -70,7 +77,7 @@ enum { OBSERVE_FEATURES_VERSION = 1, OBSERVE_CANDIDATES_MAX = 64 };
     X(NEXT, "time to the next end of a run")
 
 enum {
-#define OBSERVE_ENUM(name, text) CANDIDATE_##name,
+#define OBSERVE_ENUM(name, kind, text) CANDIDATE_##name,
     OBSERVE_CANDIDATE_TABLE(OBSERVE_ENUM)
 #undef OBSERVE_ENUM
         CANDIDATE_FEATURES

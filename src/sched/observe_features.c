@@ -2,12 +2,13 @@
 #include <math.h>
 #include <string.h>
 
+#include "nn/lanes.h"
 #include "sched/observe_state.h"
 
 enum { STRIDE = SCORER_CANDIDATES_MAX };
 
 /* log2 within 0.01, a tenth as dear as the library's; the same on every machine. x > 0. */
-static float log2_about(double x)
+static inline float log2_about(double x)
 {
     const float f = x > 1e-30 ? (x < 1e30 ? (float)x : 1e30f) : 1e-30f;
     uint32_t bits;
@@ -21,27 +22,114 @@ static float log2_about(double x)
 }
 
 /* A ratio: 0 at 1, +-1 at a factor of 16, no more than 2.5. */
-static float ratio(double x)
+static inline float ratio(double x)
 {
     const float y = log2_about(x) * 0.25f;
     return y < -2.5f ? -2.5f : y > 2.5f ? 2.5f : y;
 }
 
 /* A quantity of which zero is nothing. */
-static float amount(double x)
+static inline float amount(double x)
 {
     return ratio(1 + (x > 0 ? x : 0));
 }
 
 /* A difference: its size in (-1, 1). */
-static float difference(double x)
+static inline float difference(double x)
 {
     return (float)(x / (1 + (x < 0 ? -x : x)));
 }
 
+/* ---- Whole rows at once ----
+ *
+ * What follows fills the candidates' rows with quantities; these make inputs of them, the same as
+ * above. */
+
+typedef enum row_kind { PLAIN, RATIO, AMOUNT, DIFFERENCE } row_kind;
+
+static const row_kind row_kinds[] = {
+#define OBSERVE_KIND(name, kind, text) kind,
+    OBSERVE_CANDIDATE_TABLE(OBSERVE_KIND)
+#undef OBSERVE_KIND
+};
+
+/* No function: one that returns a vector has another ABI on each machine. */
+#define PICK(where, yes, no) ((lanes)(((lane_bits)(yes) & (where)) | ((lane_bits)(no) & ~(where))))
+
+LANES_INLINE void ratio_row(float *at)
+{
+    const lanes least = (lanes){0} + 1e-30f, most = (lanes){0} + 1e30f, end = (lanes){0} + 2.5f;
+    const lanes x = *lanes_of(at), low = PICK(x > least, x, least);
+    const lane_bits bits = (lane_bits)PICK(low < most, low, most);
+    const lanes exponent = __builtin_convertvector((bits >> 23) - 127, lanes);
+    const lanes m = (lanes)((bits & 0x7fffff) | 0x3f800000) - 1;
+    const lanes y = (exponent + m * (1.3465f - 0.3465f * m)) * 0.25f;
+    *lanes_at(at) = PICK(y < -end, -end, PICK(y > end, end, y));
+}
+
+LANES_INLINE void make_inputs(float *x, int count)
+{
+    for (int f = 0; f < CANDIDATE_FEATURES; f++, x += STRIDE) {
+        if (row_kinds[f] == PLAIN)
+            continue;
+        for (int at = 0; at < count; at += SCORER_LANES) {
+            const lanes q = *lanes_of(x + at), positive = PICK(q > (lanes){0}, q, (lanes){0});
+            if (row_kinds[f] == DIFFERENCE) {
+                *lanes_at(x + at) = q / (1 + PICK(q < 0, -q, q));
+                continue;
+            }
+            if (row_kinds[f] == AMOUNT)
+                *lanes_at(x + at) = 1 + positive;
+            ratio_row(x + at);
+        }
+    }
+}
+
+static void clear_rows(float *x, int count)
+{
+    for (int f = 0; f < CANDIDATE_FEATURES; f++, x += STRIDE)
+        for (int at = 0; at < count; at += SCORER_LANES)
+            *lanes_at(x + at) = (lanes){0} + (row_kinds[f] == RATIO ? 1.0f : 0.0f);
+}
+
+/* ---- Quantities ---- */
+
 static float until(double due, double end, double scale)
 {
-    return due >= OBSERVE_NEVER || end >= OBSERVE_NEVER ? 0 : difference((due - end) / scale);
+    return due >= OBSERVE_NEVER || end >= OBSERVE_NEVER ? 0 : (float)((due - end) / scale);
+}
+
+/* The delay, in ns, that a run of this length brings to requests that come during it and would be
+ * served best by what it excludes: one that comes at time u waits for the rest of the run, length -
+ * u, or goes to the next best place, which takes `gap` longer. */
+LANES_INLINE double external_delay(const observer *o, int p, double length, double rate)
+{
+    const float *gap = o->gap + p * o->row;
+    lanes sum = {0}, all = {0};
+    all += (float)length;
+    for (int m = 0; m < o->model_count; m += SCORER_LANES) {
+        const lanes g = *lanes_of(gap + m);
+        const lane_bits shorter = g < all;
+        const lanes t = (lanes)(((lane_bits)g & shorter) | ((lane_bits)all & ~shorter));
+        sum += *lanes_of(o->share + m) * t * (all - t * 0.5f);
+    }
+    return rate * (double)lanes_sum(&sum);
+}
+
+/* How many requests that come during the run will miss a deadline that only what it excludes could
+ * meet. */
+LANES_INLINE double risk_of(const observer *o, int p, double length, double rate)
+{
+    const float *spare = o->spare + p * o->row;
+    lanes sum = {0}, all = {0};
+    all += (float)length;
+    for (int m = 0; m < o->model_count; m += SCORER_LANES) {
+        const lanes late = all - *lanes_of(spare + m);
+        lanes counted;
+        lanes_keep_positive(&counted, &late, &late);
+        sum += *lanes_of(o->share + m) * counted;
+    }
+    return rate * (double)lanes_sum(&sum);
 }
 
 /* Other models whose request could be saved by starting here now, and not after `length`, nor
@@ -73,8 +161,8 @@ static void waiting_features(const observer *o, const sched_view *v, float *x)
     }
     (void)v;
     x[CANDIDATE_WAIT * STRIDE] = 1;
-    x[CANDIDATE_NEXT_END * STRIDE] = amount(next / o->unit);
-    x[CANDIDATE_NEXT_GOOD * STRIDE] = amount(good / o->unit);
+    x[CANDIDATE_NEXT_END * STRIDE] = (float)(next / o->unit);
+    x[CANDIDATE_NEXT_GOOD * STRIDE] = (float)(good / o->unit);
 }
 
 /* Part of the batch that a run of this length ends too late for. */
@@ -101,7 +189,8 @@ static void deadline_features(const observer *o, const sched_view *v, const obse
     x[CANDIDATE_SLACK_ELSEWHERE * STRIDE] = until(due, other, best);
     x[CANDIDATE_MISS_HERE * STRIDE] = missed_of(v, c->request, size, length);
     x[CANDIDATE_LOST * STRIDE] = due < best;
-    x[CANDIDATE_HARM * STRIDE] = amount(harm_of(o, v, (int)(w - o->waiting), c->processor, length));
+    x[CANDIDATE_HARM * STRIDE] = (float)(harm_of(o, v, (int)(w - o->waiting), c->processor,
+                                                 length));
 }
 
 static void energy_features(const observer *o, const sched_view *v, const observe_waiting *w,
@@ -121,19 +210,19 @@ static void energy_features(const observer *o, const sched_view *v, const observ
     x[CANDIDATE_ENERGY_PRICED * STRIDE] = model->least_priced > 0
                                               ? ratio(priced / model->least_priced)
                                               : amount(priced / scale);
-    x[CANDIDATE_ENERGY_WEIGHT * STRIDE] = amount(v->objective->energy_ns_per_uj *
-                                                 (energy - model->least_energy) /
-                                                 (v->objective->latency * o->unit + 1e-9));
+    x[CANDIDATE_ENERGY_WEIGHT * STRIDE] = (float)(v->objective->energy_ns_per_uj *
+                                                  (energy - model->least_energy) /
+                                                  (v->objective->latency * o->unit + 1e-9));
 }
 
 static float later_elsewhere(const observe_waiting *w, int kind, int p, double length, double best)
 {
     const double end = w->at[kind] == p ? w->second[kind] : w->end[kind];
-    return end >= OBSERVE_NEVER ? 1 : difference((end - length) / best);
+    return end >= OBSERVE_NEVER ? 1e30f : (float)((end - length) / best);
 }
 
-static void candidate_features(const observer *o, const sched_view *v, int at, float *x,
-                               int rules[2])
+static void candidate_features(const observer *o, const sched_view *v, int at, double rate,
+                               float *x, int rules[2])
 {
     const observe_candidate *c = &o->seen.all[at];
     const observe_waiting *w = &o->waiting[o->who[at]];
@@ -142,35 +231,62 @@ static void candidate_features(const observer *o, const sched_view *v, int at, f
     const int size = v->costs->batches[c->batch_index];
     const double length = (double)view_cost_ns(v, c->model, c->processor, c->batch_index);
     const double each = length / size;
-    const double rate = rates_total(v->rates, v->now_ns);
     const int p = c->processor;
     double age = w->age;
     if (c->request != w->oldest)
         age = (double)(v->now_ns - v->requests[c->request].arrived_ns);
     const double others = o->work_at[p] - ((model->efficient & VIEW_BIT(p)) ? each : 0);
-    x[CANDIDATE_SLOWNESS * STRIDE] = ratio(pair->single / model->best);
-    x[CANDIDATE_EFFICIENCY * STRIDE] = ratio(pair->efficiency);
-    x[CANDIDATE_LENGTH * STRIDE] = ratio(length / o->unit);
-    x[CANDIDATE_INDEX_HERE * STRIDE] = ratio(pair->index / o->best_index[p]);
-    x[CANDIDATE_INDEX_ALL * STRIDE] = ratio(pair->index / o->best_of_all);
+    x[CANDIDATE_SLOWNESS * STRIDE] = (float)(pair->single / model->best);
+    x[CANDIDATE_EFFICIENCY * STRIDE] = (float)(pair->efficiency);
+    x[CANDIDATE_LENGTH * STRIDE] = (float)(length / o->unit);
+    x[CANDIDATE_INDEX_HERE * STRIDE] = (float)(pair->index / o->best_index[p]);
+    x[CANDIDATE_INDEX_ALL * STRIDE] = (float)(pair->index / o->best_of_all);
     x[CANDIDATE_ELSEWHERE * STRIDE] = later_elsewhere(w, 0, p, length, model->best);
     x[CANDIDATE_ELSEWHERE_GOOD * STRIDE] = later_elsewhere(w, 1, p, length, model->best);
     x[CANDIDATE_ELSEWHERE_FULL * STRIDE] = later_elsewhere(w, 2, p, length, model->best);
-    x[CANDIDATE_WAITING * STRIDE] = amount(w->count - 1);
-    x[CANDIDATE_AGE * STRIDE] = amount(age / model->best);
-    x[CANDIDATE_AGE_DEVICE * STRIDE] = amount(age / o->unit);
-    x[CANDIDATE_DEMAND * STRIDE] = difference(rate * o->demand[p] * length / o->unit);
-    x[CANDIDATE_BACKLOG * STRIDE] = amount(others / length);
+    x[CANDIDATE_WAITING * STRIDE] = (float)(w->count - 1);
+    x[CANDIDATE_AGE * STRIDE] = (float)(age / model->best);
+    x[CANDIDATE_AGE_DEVICE * STRIDE] = (float)(age / o->unit);
+    x[CANDIDATE_DEMAND * STRIDE] = (float)(rate * o->demand[p] * length / o->unit);
+    x[CANDIDATE_BACKLOG * STRIDE] = (float)(others / length);
     x[CANDIDATE_BLOCKS * STRIDE] = (float)__builtin_popcountll(v->conflicts[p] & o->idle) /
                                    (float)__builtin_popcountll(o->idle);
     x[CANDIDATE_PRICE * STRIDE] = (float)(o->prices[p] / o->price_sum);
-    x[CANDIDATE_BATCH * STRIDE] = ratio(size);
-    x[CANDIDATE_BATCH_GAIN * STRIDE] = ratio(each / pair->single);
+    x[CANDIDATE_BATCH * STRIDE] = (float)(size);
+    x[CANDIDATE_BATCH_GAIN * STRIDE] = (float)(each / pair->single);
     x[CANDIDATE_MIN_MIN * STRIDE] = c->model * v->processor_count + p == rules[0];
     x[CANDIDATE_PRICED * STRIDE] = c->model * v->processor_count + p == rules[1];
-    x[CANDIDATE_SLOWED * STRIDE] = ratio(cost_slowdown(v->costs, p));
+    x[CANDIDATE_SLOWED * STRIDE] = (float)(cost_slowdown(v->costs, p));
     deadline_features(o, v, w, c, size, length, x);
     energy_features(o, v, w, c, size, x);
+}
+
+/* What each run does to those who come during it. */
+LANES_INLINE void meanwhile(observer *o, const sched_view *v, double rate)
+{
+    float *x = o->seen.input.x;
+    for (int i = 0; i < o->seen.count; i++) {
+        const observe_candidate *c = &o->seen.all[i];
+        if (c->processor < 0)
+            continue;
+        const double length = (double)view_cost_ns(v, c->model, c->processor, c->batch_index);
+        x[CANDIDATE_EXTERNAL * STRIDE + i] = (float)(external_delay(o, c->processor, length, rate) /
+                                                     o->unit);
+        if (v->objective->miss > 0)
+            x[CANDIDATE_RISK * STRIDE + i] = (float)(4 * risk_of(o, c->processor, length, rate));
+    }
+}
+
+/* The parts that vectors make fast. */
+LANES_INLINE void finish_rows(observer *o, const sched_view *v, double rate)
+{
+    meanwhile(o, v, rate);
+    make_inputs(o->seen.input.x, o->seen.count);
+}
+
+LANES_WIDE static void finish_rows_wide(observer *o, const sched_view *v, double rate)
+{
+    finish_rows(o, v, rate);
 }
 
 static void state_features(const observer *o, const sched_view *v, float *s)
@@ -217,13 +333,17 @@ void observe_features(observer *o, const sched_view *v)
         return; /* nothing to compare */
     rules[0] = observe_min_min(o, v);
     rules[1] = observe_priced(o, v);
-    for (int f = 0; f < CANDIDATE_FEATURES; f++)
-        memset(in->x + f * STRIDE, 0, (size_t)in->count * sizeof *in->x);
+    const double rate = rates_total(v->rates, v->now_ns);
+    clear_rows(in->x, in->count);
     for (int c = 0; c < o->seen.count; c++) {
         if (c == o->seen.wait)
             waiting_features(o, v, in->x + c);
         else
-            candidate_features(o, v, c, in->x + c, rules);
+            candidate_features(o, v, c, rate, in->x + c, rules);
     }
+    if (LANES_HAS_WIDE)
+        finish_rows_wide(o, v, rate);
+    else
+        finish_rows(o, v, rate);
     state_features(o, v, in->state);
 }

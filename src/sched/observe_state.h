@@ -43,6 +43,11 @@ struct observer {
     double prices[SCHED_PROCESSORS_MAX], price_sum;
     double demand[SCHED_PROCESSORS_MAX]; /* efficient work per arrival, ns */
     uint64_t twin_of[SCHED_PROCESSORS_MAX];
+    /* What a run on a processor takes from requests that come meanwhile, [processor][model], in
+     * rows of `row`: how much longer the best place takes that it does not exclude (0: no longer),
+     * and the time to spare of deadlines that only what it excludes can meet (NEVER: none). */
+    float *gap, *spare, *share; /* share: [model], of the arrivals */
+    int row;
     double unit, energy_unit, deadline_unit;
 
     /* This decision. */
