@@ -73,37 +73,48 @@ static void add_axes(text_builder *b, const scale *s)
                   x_of(s, s->minutes * i / 4), BOTTOM + 20, s->minutes * i / 4);
 }
 
-static void add_series(text_builder *b, const train_job *job, const scale *s, int which,
-                       double *label_y)
+static double last_of(const train_job *job, int which)
 {
-    double last = 0;
+    const size_t count = job->state.curve_count;
+    return count ? value_of(&job->state.curve[count - 1].exam, which) : 0;
+}
+
+static void add_series(text_builder *b, const train_job *job, const scale *s, int which)
+{
     text_addf(b, "<polyline fill=none stroke='%s' stroke-width=2 stroke-dasharray='%s' points='",
               SERIES[which].colour, SERIES[which].dash);
     for (size_t i = 0; i < job->state.curve_count; i++) {
         const curve_point *p = &job->state.curve[i];
         const double value = value_of(&p->exam, which);
-        if (value <= 0)
-            continue;
-        text_addf(b, "%.1f,%.1f ", x_of(s, p->minutes), y_of(s, value));
-        last = value;
+        if (value > 0)
+            text_addf(b, "%.1f,%.1f ", x_of(s, p->minutes), y_of(s, value));
     }
     text_add(b, "' />\n");
-    if (last <= 0)
-        return;
-    /* Labels at the ends of the lines keep apart from each other. */
-    double y = y_of(s, last) + 4;
-    for (int i = 0; i < which; i++)
-        if (fabs(label_y[i] - y) < 15)
-            y = label_y[i] + 15, i = -1;
-    label_y[which] = y;
-    text_addf(b, "<text x=%d y=%.1f fill='%s'>%s %.3f</text>\n", RIGHT + 8, y, SERIES[which].colour,
-              SERIES[which].name, last);
+}
+
+/* At the ends of the lines, from the top, each below the one before. */
+static void add_labels(text_builder *b, const train_job *job, const scale *s)
+{
+    bool done[SERIES_COUNT] = {false};
+    double y = -100;
+    for (int n = 0; n < SERIES_COUNT; n++) {
+        int next = -1;
+        for (int k = 0; k < SERIES_COUNT; k++)
+            if (!done[k] && last_of(job, k) > 0 &&
+                (next < 0 || last_of(job, k) > last_of(job, next)))
+                next = k;
+        if (next < 0)
+            return;
+        done[next] = true;
+        y = fmax(y + 15, y_of(s, last_of(job, next)) + 4);
+        text_addf(b, "<text x=%d y=%.1f fill='%s'>%s %.3f</text>\n", RIGHT + 8, y,
+                  SERIES[next].colour, SERIES[next].name, last_of(job, next));
+    }
 }
 
 static void add_chart(text_builder *b, const train_job *job)
 {
     const scale s = find_scale(job);
-    double label_y[SERIES_COUNT] = {-100, -100, -100, -100};
     text_add(b,
              "<figure class=card><svg viewBox='0 0 760 320' role=img aria-labelledby=chart-title "
              "style='width:100%;height:auto;font:12px var(--sans);fill:var(--muted)'>"
@@ -112,7 +123,8 @@ static void add_chart(text_builder *b, const train_job *job)
              "has the numbers</title>\n");
     add_axes(b, &s);
     for (int k = 0; k < SERIES_COUNT; k++)
-        add_series(b, job, &s, k, label_y);
+        add_series(b, job, &s, k);
+    add_labels(b, job, &s);
     text_add(b, "</svg></figure>\n");
 }
 
