@@ -13,6 +13,7 @@
 #include "commands.h"
 #include "interrupt.h"
 #include "open.h"
+#include "sched/objective.h"
 
 /* Chosen: the longest queue that the clients of the largest workload can fill; see WAITING_MAX in
  * bench_load.c. */
@@ -27,6 +28,7 @@ typedef struct bench_values {
     const char *models;
     const char *policies;
     const char *workload;
+    const char *objective;
     const char *profile;
     const char *report;
     const char *record;
@@ -69,6 +71,11 @@ static const cli_option OPTIONS[] = {
      .offset = offsetof(bench_values, rounds),
      .min = 1,
      .max = 1000},
+    {.name = "objective",
+     .kind = CLI_TEXT,
+     .value = "NAME",
+     .help = "latency, throughput, deadline, energy or balanced;\ndefault: latency",
+     .offset = offsetof(bench_values, objective)},
     {.name = "json",
      .kind = CLI_FLAG,
      .help = "one JSON object on standard output instead of the table",
@@ -170,6 +177,7 @@ static cosrel_status open_runtime(bench *b, cosrel_error *err)
      */
     open_options(&b->v->open, &b->log, &b->shown, &options);
     options.profile = b->v->profile;
+    options.objective = b->v->objective;
     options.requests_max = REQUESTS_MAX;
     cosrel_status status = cosrel_runtime_open(&options, &b->rt, err);
     if (status != COSREL_OK)
@@ -315,6 +323,10 @@ static int run(const cli_call *call)
     if (b.v->report && !cli_can_write(b.v->report))
         return cli_wrong(call->command, "--report: cannot write to the folder of '%s'",
                          b.v->report);
+    sched_objective objective;
+    cosrel_error err = {""};
+    if (b.v->objective && objective_find(b.v->objective, &objective, &err) != COSREL_OK)
+        return cli_wrong(call->command, "--objective: %s", err.text);
     b.notes = json_array();
     b.emulated = json_array();
     const int status = prepare_and_measure(&b);

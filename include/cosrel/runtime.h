@@ -44,7 +44,8 @@ typedef struct cosrel_options {
     size_t struct_bytes;       /* set by cosrel_options_init */
     const char *settings_file; /* YAML (docs/settings.md); what is set below wins over it */
     const char *processors;    /* "cpu0,cpu1,cpu0-1"; NULL: every useful one that is found */
-    const char *policy;        /* NULL: "min-min" */
+    const char *policy;        /* NULL: "min-min"; learned:FILE with a file that is no good: a
+                                  warning, and "min-min" serves */
     const char *profile;       /* device table (CSV) to start from; NULL: what loading measures */
     const char *cache_folder;  /* of optimised models; NULL: ~/.cache/cosrel; "": no cache */
     uint32_t requests_max;     /* in flight over all models; 0: 1024 */
@@ -58,6 +59,7 @@ typedef struct cosrel_options {
     void *log_user;
     cosrel_progress_fn progress; /* NULL: none; called by load and profile on the calling thread */
     void *progress_user;
+    const char *objective; /* what policies that weigh consequences aim at; NULL: "latency" */
 } cosrel_options;
 
 COSREL_API void cosrel_options_init(cosrel_options *options);
@@ -207,10 +209,27 @@ COSREL_API COSREL_CHECKED cosrel_status cosrel_run(cosrel_runtime *rt, cosrel_mo
  * ------------------------------------------------------------------------------------------------
  */
 
-/* Changes the policy between two requests; those waiting stay. On error the old one stays. */
+/* Changes the policy between two requests; those waiting stay. On error the old one stays: an
+ * unknown name, or for learned:FILE a file that is missing, damaged or foreign. */
 COSREL_API COSREL_CHECKED cosrel_status cosrel_runtime_set_policy(cosrel_runtime *rt,
                                                                   const char *policy,
                                                                   cosrel_error *err);
+
+/* What "learned", "lookahead" and "priced" make small, from the next decision on: "latency",
+ * "throughput", "deadline", "energy" or "balanced". INVALID_ARGUMENT: another name. */
+COSREL_API COSREL_CHECKED cosrel_status cosrel_runtime_set_objective(cosrel_runtime *rt,
+                                                                     const char *objective,
+                                                                     cosrel_error *err);
+
+/* The same as numbers, for what lies between the named ones: each request costs `latency` times
+ * its latency, `miss` times the usual deadline if it misses its own, and energy_ns_per_uj
+ * nanoseconds of latency for each microjoule. INVALID_ARGUMENT: one is negative or not finite, or
+ * latency is 0: then what is late already would never be served. */
+COSREL_API COSREL_CHECKED cosrel_status cosrel_runtime_set_weights(cosrel_runtime *rt,
+                                                                   double latency, double miss,
+                                                                   double energy_ns_per_uj,
+                                                                   cosrel_error *err);
+
 /* All policies: name and one line each. index from 0; false after the last. */
 COSREL_API bool cosrel_policy_at(size_t index, const char **name, const char **summary);
 

@@ -1,6 +1,7 @@
 /* Opening and closing, and what there is to see of a runtime. */
 #include "cosrel/runtime.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,6 +80,19 @@ static void make_workers(cosrel_runtime *rt)
     }
 }
 
+/* What serves where a learned policy cannot. */
+static const char SAFE_POLICY[] = "min-min";
+
+/* A device that serves people starts without its policy's file too; a name that nobody knows is a
+ * mistake in the configuration. */
+static bool is_bad_learned(const char *policy, cosrel_status status)
+{
+    static const char name[] = "learned";
+    const size_t length = sizeof name - 1;
+    return strncmp(policy, name, length) == 0 && (policy[length] == ':' || policy[length] == 0) &&
+           (status == COSREL_NOT_FOUND || status == COSREL_IO || status == COSREL_INVALID_FILE);
+}
+
 static cosrel_status make_core(cosrel_runtime *rt, cosrel_error *err)
 {
     static const int32_t batches[] = {1, 2, 4, 8, 16, 32};
@@ -89,18 +103,26 @@ static cosrel_status make_core(cosrel_runtime *rt, cosrel_error *err)
                                           .units = rt->devices->specs[w->device].units,
                                           .level = w->background ? 1 : 0};
     }
-    const sched_setup setup = {.processors = processors,
-                               .processor_count = rt->worker_count,
-                               .model_max = RUNTIME_MODELS_MAX,
-                               .requests_max = rt->settings.requests_max,
-                               .queue_len_max = rt->settings.queue_len_max,
-                               .policy = rt->settings.policy,
-                               .drop_late = rt->settings.drop_late,
-                               .patience = SCHED_PATIENCE};
+    sched_setup setup = {.processors = processors,
+                         .processor_count = rt->worker_count,
+                         .model_max = RUNTIME_MODELS_MAX,
+                         .requests_max = rt->settings.requests_max,
+                         .queue_len_max = rt->settings.queue_len_max,
+                         .policy = rt->settings.policy,
+                         .drop_late = rt->settings.drop_late,
+                         .patience = SCHED_PATIENCE,
+                         .objective = rt->settings.objective};
     if (cost_init(&rt->costs, RUNTIME_MODELS_MAX, rt->worker_count, batches,
                   sizeof batches / sizeof batches[0]) != COSREL_OK)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a runtime");
-    return sched_core_create(&setup, &rt->costs, &rt->core, err);
+    cosrel_error why = {.text = ""};
+    cosrel_status status = sched_core_create(&setup, &rt->costs, &rt->core, &why);
+    if (is_bad_learned(rt->settings.policy, status)) {
+        log_warning(&rt->log, "%s; '%s' serves instead", why.text, SAFE_POLICY);
+        setup.policy = SAFE_POLICY;
+        status = sched_core_create(&setup, &rt->costs, &rt->core, &why);
+    }
+    return status == COSREL_OK ? COSREL_OK : error_set(err, status, "%s", why.text);
 }
 
 static cosrel_status start(cosrel_runtime *rt, const cosrel_options *options, cosrel_error *err)
@@ -304,6 +326,41 @@ cosrel_status cosrel_runtime_set_policy(cosrel_runtime *rt, const char *policy, 
     pthread_mutex_unlock(&rt->lock);
     dispatch_wake(rt, &wakes);
     return status;
+}
+
+static void set_objective(cosrel_runtime *rt, const sched_objective *objective)
+{
+    pthread_mutex_lock(&rt->lock);
+    sched_core_set_objective(rt->core, clock_now_ns(), objective);
+    if (sched_core_uses_prices(rt->core))
+        service_poke(rt); /* it computes new ones */
+    pthread_mutex_unlock(&rt->lock);
+}
+
+cosrel_status cosrel_runtime_set_objective(cosrel_runtime *rt, const char *objective,
+                                           cosrel_error *err)
+{
+    sched_objective found;
+    if (!objective)
+        return error_set(err, COSREL_INVALID_ARGUMENT, "set_objective: no objective given");
+    const cosrel_status status = objective_find(objective, &found, err);
+    if (status == COSREL_OK)
+        set_objective(rt, &found);
+    return status;
+}
+
+cosrel_status cosrel_runtime_set_weights(cosrel_runtime *rt, double latency, double miss,
+                                         double energy_ns_per_uj, cosrel_error *err)
+{
+    const double all[] = {latency, miss, energy_ns_per_uj};
+    static const char *const names[] = {"latency", "miss", "energy_ns_per_uj"};
+    for (int i = 0; i < 3; i++)
+        if (!isfinite(all[i]) || all[i] < 0 || (i == 0 && all[i] == 0))
+            return error_set(err, COSREL_INVALID_ARGUMENT,
+                             "set_weights: %s: %g is not a finite number %s 0", names[i], all[i],
+                             i == 0 ? "above" : "of at least");
+    set_objective(rt, &(sched_objective){latency, miss, energy_ns_per_uj});
+    return COSREL_OK;
 }
 
 void cosrel_runtime_on_run(cosrel_runtime *rt, cosrel_run_event_fn fn, void *user)

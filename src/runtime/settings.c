@@ -43,6 +43,7 @@ struct settings_file {
     char **processors;
     unsigned processors_count;
     char *policy;
+    char *objective;
     char *profile;
     char *cache_folder;
     uint32_t requests_max;
@@ -108,6 +109,7 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_SEQUENCE("processors", OPTIONAL_TEXT, settings_file, processors, &name_schema, 1,
                          DEVICE_MAX),
     CYAML_FIELD_STRING_PTR("policy", OPTIONAL_TEXT, settings_file, policy, 1, 127),
+    CYAML_FIELD_STRING_PTR("objective", OPTIONAL_TEXT, settings_file, objective, 1, 31),
     CYAML_FIELD_STRING_PTR("profile", OPTIONAL_TEXT, settings_file, profile, 1, 4095),
     CYAML_FIELD_STRING_PTR("cache_folder", OPTIONAL_TEXT, settings_file, cache_folder, 0, 4095),
     CYAML_FIELD_UINT("requests_max", OPTIONAL, settings_file, requests_max),
@@ -170,6 +172,32 @@ static char *default_cache(void)
     return home && home[0] == '/' ? file_join(home, ".cache/cosrel") : strdup("");
 }
 
+/* The file of "learned:FILE" is one of those paths. */
+static char *policy_of(const settings *s, const char *policy)
+{
+    static const char learned[] = "learned:";
+    if (strncmp(policy, learned, sizeof learned - 1) != 0)
+        return strdup(policy);
+    char *path = beside(s, policy + sizeof learned - 1);
+    char *spec = path ? calloc(1, sizeof learned + strlen(path)) : NULL;
+    if (spec)
+        sprintf(spec, "%s%s", learned, path);
+    free(path);
+    return spec;
+}
+
+static cosrel_status take_objective(settings *s, const settings_file *f, const cosrel_options *o,
+                                    cosrel_error *err)
+{
+    cosrel_error why;
+    const char *name = o->objective ? o->objective : f->objective ? f->objective : "latency";
+    if (objective_find(name, &s->objective, &why) == COSREL_OK)
+        return COSREL_OK;
+    if (o->objective || !f->objective)
+        return error_set(err, COSREL_INVALID_ARGUMENT, "options: %s", why.text);
+    return error_set(err, COSREL_INVALID_FILE, "%s: key 'objective': %s", s->path, why.text);
+}
+
 static cosrel_status take_texts(settings *s, const settings_file *f, const cosrel_options *o)
 {
     bool ok = true;
@@ -182,7 +210,9 @@ static cosrel_status take_texts(settings *s, const settings_file *f, const cosre
         s->profile = o->profile ? strdup(o->profile) : beside(s, f->profile);
         ok = ok && s->profile;
     }
-    s->policy = strdup(o->policy ? o->policy : f->policy ? f->policy : "min-min");
+    s->policy = o->policy   ? strdup(o->policy)
+                : f->policy ? policy_of(s, f->policy)
+                            : strdup("min-min");
     if (o->cache_folder)
         s->cache_folder = strdup(o->cache_folder);
     else
@@ -230,6 +260,8 @@ static cosrel_status take_all(settings *s, const cosrel_options *o, cosrel_error
     if (status == COSREL_OK)
         status = take_time(s, "retry", o->retry_ns, f->retry_ms, RETRY_DEFAULT_NS, &s->retry_ns,
                            err);
+    if (status == COSREL_OK)
+        status = take_objective(s, f, o, err);
     return status;
 }
 

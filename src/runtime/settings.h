@@ -6,6 +6,7 @@
 #include "cosrel/runtime.h"
 #include "device/device.h"
 #include "profile/table.h"
+#include "sched/objective.h"
 
 typedef struct settings_file settings_file; /* as the YAML reader left it */
 
@@ -23,6 +24,7 @@ typedef struct settings {
     bool software_gpu;
     bool drop_late;
     bool measure_energy;
+    sched_objective objective;
 } settings;
 
 /* Everything is filled in, defaults included; settings_deinit frees it, after a failure too.

@@ -325,6 +325,10 @@ static void bench_names_missing_models(void **state)
     expect_rc(&c, 2);
     expect_one_line(&c, "broken.yaml:2");
     command_free(&c);
+    c = command_run("bench --models models --policies learned --objective latencie");
+    expect_rc(&c, 2);
+    expect_one_line(&c, "--objective: objective 'latencie' is unknown; did you mean 'latency'");
+    command_free(&c);
     c = command_run("bench --models models --policies single:npu --cache-folder cache");
     expect_rc(&c, 2);
     expect_one_line(&c, "npu");
