@@ -106,6 +106,14 @@ static void count_answer(slot *s, cosrel_status status, int64_t now_ns)
     }
 }
 
+static void tell_answer(slot *s, cosrel_status status, int64_t now_ns)
+{
+    const cosrel_runtime *rt = s->rt;
+    if (rt->watch.answered && s->watch_round == rt->watch_round)
+        rt->watch.answered(rt->watch.user, now_ns, s->watch_number,
+                           status == COSREL_DEADLINE_EXCEEDED, s->energy_uj);
+}
+
 bool dispatch_answer(slot *s, cosrel_status status, const char *message, int64_t now_ns)
 {
     cosrel_runtime *rt = s->rt;
@@ -122,6 +130,7 @@ bool dispatch_answer(slot *s, cosrel_status status, const char *message, int64_t
     if (!s->result.processor)
         s->result.processor = "";
     count_answer(s, status, now_ns);
+    tell_answer(s, status, now_ns);
     if (s->done)
         return true;
     rt->outstanding--;

@@ -80,9 +80,6 @@ static void make_workers(cosrel_runtime *rt)
     }
 }
 
-/* What serves where a learned policy cannot. */
-static const char SAFE_POLICY[] = "min-min";
-
 /* A device that serves people starts without its policy's file too; a name that nobody knows is a
  * mistake in the configuration. */
 static bool is_bad_learned(const char *policy, cosrel_status status)
@@ -111,15 +108,16 @@ static cosrel_status make_core(cosrel_runtime *rt, cosrel_error *err)
                          .policy = rt->settings.policy,
                          .drop_late = rt->settings.drop_late,
                          .patience = SCHED_PATIENCE,
-                         .objective = rt->settings.objective};
+                         .objective = rt->settings.objective,
+                         .learned = &rt->learned};
     if (cost_init(&rt->costs, RUNTIME_MODELS_MAX, rt->worker_count, batches,
                   sizeof batches / sizeof batches[0]) != COSREL_OK)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a runtime");
     cosrel_error why = {.text = ""};
     cosrel_status status = sched_core_create(&setup, &rt->costs, &rt->core, &why);
     if (is_bad_learned(rt->settings.policy, status)) {
-        log_warning(&rt->log, "%s; '%s' serves instead", why.text, SAFE_POLICY);
-        setup.policy = SAFE_POLICY;
+        log_warning(&rt->log, "%s; '%s' serves instead", why.text, runtime_safe_policy());
+        setup.policy = runtime_safe_policy();
         status = sched_core_create(&setup, &rt->costs, &rt->core, &why);
     }
     return status == COSREL_OK ? COSREL_OK : error_set(err, status, "%s", why.text);
@@ -167,6 +165,9 @@ static void free_all(cosrel_runtime *rt)
     for (int i = 0; i < rt->model_count; i++)
         model_free(rt->models[i]);
     sched_core_free(rt->core);
+    if (rt->network)
+        scorer_deinit(rt->network);
+    free(rt->network);
     cost_deinit(&rt->costs);
     table_free(rt->profile);
     for (int i = 0; i < DEVICE_MAX; i++)
@@ -331,6 +332,7 @@ cosrel_status cosrel_runtime_set_policy(cosrel_runtime *rt, const char *policy, 
 static void set_objective(cosrel_runtime *rt, const sched_objective *objective)
 {
     pthread_mutex_lock(&rt->lock);
+    rt->settings.objective = *objective;
     sched_core_set_objective(rt->core, clock_now_ns(), objective);
     if (sched_core_uses_prices(rt->core))
         service_poke(rt); /* it computes new ones */

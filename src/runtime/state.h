@@ -29,7 +29,9 @@
 #include "profile/cost.h"
 #include "profile/table.h"
 #include "runtime/settings.h"
+#include "runtime/watch.h"
 #include "sched/core.h"
+#include "sched/learned.h"
 #include "sched/prices.h"
 
 enum { RUNTIME_MODELS_MAX = 256, RUNTIME_WORKERS_MAX = SCHED_PROCESSORS_MAX };
@@ -76,6 +78,10 @@ struct slot {
     size_t view_dims_capacity;
     char message[256];
     slot *next; /* free list, or a list of answers to deliver */
+    /* Guarded by rt->lock, for whoever watches. */
+    uint64_t watch_number;
+    uint32_t watch_round; /* rt->watch_round when it was told; 0: it was not */
+    double energy_uj;     /* its part of the run's, by the cost table; 0: unknown */
 };
 
 typedef struct slot_pool {
@@ -193,6 +199,10 @@ struct cosrel_runtime {
     slot *to_deliver;       /* answers with a callback for the service thread */
     cosrel_run_event_fn on_run;
     void *on_run_user;
+    runtime_watch watch;  /* .accepted NULL: nobody watches */
+    uint32_t watch_round; /* counts the watches that were set */
+    learned_hook learned; /* .net is `network` */
+    scorer *network;      /* of the policy "learned", instead of the shipped one; NULL: that one */
 
     pthread_mutex_t load_lock;
     slot_pool pool;

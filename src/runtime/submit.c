@@ -46,6 +46,17 @@ static int64_t later(int64_t now_ns, int64_t by_ns)
     return by_ns > SCHED_NEVER - now_ns ? SCHED_NEVER : now_ns + by_ns;
 }
 
+static void tell_arrival(cosrel_runtime *rt, slot *s, int priority, int64_t now_ns)
+{
+    s->energy_uj = 0;
+    s->watch_round = 0;
+    if (!rt->watch.accepted || priority < COSREL_PRIORITY_NORMAL)
+        return;
+    s->watch_number = rt->watch.accepted(rt->watch.user, now_ns, s->model->index, s->deadline_ns,
+                                         priority);
+    s->watch_round = rt->watch_round;
+}
+
 static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *request,
                            cosrel_error *err)
 {
@@ -65,6 +76,7 @@ static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *re
         status = sched_core_arrive(rt->core, now_ns, &arrival, &s->id);
     if (status == COSREL_OK) {
         rt->outstanding++;
+        tell_arrival(rt, s, request->priority, now_ns);
         dispatch_drain(rt, now_ns, &wakes);
     }
     pthread_mutex_unlock(&rt->lock);

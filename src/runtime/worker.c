@@ -156,12 +156,15 @@ static void answer_all(worker *w, const job_outcome *out, int64_t started_ns, in
                        slot **deliver)
 {
     const device_spec *spec = &w->rt->devices->specs[w->device];
+    const int64_t run_energy_uj =
+        cost_at(&w->rt->costs, w->model->index, w->index, w->batch_index)->energy_uj;
     for (int32_t k = 0; k < w->batch; k++) {
         slot *s = w->slots[k];
         s->result.processor = w->name;
         s->result.emulated = spec->kind == DEVICE_EMULATED;
         s->result.batch = w->batch;
         s->result.started_ns = started_ns;
+        s->energy_uj = (double)run_energy_uj / w->batch;
         const cosrel_status status = s->cancelled ? COSREL_CANCELLED : out->statuses[k];
         const char *message = status == COSREL_OK          ? ""
                               : status == COSREL_CANCELLED ? "cancelled"

@@ -7,7 +7,8 @@
 
 /* Given in sched_setup; stays its owner's, who may change it between two calls into the core. */
 struct learned_hook {
-    const scorer *net; /* instead of the shipped one and of a file; NULL: those */
+    const scorer *net; /* instead of the shipped one; NULL: that one. learned:FILE keeps its own.
+                          Once there was one, it may be replaced but not taken away */
     /* Called with every decision that has more than one candidate; returns the number of the one to
      * take, `best` or another. NULL: best. Must not allocate where the core must not. */
     int (*choose)(void *user, const sched_view *view, const observation *seen, const float *scores,

@@ -15,7 +15,8 @@ extern const size_t embedded_learned_policy_bytes;
 
 typedef struct learned {
     observer *look;
-    scorer net; /* its own; empty where the hook has one */
+    scorer net; /* its own; empty where the hook had one */
+    bool from_file; /* asked for by name: the hook's does not replace it */
     const learned_hook *hook;
     scorer_pass pass;
 } learned;
@@ -55,6 +56,7 @@ static cosrel_status create(const sched_view *view, const char *argument, void *
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the policy");
     }
     l->hook = view->learned;
+    l->from_file = argument != NULL;
     if (argument)
         status = learned_read(argument, &l->net, &about, err);
     else if (!l->hook || !l->hook->net)
@@ -70,7 +72,7 @@ static cosrel_status create(const sched_view *view, const char *argument, void *
 
 static const scorer *network(const learned *l)
 {
-    return l->hook && l->hook->net && !l->net.parameters ? l->hook->net : &l->net;
+    return l->hook && l->hook->net && !l->from_file ? l->hook->net : &l->net;
 }
 
 static int best_of(const float *scores, int count)
