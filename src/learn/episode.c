@@ -113,10 +113,13 @@ cosrel_status episode_run(const world *w, const char *policy, const learned_hook
                                            .policy = policy,
                                            .objective = w->objective,
                                            .learned = hook,
+                                           .patience = w->patience,
+                                           .drop_late = w->drop_late,
                                            .seed = w->seed},
                                  .costs = &w->costs,
                                  .models = w->models,
                                  .requests = requests,
+                                 .observer = w->observer,
                                  .device = device};
         status = sim_run(&setup, &out, err);
         if (status == COSREL_OK)

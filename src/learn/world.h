@@ -16,6 +16,7 @@
 #include "sched/core.h"
 #include "sim/device_spec.h"
 #include "sim/processors.h"
+#include "sim/sim.h"
 #include "workload/arrivals_file.h"
 
 /* Limits of a given device, and of a drawn one. */
@@ -40,6 +41,9 @@ typedef struct world {
     sched_objective objective;
     device_spec *effects; /* NULL: exact */
     arrivals_list *arrivals;
+    int patience; /* as in sched_setup; drawn worlds: 0, the policies bare */
+    bool drop_late;
+    const sim_observer *observer; /* of every episode in it; NULL: nobody */
 } world;
 
 /* What worlds are drawn from; zeroed: everything. */
@@ -55,6 +59,30 @@ typedef struct world_limits {
 COSREL_CHECKED cosrel_status world_draw(uint64_t seed, int requests, const world_limits *limits,
                                         world *out, cosrel_error *err);
 void world_deinit(world *w); /* zeroed is fine */
+
+/* world_past.c: where the past happened. All of it stays the caller's. */
+typedef struct world_place {
+    const cost_table *costs;
+    const sched_processor *processors; /* their names outlive the worlds */
+    int processor_count;
+    sched_objective objective;
+    int patience;
+    bool drop_late;
+} world_place;
+
+/* A world of what is known about a device and of arrivals there, exactly these; model numbers of the
+ * rows are the place's, all of them can run. The world's models are those of them that arrive.
+ * INVALID_ARGUMENT: a row names no model; UNSUPPORTED: more models or processors than there is room
+ * for; OUT_OF_MEMORY. world_deinit in any case. */
+COSREL_CHECKED cosrel_status world_from(const world_place *place, const arrivals_row *rows,
+                                        size_t count, uint64_t seed, world *out,
+                                        cosrel_error *err);
+
+/* Other arrivals of the same kind, in place: each model's shifted in time by an offset of its own
+ * (around length_ns), and at most count_max of them in a row, from t = 0 on. So one learns what
+ * usually comes, and not one sequence by heart. Returns how many there are now. */
+size_t world_resample(arrivals_row *rows, size_t count, int64_t length_ns, size_t count_max,
+                      rng *r);
 
 /* world_device.c: processors and costs. */
 COSREL_CHECKED cosrel_status world_draw_device(world *w, rng *r);
