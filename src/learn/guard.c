@@ -12,7 +12,7 @@ void guard_init(guard *g)
 
 void guard_new_candidate(guard *g)
 {
-    g->all = g->untrained = (guard_trial){.windows = 0};
+    g->all = g->untrained = g->last = (guard_trial){.windows = 0};
 }
 
 static bool is_cost(double x)
@@ -37,6 +37,8 @@ void guard_try(guard *g, const guard_window *w)
     if (!says_something(w) || !is_cost(w->candidate))
         return;
     add_trial(&g->all, w);
+    g->last = (guard_trial){.windows = 0};
+    add_trial(&g->last, w);
     if (!w->trained_on)
         add_trial(&g->untrained, w);
 }
@@ -45,8 +47,8 @@ static bool has_won(const guard *g)
 {
     if (g->all.windows < 2 || g->untrained.windows < 1)
         return false;
-    const guard_trial *trials[] = {&g->all, &g->untrained};
-    for (int i = 0; i < 2; i++)
+    const guard_trial *trials[] = {&g->all, &g->untrained, &g->last};
+    for (int i = 0; i < 3; i++)
         if (trials[i]->to_learned > trials[i]->windows * log(1 - GUARD_GAIN) ||
             trials[i]->to_safe > 0)
             return false;

@@ -13,25 +13,26 @@
  * would have cost. Live figures count only beyond what that ratio usually scatters by.
  *
  * A window is bad for the serving policy if
- *     its replay costs over GUARD_MARGIN more than the safe rule's, or
- *     what was measured is over the margin above the safe rule's replay times the ratio, or
- *     on probation: what was measured is over the margin above its own replay times the ratio.
- * where the margin for what was measured is GUARD_MARGIN or, if that is more, twice the scatter of
- * the ratio. The first two say: worse than the safe rule.
+ * - its replay costs over GUARD_MARGIN more than the safe rule's, or
+ * - what was measured is over the margin above the safe rule's replay times the ratio, or
+ * - on probation: what was measured is over the margin above its own replay times the ratio;
  *
- * Rules
- *     promote     the candidate costs at least GUARD_GAIN less in replays than the version it
- * follows, on all windows together and on those that it was not trained on, on at least two windows
- * of which one it was not trained on; it costs no more than the safe rule on any of these means;
- * and the present ratio is known. probation   the next GUARD_PROBATION good windows after a
- * promotion; then it is trusted. take back   two bad windows in a row on probation: the previous
- * version serves again. safe rule   two windows in a row worse than the safe rule: it serves. On
- * probation the previous version is the learned policy from then on. learned     from the safe rule
- * back after GUARD_GOOD windows in a row whose replays say that the learned policy costs
- * GUARD_MARGIN less. Where replays called it good and what was measured did not, twice as many each
- * time, up to GUARD_GOOD_MAX: the simulator is wrong about something there. GUARD_FORGIVE good
- * windows make it GUARD_GOOD again.
- */
+ * the margin for what was measured is GUARD_MARGIN or, if that is more, twice the scatter of the
+ * ratio. The first two say: worse than the safe rule.
+ *
+ * Rules:
+ * - promote: the candidate costs at least GUARD_GAIN less in replays than the version it follows,
+ *   on all windows together, on those that it was not trained on and on the last one; there are
+ *   at least two, and one that it was not trained on. By none of these means it costs more than
+ *   the safe rule. And the ratio is known.
+ * - probation: the next GUARD_PROBATION good windows after a promotion; then it is trusted.
+ * - take back: two bad windows in a row on probation. The previous version serves again.
+ * - safe rule: two windows in a row that are worse than the safe rule. It serves; on probation
+ *   the previous version is the learned policy from then on.
+ * - learned: from the safe rule back after GUARD_GOOD windows in a row whose replays say that the
+ *   learned policy costs GUARD_MARGIN less. Where replays called it good and what was measured
+ *   did not, after twice as many each time, up to GUARD_GOOD_MAX: the simulator is wrong about
+ *   something there. GUARD_FORGIVE good windows make it GUARD_GOOD again. */
 #ifndef LEARN_GUARD_H
 #define LEARN_GUARD_H
 
@@ -96,7 +97,7 @@ typedef struct guard {
                   otherwise: windows without a bad one */
     int probation; /* windows left */
     int need;      /* of `good` on the safe rule */
-    guard_trial all, untrained;
+    guard_trial all, untrained, last;
 } guard;
 
 void guard_init(guard *g); /* the learned policy serves, trusted */

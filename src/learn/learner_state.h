@@ -1,10 +1,10 @@
 /* The learner's state: who owns what.
  *
  * Threads:
- *   guard    normal class, nice: closes windows, replays them, decides who serves, writes versions.
- * It uses little and must not starve, since the promise of learn/guard.h is its to keep. learner
- * the kernel's idle class: trains one candidate after another. It holds no lock that others wait
- * for: jobs go back and forth by one atomic word.
+ * - guard: normal class, nice. Closes windows, replays them, decides who serves, writes versions.
+ *   It uses little and must not starve, since the promise of learn/guard.h is its to keep.
+ * - learner: the kernel's idle class. Trains one candidate after another, and holds no lock that
+ *   others wait for: jobs go back and forth by one atomic word.
  *
  * Locks: `lock` guards `stats` and is held for a copy. The runtime's lock guards `seen`. */
 #ifndef LEARN_LEARNER_STATE_H
