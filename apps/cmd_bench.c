@@ -6,6 +6,7 @@
 #include "base/file.h"
 #include "bench_job.h"
 #include "bench_json.h"
+#include "bench_learn.h"
 #include "bench_measure.h"
 #include "bench_plan.h"
 #include "bench_report.h"
@@ -37,6 +38,7 @@ typedef struct bench_values {
     int64_t rounds;
     int64_t seed;
     bool json;
+    bool learn;
 } bench_values;
 
 static const bench_values DEFAULTS = {.seconds = 5, .profile_cell_ms = 300, .rounds = 3, .seed = 1};
@@ -76,6 +78,10 @@ static const cli_option OPTIONS[] = {
      .value = "NAME",
      .help = "latency, throughput, deadline, energy or balanced;\ndefault: latency",
      .offset = offsetof(bench_values, objective)},
+    {.name = "learn",
+     .kind = CLI_FLAG,
+     .help = "the policy 'learned' goes on learning meanwhile",
+     .offset = offsetof(bench_values, learn)},
     {.name = "json",
      .kind = CLI_FLAG,
      .help = "one JSON object on standard output instead of the table",
@@ -120,6 +126,7 @@ typedef struct bench {
     bench_plan plan;
     bench_job *job;
     cosrel_runtime *rt;
+    cosrel_learner *learner; /* NULL: it does not */
     progress shown;
     open_log log;
     json_t *notes;
@@ -189,6 +196,8 @@ static cosrel_status open_runtime(bench *b, cosrel_error *err)
         status = load_models(b, err);
     if (status == COSREL_OK && !b->v->profile)
         status = profile_models(b, err);
+    if (status == COSREL_OK && b->v->learn)
+        status = bench_learn_open(b->rt, (uint64_t)b->v->seed, &b->learner, err);
     if (status == COSREL_OK)
         note_emulated(b);
     return status;
@@ -200,6 +209,8 @@ static void print_results(const bench *b, const json_t *results)
         json_t *shown = bench_json_public(results);
         if (json_array_size(b->emulated) > 0)
             json_object_set(shown, "emulated_processors", b->emulated);
+        if (b->learner)
+            json_object_set_new(shown, "learner", bench_learn_json(b->learner));
         json_dumpf(shown, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(12));
         putchar('\n');
         json_decref(shown);
@@ -254,6 +265,11 @@ static int measure(bench *b)
     snprintf(text, sizeof text, "interrupted: these are %zu of %zu runs", runs, wanted);
     if (interrupt_seen())
         json_array_append_new(b->notes, json_string(text));
+    char learned[256];
+    if (b->learner) {
+        bench_learn_sentence(b->learner, learned, sizeof learned);
+        json_array_append_new(b->notes, json_string(learned));
+    }
     print_results(b, results);
     cosrel_error unwritten = {""};
     cosrel_status written = COSREL_OK;
@@ -298,6 +314,9 @@ static int prepare_and_measure(bench *b)
     cosrel_error err = {""};
     const bench_values *v = b->v;
     cosrel_status status = bench_plan_make(v->policies, &b->plan, &err);
+    if (status == COSREL_OK && v->learn && !bench_learn_fits(&b->plan))
+        status = error_set(&err, COSREL_INVALID_ARGUMENT,
+                           "--learn: only 'learned' learns, and --policies does not name it");
     if (status == COSREL_OK && v->record)
         status = prepare_record(b, &err);
     if (status == COSREL_OK)
@@ -331,6 +350,7 @@ static int run(const cli_call *call)
     b.emulated = json_array();
     const int status = prepare_and_measure(&b);
     progress_end(&b.shown);
+    cosrel_learner_close(b.learner);
     cosrel_runtime_close(b.rt);
     bench_job_free(b.job);
     bench_plan_free(&b.plan);

@@ -181,6 +181,21 @@ static void profile(void **state)
     expect_rc(&c, 0);
     json_decref(command_json(&c));
     command_free(&c);
+    c = command_run("bench --models models --profile costs.csv --policies learned,min-min "
+                    "--seconds 0.2 --rounds 1 --learn --objective balanced "
+                    "--cache-folder cache --json");
+    expect_rc(&c, 0);
+    json_t *json = command_json(&c);
+    const json_t *learner = json_object_get(json, "learner");
+    assert_true(json_is_string(json_object_get(learner, "state")));
+    assert_true(json_is_integer(json_object_get(learner, "version")));
+    assert_true(json_is_integer(json_object_get(learner, "promoted")));
+    json_decref(json);
+    command_free(&c);
+    c = command_run("bench --models models --policies min-min --learn");
+    expect_rc(&c, 2);
+    expect_one_line(&c, "--learn: only 'learned' learns");
+    command_free(&c);
     c = command_run(
         "profile --models models --out costs.csv --processors nonsense --cache-folder cache");
     expect_rc(&c, 2);
