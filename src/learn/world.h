@@ -70,13 +70,12 @@ typedef struct world_place {
     bool drop_late;
 } world_place;
 
-/* A world of what is known about a device and of arrivals there, exactly these; model numbers of the
- * rows are the place's, all of them can run. The world's models are those of them that arrive.
+/* A world of what is known about a device and of arrivals there, exactly these; model numbers of
+ * the rows are the place's, all of them can run. The world's models are those of them that arrive.
  * INVALID_ARGUMENT: a row names no model; UNSUPPORTED: more models or processors than there is room
  * for; OUT_OF_MEMORY. world_deinit in any case. */
 COSREL_CHECKED cosrel_status world_from(const world_place *place, const arrivals_row *rows,
-                                        size_t count, uint64_t seed, world *out,
-                                        cosrel_error *err);
+                                        size_t count, uint64_t seed, world *out, cosrel_error *err);
 
 /* Other arrivals of the same kind, in place: each model's shifted in time by an offset of its own
  * (around length_ns), and at most count_max of them in a row, from t = 0 on. So one learns what

@@ -15,7 +15,7 @@ extern const size_t embedded_learned_policy_bytes;
 
 typedef struct learned {
     observer *look;
-    scorer net; /* its own; empty where the hook had one */
+    scorer net;     /* its own; empty where the hook had one */
     bool from_file; /* asked for by name: the hook's does not replace it */
     const learned_hook *hook;
     scorer_pass pass;
