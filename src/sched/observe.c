@@ -61,10 +61,13 @@ cosrel_status observer_create(const sched_view *view, observer **out)
     o->models = calloc((size_t)view->model_max, sizeof *o->models);
     o->row = (view->model_max + SCORER_LANES - 1) / SCORER_LANES * SCORER_LANES;
     const size_t cells = (size_t)o->row * (size_t)view->processor_count;
+    o->inside = calloc(cells, sizeof *o->inside);
     o->gap = calloc(cells, sizeof *o->gap);
-    o->spare = calloc(cells, sizeof *o->spare);
+    o->lost_until = calloc(cells, sizeof *o->lost_until);
+    o->due = calloc((size_t)o->row, sizeof *o->due);
     o->share = calloc((size_t)o->row, sizeof *o->share);
-    if (!o->pairs || !o->models || !o->gap || !o->spare || !o->share) {
+    if (!o->pairs || !o->models || !o->inside || !o->gap || !o->lost_until || !o->due ||
+        !o->share) {
         observer_free(o);
         *out = NULL;
         return COSREL_OUT_OF_MEMORY;
@@ -78,8 +81,10 @@ void observer_free(observer *o)
         return;
     free(o->pairs);
     free(o->models);
+    free(o->inside);
     free(o->gap);
-    free(o->spare);
+    free(o->lost_until);
+    free(o->due);
     free(o->share);
     free(o);
 }
@@ -138,25 +143,6 @@ static void look_at_model(observer *o, const sched_view *v, int m)
     }
 }
 
-/* What runs on each processor would take from model m. */
-static void look_at_rivals(observer *o, const sched_view *v, int m)
-{
-    const int64_t usual_ns = v->rates->deadline_ns[m];
-    const double due = usual_ns == INT64_MAX ? OBSERVE_NEVER : (double)usual_ns;
-    o->share[m] = (float)rates_share(v->rates, m, v->model_count);
-    for (int p = 0; p < v->processor_count; p++) {
-        double inside = OBSERVE_NEVER, outside = OBSERVE_NEVER;
-        for (int q = 0; q < v->processor_count; q++) {
-            const double single = o->pairs[m * v->processor_count + q].single;
-            double *least = v->conflicts[p] & VIEW_BIT(q) ? &inside : &outside;
-            *least = single < *least ? single : *least;
-        }
-        const bool only_here = inside <= due && outside > due && due < OBSERVE_NEVER;
-        o->gap[p * o->row + m] = inside < outside ? (float)(outside - inside) : 0;
-        o->spare[p * o->row + m] = only_here ? (float)(due - inside) : (float)OBSERVE_NEVER;
-    }
-}
-
 /* Two processors that stand for each other: idle both, one is enough as a candidate. */
 static void find_twins(observer *o, const sched_view *v)
 {
@@ -193,7 +179,7 @@ static void renew(observer *o, const sched_view *v)
     o->unit = o->energy_unit = o->deadline_unit = 0;
     for (int m = 0; m < v->model_count; m++) {
         look_at_model(o, v, m);
-        look_at_rivals(o, v, m);
+        observe_rivals_renew(o, v, m);
         const observe_model *model = &o->models[m];
         const double share = rates_share(v->rates, m, v->model_count);
         const int64_t usual_ns = v->rates->deadline_ns[m];

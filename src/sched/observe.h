@@ -17,7 +17,7 @@
 #include "sched/view.h"
 
 /* Changes with the meaning of any feature. */
-enum { OBSERVE_FEATURES_VERSION = 2, OBSERVE_CANDIDATES_MAX = 64 };
+enum { OBSERVE_FEATURES_VERSION = 3, OBSERVE_CANDIDATES_MAX = 64 };
 
 /* X(name, how its quantity becomes an input, what it says, for cosrel explain)
  *   PLAIN       as it is

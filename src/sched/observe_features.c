@@ -99,39 +99,6 @@ static float until(double due, double end, double scale)
     return due >= OBSERVE_NEVER || end >= OBSERVE_NEVER ? 0 : (float)((due - end) / scale);
 }
 
-/* The delay, in ns, that a run of this length brings to requests that come during it and would be
- * served best by what it excludes: one that comes at time u waits for the rest of the run, length -
- * u, or goes to the next best place, which takes `gap` longer. */
-LANES_INLINE double external_delay(const observer *o, int p, double length, double rate)
-{
-    const float *gap = o->gap + p * o->row;
-    lanes sum = {0}, all = {0};
-    all += (float)length;
-    for (int m = 0; m < o->model_count; m += SCORER_LANES) {
-        const lanes g = *lanes_of(gap + m);
-        const lane_bits shorter = g < all;
-        const lanes t = (lanes)(((lane_bits)g & shorter) | ((lane_bits)all & ~shorter));
-        sum += *lanes_of(o->share + m) * t * (all - t * 0.5f);
-    }
-    return rate * (double)lanes_sum(&sum);
-}
-
-/* How many requests that come during the run will miss a deadline that only what it excludes could
- * meet. */
-LANES_INLINE double risk_of(const observer *o, int p, double length, double rate)
-{
-    const float *spare = o->spare + p * o->row;
-    lanes sum = {0}, all = {0};
-    all += (float)length;
-    for (int m = 0; m < o->model_count; m += SCORER_LANES) {
-        const lanes late = all - *lanes_of(spare + m);
-        lanes counted;
-        lanes_keep_positive(&counted, &late, &late);
-        sum += *lanes_of(o->share + m) * counted;
-    }
-    return rate * (double)lanes_sum(&sum);
-}
-
 /* Other models whose request could be saved by starting here now, and not after `length`, nor
  * elsewhere. */
 static double harm_of(const observer *o, const sched_view *v, int own, int p, double length)
@@ -261,32 +228,9 @@ static void candidate_features(const observer *o, const sched_view *v, int at, d
     energy_features(o, v, w, c, size, x);
 }
 
-/* What each run does to those who come during it. */
-LANES_INLINE void meanwhile(observer *o, const sched_view *v, double rate)
+LANES_WIDE static void make_inputs_wide(float *x, int count)
 {
-    float *x = o->seen.input.x;
-    for (int i = 0; i < o->seen.count; i++) {
-        const observe_candidate *c = &o->seen.all[i];
-        if (c->processor < 0)
-            continue;
-        const double length = (double)view_cost_ns(v, c->model, c->processor, c->batch_index);
-        x[CANDIDATE_EXTERNAL * STRIDE + i] = (float)(external_delay(o, c->processor, length, rate) /
-                                                     o->unit);
-        if (v->objective->miss > 0)
-            x[CANDIDATE_RISK * STRIDE + i] = (float)(4 * risk_of(o, c->processor, length, rate));
-    }
-}
-
-/* The parts that vectors make fast. */
-LANES_INLINE void finish_rows(observer *o, const sched_view *v, double rate)
-{
-    meanwhile(o, v, rate);
-    make_inputs(o->seen.input.x, o->seen.count);
-}
-
-LANES_WIDE static void finish_rows_wide(observer *o, const sched_view *v, double rate)
-{
-    finish_rows(o, v, rate);
+    make_inputs(x, count);
 }
 
 static void state_features(const observer *o, const sched_view *v, float *s)
@@ -341,9 +285,11 @@ void observe_features(observer *o, const sched_view *v)
         else
             candidate_features(o, v, c, rate, in->x + c, rules);
     }
+    observe_rivals(o, v);
+    observe_meanwhile(o, v);
     if (LANES_HAS_WIDE)
-        finish_rows_wide(o, v, rate);
+        make_inputs_wide(in->x, in->count);
     else
-        finish_rows(o, v, rate);
+        make_inputs(in->x, in->count);
     state_features(o, v, in->state);
 }

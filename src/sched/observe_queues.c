@@ -252,17 +252,14 @@ static void add_pair(observer *o, const sched_view *v, double *ranks, int i, int
         if (!worth_a_thought(v, w->model, p, b, waiting))
             continue;
         int at = o->seen.count;
-        if (at == OBSERVE_CANDIDATES_MAX) {
-            if (ranks[at - 1] >= rank)
-                continue;
-            at--;
-        } else {
+        if (at < OBSERVE_CANDIDATES_MAX) {
             o->seen.count++;
-        }
-        for (; at > 0 && ranks[at - 1] < rank; at--) {
-            ranks[at] = ranks[at - 1];
-            o->seen.all[at] = o->seen.all[at - 1];
-            o->who[at] = o->who[at - 1];
+        } else { /* instead of the least promising one */
+            at = 0;
+            for (int c = 1; c < OBSERVE_CANDIDATES_MAX; c++)
+                at = ranks[c] < ranks[at] ? c : at;
+            if (ranks[at] >= rank)
+                continue;
         }
         ranks[at] = rank;
         o->who[at] = i;

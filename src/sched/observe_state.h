@@ -43,10 +43,12 @@ struct observer {
     double prices[SCHED_PROCESSORS_MAX], price_sum;
     double demand[SCHED_PROCESSORS_MAX]; /* efficient work per arrival, ns */
     uint64_t twin_of[SCHED_PROCESSORS_MAX];
-    /* What a run on a processor takes from requests that come meanwhile, [processor][model], in
-     * rows of `row`: how much longer the best place takes that it does not exclude (0: no longer),
-     * and the time to spare of deadlines that only what it excludes can meet (NEVER: none). */
-    float *gap, *spare, *share; /* share: [model], of the arrivals */
+    /* observe_rivals.c, [processor][model] in rows of `row`: the model's best time on what a run on
+     * the processor excludes (renewed with the tables); how much longer a request that comes now
+     * would take elsewhere, and how long requests that come cannot meet their deadline elsewhere
+     * (for this decision). */
+    float *inside, *gap, *lost_until;
+    float *due, *share; /* [model]: usual deadline, NEVER: none; of the arrivals */
     int row;
     double unit, energy_unit, deadline_unit;
 
@@ -74,6 +76,11 @@ void observe_candidates(observer *o, const sched_view *v);
 /* What these rules would start: -1: nothing. */
 int observe_min_min(observer *o, const sched_view *v);
 int observe_priced(observer *o, const sched_view *v);
+
+/* observe_rivals.c */
+void observe_rivals_renew(observer *o, const sched_view *v, int model);
+void observe_rivals(observer *o, const sched_view *v);    /* for the idle processors */
+void observe_meanwhile(observer *o, const sched_view *v); /* fills EXTERNAL and RISK */
 
 /* observe_features.c */
 void observe_features(observer *o, const sched_view *v);
