@@ -168,6 +168,9 @@ static void renew(observer *o, const sched_view *v)
     o->looks = 0;
     o->model_count = v->model_count;
     o->up = v->up;
+    o->reach = 0;
+    for (int m = 0; m < v->model_count; m++)
+        o->reach |= v->can[m];
     o->shifts = v->costs->shifts;
     o->energy_priced = v->energy_prices;
     o->priced = v->prices != NULL;

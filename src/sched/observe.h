@@ -111,7 +111,10 @@ typedef struct observer observer;
 COSREL_CHECKED cosrel_status observer_create(const sched_view *view, observer **out);
 void observer_free(observer *o); /* NULL is fine */
 
-/* O(waiting models x processors x batches); what costs and prices say is looked at again every few
+/* All looks of an observer must be at the same class of requests, or at classes that the same
+ * processors serve: the tables are made for those.
+ *
+ * O(waiting models x processors x batches); what costs and prices say is looked at again every few
  * looks and whenever prices, models or processors change. Allocates nothing. */
 const observation *observer_look(observer *o, const sched_view *view);
 

@@ -24,7 +24,7 @@ static void look_at_processors(observer *o, const sched_view *v)
         if (v->startable & useful & VIEW_BIT(p)) {
             o->free_at[p] = 0;
             o->idle |= VIEW_BIT(p);
-        } else if (v->ready_ns[p] > v->now_ns && (v->up & VIEW_BIT(p))) {
+        } else if (v->ready_ns[p] > v->now_ns && (v->up & o->reach & VIEW_BIT(p))) {
             o->free_at[p] = (double)(v->ready_ns[p] - v->now_ns);
             o->busy |= VIEW_BIT(p);
         } /* else: down, of no use, or kept for requests of a higher class */
@@ -339,6 +339,11 @@ void observe_candidates(observer *o, const sched_view *v)
             force(o, v, choice);
             return;
         }
+    }
+    /* Beneath the others nothing is worth waiting for, and no prices are known there. */
+    if (o->reach && v->processors[view_lowest(o->reach)].level == 1) {
+        force(o, v, observe_min_min(o, v));
+        return;
     }
     if (crowded(v)) {
         force(o, v, observe_priced(o, v));

@@ -38,6 +38,7 @@ struct observer {
     observe_model *models; /* per model */
     int looks, model_count;
     uint64_t up, shifts;
+    uint64_t reach; /* processors that some model of the class can use */
     const double *energy_priced;
     bool priced;
     double prices[SCHED_PROCESSORS_MAX], price_sum;

@@ -14,9 +14,10 @@ extern const unsigned char embedded_learned_policy[];
 extern const size_t embedded_learned_policy_bytes;
 
 typedef struct learned {
-    observer *look;
-    scorer net;     /* its own; empty where the hook had one */
-    bool from_file; /* asked for by name: the hook's does not replace it */
+    observer *looks[2]; /* at foreground and at background requests: other processors serve them */
+    const uint64_t *foreground; /* what the view's `can` is for the former */
+    scorer net;                 /* its own; empty where the hook had one */
+    bool from_file;             /* asked for by name: the hook's does not replace it */
     const learned_hook *hook;
     scorer_pass pass;
 } learned;
@@ -40,7 +41,8 @@ static void destroy(void *state)
     learned *l = state;
     if (!l)
         return;
-    observer_free(l->look);
+    observer_free(l->looks[0]);
+    observer_free(l->looks[1]);
     scorer_deinit(&l->net);
     free(l);
 }
@@ -51,11 +53,13 @@ static cosrel_status create(const sched_view *view, const char *argument, void *
     scorer_about about = {.note = NULL};
     cosrel_status status = COSREL_OK;
     learned *l = calloc(1, sizeof *l);
-    if (!l || observer_create(view, &l->look) != COSREL_OK) {
+    if (!l || observer_create(view, &l->looks[0]) != COSREL_OK ||
+        observer_create(view, &l->looks[1]) != COSREL_OK) {
         destroy(l);
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the policy");
     }
     l->hook = view->learned;
+    l->foreground = view->can;
     l->from_file = argument != NULL;
     if (argument)
         status = learned_read(argument, &l->net, &about, err);
@@ -98,7 +102,7 @@ static sched_decision decision_of(const sched_view *view, const observation *see
 static bool decide(void *state, const sched_view *view, sched_decision *out)
 {
     learned *l = state;
-    const observation *seen = observer_look(l->look, view);
+    const observation *seen = observer_look(l->looks[view->can != l->foreground], view);
     int choice = seen->count - 1;
     if (seen->count > 1) {
         scorer_forward(network(l), &seen->input, &l->pass);

@@ -254,6 +254,36 @@ static void waiting_ends(void **state)
     cost_deinit(&costs);
 }
 
+/* What runs beneath is nothing that a foreground request waits for, and what may run beneath is not kept waiting. */
+static void background_is_another_matter(void **state)
+{
+    (void)state;
+    world w;
+    cost_table costs;
+    const learned_hook hook = {.choose = always_last};
+    const sched_processor processors[] = {{.name = "cpu0", .units = 1},
+                                          {.name = "cpu0.bg", .units = 1, .level = 1},
+                                          {.name = "cpu1", .units = 2},
+                                          {.name = "cpu1.bg", .units = 2, .level = 1}};
+    const sched_setup setup = {.processors = processors,
+                               .processor_count = 4,
+                               .model_max = 2,
+                               .requests_max = 100,
+                               .policy = "learned",
+                               .learned = &hook};
+    world_costs(&costs, 2, 4, (const double[]){5, 5, 5, 5, 200, 200, 200, 200});
+    world_init(&w, &setup, &costs, 1);
+    const int beneath = world_arrive_at(&w, 0, 1, -1, SCHED_NEVER);
+    const int above = world_arrive_at(&w, 10 * MS, 0, 0, SCHED_NEVER);
+    const int second = world_arrive_at(&w, 20 * MS, 1, -1, SCHED_NEVER);
+    world_run_until(&w, SCHED_NEVER);
+    assert_int_equal(w.requests[beneath].started_ns, 0);
+    assert_int_equal(w.requests[above].started_ns, 10 * MS);
+    assert_int_equal(w.requests[second].started_ns, 20 * MS); /* on the other core's */
+    world_deinit(&w);
+    cost_deinit(&costs);
+}
+
 /* Late ones are passed over, but not for ever. */
 static void late_requests_are_served_in_the_end(void **state)
 {
@@ -319,6 +349,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_order_do_not_matter),
         cmocka_unit_test(waiting_ends),
+        cmocka_unit_test(background_is_another_matter),
         cmocka_unit_test(late_requests_are_served_in_the_end),
         cmocka_unit_test(the_shipped_policy_is_good_and_small),
         cmocka_unit_test(a_file_that_is_none_is_refused),
