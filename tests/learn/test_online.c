@@ -356,8 +356,10 @@ static void test_a_slower_processor(void **state)
             guard_new_candidate(&g);
         }
     }
-    /* A promoted version may lose on some window what it has won on others. */
-    if (with > 1.02 * without)
+    /* A promoted version, and the safe rule while it serves, may lose on some windows what they win
+     * on others: windows of this size scatter by some 5 % between policies that are equally good.
+     */
+    if (with > 1.05 * without)
         fail_msg("%g after learning, %g without", with, without);
     online_free(o);
     scorer_deinit(&first);
