@@ -12,7 +12,7 @@
 #include "base/rng.h"
 #include "nn/scorer_attribute.h"
 
-enum { STRIDE = SCORER_CANDIDATES_MAX, NETWORKS = 300 };
+enum { STRIDE = SCORER_CANDIDATES_MAX, NETWORKS = 100 };
 
 /* Of random size, with scores of the size of 1, as a trained network has them. */
 static void random_network(rng *r, scorer *net, scorer_input *in)
