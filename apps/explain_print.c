@@ -81,7 +81,7 @@ static const char *action(const explain_view *v, const explain_candidate *c, cha
 
 static void print_candidates(const explain_view *v, const explain_decision *d)
 {
-    int order[OBSERVE_CANDIDATES_MAX + 1];
+    int order[OBSERVE_CANDIDATES_MAX];
     char end[32];
     rank(d, order);
     printf("\n%-16s %-24s %5s %10s %14s %10s %8s\n", "processor", "model", "batch", "request",
@@ -284,7 +284,7 @@ cosrel_status explain_json_decision(const explain_view *v, const explain_contras
 {
     const explain_result *r = v->result;
     const explain_decision *d = &r->shown;
-    int order[OBSERVE_CANDIDATES_MAX + 1], place[OBSERVE_CANDIDATES_MAX + 1];
+    int order[OBSERVE_CANDIDATES_MAX], place[OBSERVE_CANDIDATES_MAX + 1];
     rank(d, order);
     for (int i = 0; i < d->count; i++)
         place[order[i]] = i;

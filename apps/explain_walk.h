@@ -52,7 +52,7 @@ typedef struct explain_decision {
     uint32_t waiting;   /* requests of the class */
     int count, best;
     int done; /* which of the candidates; < 0: none of them */
-    explain_candidate all[OBSERVE_CANDIDATES_MAX + 1];
+    explain_candidate all[OBSERVE_CANDIDATES_MAX];
     scorer_input input; /* what the network saw */
 } explain_decision;
 

@@ -1,6 +1,6 @@
 /* What a decision costs: time of one sched_core_next, per policy and size.
  *
- *     bench_decisions [DECISIONS]         per policy and size; default 20000
+ *     bench_decisions [DECISIONS [POLICY]]    per policy and size; default 20000, all policies
  *
  * A full queue is kept: whatever starts ends at its expected time and comes back as a new request.
  * "decide" is a call that starts something, "wait" one after which nothing starts, "idle" a call
@@ -156,17 +156,19 @@ static void play_idle(uint64_t calls)
 int main(int argc, char **argv)
 {
     const long decisions = argc > 1 ? strtol(argv[1], NULL, 10) : 20000;
-    if (argc > 2 || decisions < 1)
-        fail("expected the number of decisions");
+    if (argc > 3 || decisions < 1)
+        fail("expected the number of decisions and a policy");
     printf("microseconds                                    a start           nothing to do     an "
            "arrival\n");
     printf("policy            models processors     waiting       p50     p99       p50     p99    "
            "   p50     p99\n");
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-        for (int p = 0; p < policy_count(); p++)
+        for (int p = 0; p < policy_count() && argc < 3; p++)
             play(&sizes[i],
                  strcmp(policy_at(p)->name, "single") ? policy_at(p)->name : "single:p00",
                  (uint64_t)decisions);
+        if (argc == 3)
+            play(&sizes[i], argv[2], (uint64_t)decisions);
     }
     play_idle((uint64_t)decisions * 10);
     return 0;

@@ -44,7 +44,7 @@ static int by_rule(const observation *seen, int feature, int best)
 
 static void ask(pupil *p, const sched_view *view, const observation *seen)
 {
-    float costs[OBSERVE_CANDIDATES_MAX + 1];
+    float costs[OBSERVE_CANDIDATES_MAX];
     if (!p->r && rollout_create(view, &p->r) != COSREL_OK) {
         p->no_memory = true;
         return;

@@ -10,11 +10,11 @@ enum { ARRIVALS = 14, EVENTS_MAX = 100, BASE_FUTURES = 4, CLOSE_ROUNDS = 3 };
 static const double CLOSE_ERRORS = 2.5;
 
 typedef struct trial {
-    rollout_action actions[OBSERVE_CANDIDATES_MAX + 1];
-    double sum[OBSERVE_CANDIDATES_MAX + 1]; /* of differences to the first candidate */
-    double squares[OBSERVE_CANDIDATES_MAX + 1];
-    int futures[OBSERVE_CANDIDATES_MAX + 1];
-    bool out[OBSERVE_CANDIDATES_MAX + 1];
+    rollout_action actions[OBSERVE_CANDIDATES_MAX];
+    double sum[OBSERVE_CANDIDATES_MAX]; /* of differences to the first candidate */
+    double squares[OBSERVE_CANDIDATES_MAX];
+    int futures[OBSERVE_CANDIDATES_MAX];
+    bool out[OBSERVE_CANDIDATES_MAX];
     int count;
 } trial;
 

@@ -3,6 +3,7 @@
 #ifndef NN_LANES_H
 #define NN_LANES_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "nn/scorer.h"
@@ -32,6 +33,13 @@ LANES_INLINE const lanes *lanes_of(const float *p)
     return (const lanes *)p;
 }
 
+LANES_INLINE bool lanes_any(const lane_bits *bits)
+{
+    typedef uint64_t halves __attribute__((vector_size(SCORER_LANES * sizeof(int32_t)), aligned(4)));
+    const halves h = (halves)*bits;
+    return (h[0] | h[1] | h[2] | h[3]) != 0;
+}
+
 LANES_INLINE float lanes_sum(const lanes *v)
 {
     float sum = 0;
@@ -39,6 +47,10 @@ LANES_INLINE float lanes_sum(const lanes *v)
         sum += (*v)[l];
     return sum;
 }
+
+/* No function: one that returns a vector has another ABI on each machine. */
+#define LANES_PICK(where, yes, no)                                                                 \
+    ((lanes)(((lane_bits)(yes) & (where)) | ((lane_bits)(no) & ~(where))))
 
 /* Those of v where `where` is above zero, else 0. */
 LANES_INLINE void lanes_keep_positive(lanes *out, const lanes *v, const lanes *where)

@@ -70,26 +70,57 @@ void scorer_randomise(scorer *net, uint64_t seed)
 /* relu(start + weights . rows) of `UNITS` units over `BLOCKS` blocks of candidates at once: enough
  * sums beside each other that none waits for the one before, and each load is used more than once.
  */
-enum { UNITS = 4, BLOCKS = 2 };
+enum { UNITS = 6, BLOCKS = 2 };
 
-LANES_INLINE void tile(const float *weights, int count, const float *rows, int at,
-                       const float *start, float *out, int units, int blocks)
+/* Rows of inputs to a layer. Those that are zero for all candidates (features of another objective,
+ * units that nothing excites) add nothing and are left out. */
+typedef struct layer_input {
+    int candidates;
+    int count; /* of inputs, and of weights per unit */
+    int used;  /* of them */
+    int input[SCORER_UNITS_MAX];
+    const float *row[SCORER_UNITS_MAX];
+} layer_input;
+
+_Static_assert(SCORER_INPUTS_MAX <= SCORER_UNITS_MAX, "room for both layers' inputs");
+
+LANES_INLINE void look_at_rows(layer_input *in, const float *rows, int count, int candidates)
+{
+    in->candidates = candidates;
+    in->count = count;
+    in->used = 0;
+    for (int i = 0; i < count; i++, rows += SCORER_CANDIDATES_MAX) {
+        lane_bits any = {0};
+        for (int at = 0; at < candidates; at += SCORER_LANES)
+            any |= (lane_bits)*lanes_of(rows + at);
+        in->input[in->used] = i;
+        in->row[in->used] = rows;
+        in->used += lanes_any(&any);
+    }
+}
+
+LANES_INLINE void tile(const layer_input *in, const float *weights, int at, const float *start,
+                       float *out, int units, int blocks)
 {
     lanes sums[UNITS][BLOCKS];
-#pragma GCC unroll 4
-    for (int u = 0; u < units; u++)
+    const float *of[UNITS]; /* a unit's weights */
+#pragma GCC unroll 6
+    for (int u = 0; u < units; u++) {
+        of[u] = weights + u * in->count;
 #pragma GCC unroll 2
         for (int b = 0; b < blocks; b++)
             sums[u][b] = (lanes){0} + start[u];
-    for (int i = 0; i < count; i++) {
-        const float *row = rows + i * SCORER_CANDIDATES_MAX + at;
-#pragma GCC unroll 4
+    }
+    for (int i = 0; i < in->used; i++) {
+        const ptrdiff_t input = in->input[i];
+        const float *row = in->row[i] + at;
+#pragma GCC unroll 6
         for (int u = 0; u < units; u++)
 #pragma GCC unroll 2
             for (int b = 0; b < blocks; b++)
-                sums[u][b] += weights[u * count + i] * *lanes_of(row + b * SCORER_LANES);
+                sums[u][b] += of[u][input] * *lanes_of(row + b * SCORER_LANES);
     }
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int u = 0; u < units; u++)
 #pragma GCC unroll 2
         for (int b = 0; b < blocks; b++)
@@ -98,26 +129,24 @@ LANES_INLINE void tile(const float *weights, int count, const float *rows, int a
 }
 
 /* Up to `UNITS` units over all candidates. */
-LANES_INLINE void some_units(const float *weights, int count, const float *rows, int candidates,
-                             const float *start, float *out, int units)
+LANES_INLINE void some_units(const layer_input *in, const float *weights, const float *start,
+                             float *out, int units)
 {
     int at = 0;
-    for (; at + SCORER_LANES < candidates; at += BLOCKS * SCORER_LANES)
-        tile(weights, count, rows, at, start, out, units, BLOCKS);
-    if (at < candidates)
-        tile(weights, count, rows, at, start, out, units, 1);
+    for (; at + SCORER_LANES < in->candidates; at += BLOCKS * SCORER_LANES)
+        tile(in, weights, at, start, out, units, BLOCKS);
+    if (at < in->candidates)
+        tile(in, weights, at, start, out, units, 1);
 }
 
-LANES_INLINE void layer(const float *weights, int count, const float *rows, int candidates,
-                        const float *start, float *out, int units)
+LANES_INLINE void layer(const layer_input *in, const float *weights, const float *start, float *out,
+                        int units)
 {
     int u = 0;
     for (; u + UNITS <= units; u += UNITS)
-        some_units(weights + u * count, count, rows, candidates, start + u,
-                   out + u * SCORER_CANDIDATES_MAX, UNITS);
+        some_units(in, weights + u * in->count, start + u, out + u * SCORER_CANDIDATES_MAX, UNITS);
     for (; u < units; u++)
-        some_units(weights + u * count, count, rows, candidates, start + u,
-                   out + u * SCORER_CANDIDATES_MAX, 1);
+        some_units(in, weights + u * in->count, start + u, out + u * SCORER_CANDIDATES_MAX, 1);
 }
 
 LANES_INLINE float dot(const float *a, const float *b, int count)
@@ -137,10 +166,12 @@ LANES_INLINE void forward(const scorer *net, const scorer_input *in, scorer_pass
     const scorer_shape *s = &net->shape;
     const scorer_parts p = scorer_layout(s);
     const float *w = net->parameters;
+    layer_input from;
     float start[SCORER_UNITS_MAX];
+    look_at_rows(&from, in->x, s->candidate_inputs, in->count);
     for (int i = 0; i < s->first; i++)
         start[i] = w[p.b1 + i] + dot(w + p.u1 + i * s->state_inputs, in->state, s->state_inputs);
-    layer(w + p.w1, s->candidate_inputs, in->x, in->count, start, pass->h, s->first);
+    layer(&from, w + p.w1, start, pass->h, s->first);
     for (int i = 0; i < s->first; i++) {
         const float *h = pass->h + i * SCORER_CANDIDATES_MAX;
         lanes sums = {0};
@@ -154,7 +185,8 @@ LANES_INLINE void forward(const scorer *net, const scorer_input *in, scorer_pass
     }
     for (int i = 0; i < s->second; i++)
         start[i] = w[p.b2 + i] + dot(w + p.v2 + i * s->first, pass->mean, s->first);
-    layer(w + p.w2, s->first, pass->h, in->count, start, pass->k, s->second);
+    look_at_rows(&from, pass->h, s->first, in->count);
+    layer(&from, w + p.w2, start, pass->k, s->second);
     for (int at = 0; at < in->count; at += SCORER_LANES) {
         lanes scores = {0};
         for (int i = 0; i < s->second; i++)

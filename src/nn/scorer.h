@@ -59,9 +59,9 @@ COSREL_CHECKED cosrel_status scorer_copy(scorer *to, const scorer *from); /* `to
 /* A state with its candidates. x is feature by feature: x[f * SCORER_CANDIDATES_MAX + c]. Values of
  * the padding do not matter, but must be finite. */
 typedef struct scorer_input {
-    int count; /* candidates, >= 1 */
-    float state[SCORER_INPUTS_MAX];
     float x[SCORER_INPUTS_MAX * SCORER_CANDIDATES_MAX];
+    float state[SCORER_INPUTS_MAX];
+    int count; /* candidates, >= 1 */
 } scorer_input;
 
 /* What a pass leaves behind, for the gradient. */

@@ -50,6 +50,32 @@ scorer_shape observe_shape(int first, int second)
                           .second = second};
 }
 
+/* All that is laid out by model, in one piece. */
+static bool make_rows(observer *o, const sched_view *view)
+{
+    o->row = (view->model_max + SCORER_LANES - 1) / SCORER_LANES * SCORER_LANES;
+    const size_t row = (size_t)o->row, table = row * (size_t)view->processor_count;
+    float **tables[] = {&o->single, &o->good, &o->inside, &o->gap, &o->lost_until};
+    float **rows[] = {&o->due,    &o->share,     &o->save_by,   &o->end[0],   &o->end[1],
+                      &o->end[2], &o->second[0], &o->second[1], &o->second[2]};
+    const size_t table_count = sizeof tables / sizeof *tables, row_count = sizeof rows / sizeof *rows;
+    float *next = calloc(table_count * table + row_count * row, sizeof *next);
+    int32_t *at = calloc(OBSERVE_ENDS * row, sizeof *at);
+    o->rows = next;
+    o->at[0] = at;
+    if (!next || !at)
+        return false;
+    for (size_t i = 0; i < table_count; i++, next += table)
+        *tables[i] = next;
+    for (size_t i = 0; i < row_count; i++, next += row)
+        *rows[i] = next;
+    for (int kind = 1; kind < OBSERVE_ENDS; kind++)
+        o->at[kind] = at + (size_t)kind * row;
+    for (size_t i = 0; i < table; i++)
+        o->single[i] = o->good[i] = (float)OBSERVE_NEVER;
+    return true;
+}
+
 cosrel_status observer_create(const sched_view *view, observer **out)
 {
     const size_t pairs = (size_t)view->model_max * (size_t)view->processor_count;
@@ -59,15 +85,7 @@ cosrel_status observer_create(const sched_view *view, observer **out)
         return COSREL_OUT_OF_MEMORY;
     o->pairs = calloc(pairs, sizeof *o->pairs);
     o->models = calloc((size_t)view->model_max, sizeof *o->models);
-    o->row = (view->model_max + SCORER_LANES - 1) / SCORER_LANES * SCORER_LANES;
-    const size_t cells = (size_t)o->row * (size_t)view->processor_count;
-    o->inside = calloc(cells, sizeof *o->inside);
-    o->gap = calloc(cells, sizeof *o->gap);
-    o->lost_until = calloc(cells, sizeof *o->lost_until);
-    o->due = calloc((size_t)o->row, sizeof *o->due);
-    o->share = calloc((size_t)o->row, sizeof *o->share);
-    if (!o->pairs || !o->models || !o->inside || !o->gap || !o->lost_until || !o->due ||
-        !o->share) {
+    if (!o->pairs || !o->models || !make_rows(o, view)) {
         observer_free(o);
         *out = NULL;
         return COSREL_OUT_OF_MEMORY;
@@ -81,11 +99,8 @@ void observer_free(observer *o)
         return;
     free(o->pairs);
     free(o->models);
-    free(o->inside);
-    free(o->gap);
-    free(o->lost_until);
-    free(o->due);
-    free(o->share);
+    free(o->rows);
+    free(o->at[0]);
     free(o);
 }
 
@@ -95,7 +110,8 @@ void observer_free(observer *o)
 static void look_at_pair(observer *o, const sched_view *v, int m, int p)
 {
     observe_pair *pair = &o->pairs[m * v->processor_count + p];
-    *pair = (observe_pair){.single = OBSERVE_NEVER, .each = OBSERVE_NEVER};
+    *pair = (observe_pair){
+        .single = OBSERVE_NEVER, .per_single = 1 / OBSERVE_NEVER, .each = OBSERVE_NEVER};
     if (!(view_usable(v, m) & VIEW_BIT(p)))
         return;
     for (int b = 0; b < v->costs->batch_count && v->costs->batches[b] <= SCHED_BATCH_MAX; b++) {
@@ -111,6 +127,7 @@ static void look_at_pair(observer *o, const sched_view *v, int m, int p)
             pair->energy = (double)cell->energy_uj / size;
         }
     }
+    pair->per_single = 1 / pair->single;
 }
 
 static void look_at_model(observer *o, const sched_view *v, int m)
@@ -132,14 +149,19 @@ static void look_at_model(observer *o, const sched_view *v, int m)
         model->least_energy = fmin(model->least_energy, pairs[p].energy);
         model->least_priced = fmin(model->least_priced, pairs[p].priced_energy);
     }
+    model->per_best = 1 / model->best;
     model->work = least_worth / o->price_sum * 1e9;
     for (int p = 0; p < v->processor_count; p++) {
+        o->single[p * o->row + m] = (float)pairs[p].single;
+        o->good[p * o->row + m] = (float)OBSERVE_NEVER;
         if (pairs[p].each >= OBSERVE_NEVER)
             continue;
         pairs[p].efficiency = v->prices ? priced_efficiency(pairs[p].worth, least_worth) : 1;
         pairs[p].index = priced_index(pairs[p].efficiency, pairs[p].each);
-        if (pairs[p].efficiency >= PRICED_EFFICIENT)
+        if (pairs[p].efficiency >= PRICED_EFFICIENT) {
             model->efficient |= VIEW_BIT(p);
+            o->good[p * o->row + m] = (float)pairs[p].single;
+        }
     }
 }
 
@@ -203,6 +225,7 @@ static void renew(observer *o, const sched_view *v)
     }
     const double all = sum > 0 ? sum : 1;
     o->unit = fmax(o->unit / all, 1);
+    o->per_unit = 1 / o->unit;
     o->energy_unit /= all;
     o->deadline_unit /= with > 0 ? with : 1;
     find_twins(o, v);

@@ -102,7 +102,7 @@ typedef struct observation {
     int wait;         /* which of them is waiting; -1: nothing would end a wait */
     double unit_ns;   /* the device's time per request: what times are relative to */
     double cost_unit; /* what the objective counts for one request, about: to compare devices by */
-    observe_candidate all[OBSERVE_CANDIDATES_MAX + 1];
+    observe_candidate all[OBSERVE_CANDIDATES_MAX];
     scorer_input input;
 } observation;
 

@@ -53,18 +53,15 @@ static const row_kind row_kinds[] = {
 #undef OBSERVE_KIND
 };
 
-/* No function: one that returns a vector has another ABI on each machine. */
-#define PICK(where, yes, no) ((lanes)(((lane_bits)(yes) & (where)) | ((lane_bits)(no) & ~(where))))
-
 LANES_INLINE void ratio_row(float *at)
 {
     const lanes least = (lanes){0} + 1e-30f, most = (lanes){0} + 1e30f, end = (lanes){0} + 2.5f;
-    const lanes x = *lanes_of(at), low = PICK(x > least, x, least);
-    const lane_bits bits = (lane_bits)PICK(low < most, low, most);
+    const lanes x = *lanes_of(at), low = LANES_PICK(x > least, x, least);
+    const lane_bits bits = (lane_bits)LANES_PICK(low < most, low, most);
     const lanes exponent = __builtin_convertvector((bits >> 23) - 127, lanes);
     const lanes m = (lanes)((bits & 0x7fffff) | 0x3f800000) - 1;
     const lanes y = (exponent + m * (1.3465f - 0.3465f * m)) * 0.25f;
-    *lanes_at(at) = PICK(y < -end, -end, PICK(y > end, end, y));
+    *lanes_at(at) = LANES_PICK(y < -end, -end, LANES_PICK(y > end, end, y));
 }
 
 LANES_INLINE void make_inputs(float *x, int count)
@@ -73,9 +70,9 @@ LANES_INLINE void make_inputs(float *x, int count)
         if (row_kinds[f] == PLAIN)
             continue;
         for (int at = 0; at < count; at += SCORER_LANES) {
-            const lanes q = *lanes_of(x + at), positive = PICK(q > (lanes){0}, q, (lanes){0});
+            const lanes q = *lanes_of(x + at), positive = LANES_PICK(q > (lanes){0}, q, (lanes){0});
             if (row_kinds[f] == DIFFERENCE) {
-                *lanes_at(x + at) = q / (1 + PICK(q < 0, -q, q));
+                *lanes_at(x + at) = q / (1 + LANES_PICK(q < 0, -q, q));
                 continue;
             }
             if (row_kinds[f] == AMOUNT)
@@ -85,38 +82,60 @@ LANES_INLINE void make_inputs(float *x, int count)
     }
 }
 
-static void clear_rows(float *x, int count)
+LANES_INLINE void clear_rows(float *x, int count)
 {
-    for (int f = 0; f < CANDIDATE_FEATURES; f++, x += STRIDE)
+    for (int f = 0; f < CANDIDATE_FEATURES; f++, x += STRIDE) {
+        const lanes nothing = (lanes){0} + (row_kinds[f] == RATIO ? 1.0f : 0.0f);
         for (int at = 0; at < count; at += SCORER_LANES)
-            *lanes_at(x + at) = (lanes){0} + (row_kinds[f] == RATIO ? 1.0f : 0.0f);
+            *lanes_at(x + at) = nothing;
+    }
+}
+
+LANES_WIDE static void make_inputs_wide(float *x, int count)
+{
+    make_inputs(x, count);
+}
+
+LANES_WIDE static void clear_rows_wide(float *x, int count)
+{
+    clear_rows(x, count);
 }
 
 /* ---- Quantities ---- */
 
-static float until(double due, double end, double scale)
+static float until(double due, double end, double per_unit)
 {
-    return due >= OBSERVE_NEVER || end >= OBSERVE_NEVER ? 0 : (float)((due - end) / scale);
+    return due >= OBSERVE_NEVER || end >= OBSERVE_NEVER ? 0 : (float)((due - end) * per_unit);
 }
 
 /* Other models whose request could be saved by starting here now, and not after `length`, nor
  * elsewhere. */
-static double harm_of(const observer *o, const sched_view *v, int own, int p, double length)
+LANES_INLINE double harm_of(const observer *o, const observe_waiting *own, int p, double length)
 {
-    double harm = 0;
-    for (int i = 0; i < o->waiting_count; i++) {
-        const observe_waiting *w = &o->waiting[i];
-        if (i == own || w->savable == REQUEST_NONE || w->savable_due >= OBSERVE_NEVER)
-            continue;
-        const double single = observe_pair_at(o, v, w->model, p)->single;
-        const double other = w->at[0] == p ? w->second[0] : w->end[0];
-        if (single <= w->savable_due && length + single > w->savable_due && other > w->savable_due)
-            harm += 1;
+    const float *single = o->single + p * o->row;
+    lane_bits harm = {0};
+    for (int m = 0; m < o->model_count; m += SCORER_LANES) {
+        const lanes due = *lanes_of(o->save_by + m), run = *lanes_of(single + m);
+        const lane_bits here = *(const lane_bits *)(o->at[0] + m) == p;
+        const lanes other = LANES_PICK(here, *lanes_of(o->second[0] + m), *lanes_of(o->end[0] + m));
+        const lanes after = run + (float)length;
+        harm -= (run <= due) & (after > due) & (other > due);
     }
-    return harm;
+    const int m = own->model;
+    const float due = o->save_by[m], other = o->at[0][m] == p ? o->second[0][m] : o->end[0][m];
+    int sum = -(single[m] <= due && single[m] + (float)length > due && other > due);
+    for (int l = 0; l < SCORER_LANES; l++)
+        sum += harm[l];
+    return sum;
 }
 
-static void waiting_features(const observer *o, const sched_view *v, float *x)
+LANES_WIDE static double harm_wide(const observer *o, const observe_waiting *own, int p,
+                                   double length)
+{
+    return harm_of(o, own, p, length);
+}
+
+static void waiting_features(const observer *o, float *x)
 {
     double next = OBSERVE_NEVER, good = OBSERVE_NEVER;
     for (uint64_t left = o->busy; left; left &= left - 1) {
@@ -126,7 +145,6 @@ static void waiting_features(const observer *o, const sched_view *v, float *x)
             if ((o->models[o->waiting[i].model].efficient & VIEW_BIT(p)) && o->free_at[p] < good)
                 good = o->free_at[p];
     }
-    (void)v;
     x[CANDIDATE_WAIT * STRIDE] = 1;
     x[CANDIDATE_NEXT_END * STRIDE] = (float)(next / o->unit);
     x[CANDIDATE_NEXT_GOOD * STRIDE] = (float)(good / o->unit);
@@ -147,17 +165,17 @@ static float missed_of(const sched_view *v, uint32_t request, int size, double l
 static void deadline_features(const observer *o, const sched_view *v, const observe_waiting *w,
                               const observe_candidate *c, int size, double length, float *x)
 {
-    const double best = o->models[w->model].best;
+    const observe_model *model = &o->models[w->model];
     const double due = c->request == w->oldest ? w->oldest_due : w->savable_due;
     const double other = w->at[0] == c->processor ? w->second[0] : w->end[0];
     if (v->objective->miss <= 0)
         return;
-    x[CANDIDATE_SLACK * STRIDE] = until(due, length, best);
-    x[CANDIDATE_SLACK_ELSEWHERE * STRIDE] = until(due, other, best);
+    x[CANDIDATE_SLACK * STRIDE] = until(due, length, model->per_best);
+    x[CANDIDATE_SLACK_ELSEWHERE * STRIDE] = until(due, other, model->per_best);
     x[CANDIDATE_MISS_HERE * STRIDE] = missed_of(v, c->request, size, length);
-    x[CANDIDATE_LOST * STRIDE] = due < best;
-    x[CANDIDATE_HARM * STRIDE] = (float)(harm_of(o, v, (int)(w - o->waiting), c->processor,
-                                                 length));
+    x[CANDIDATE_LOST * STRIDE] = due < model->best;
+    x[CANDIDATE_HARM * STRIDE] = (float)(LANES_HAS_WIDE ? harm_wide(o, w, c->processor, length)
+                                                        : harm_of(o, w, c->processor, length));
 }
 
 static void energy_features(const observer *o, const sched_view *v, const observe_waiting *w,
@@ -182,14 +200,42 @@ static void energy_features(const observer *o, const sched_view *v, const observ
                                                   (v->objective->latency * o->unit + 1e-9));
 }
 
-static float later_elsewhere(const observe_waiting *w, int kind, int p, double length, double best)
+static float later_elsewhere(const observe_waiting *w, int kind, int p, double length,
+                             double per_best)
 {
     const double end = w->at[kind] == p ? w->second[kind] : w->end[kind];
-    return end >= OBSERVE_NEVER ? 1e30f : (float)((end - length) / best);
+    return end >= OBSERVE_NEVER ? 1e30f : (float)((end - length) * per_best);
 }
 
-static void candidate_features(const observer *o, const sched_view *v, int at, double rate,
-                               float *x, int rules[2])
+/* What all candidates of a processor share. */
+typedef struct shared_features {
+    int rules[2]; /* what min-min and the price rule would start: model * processors + processor */
+    double per_best_of_all;
+    struct {
+        double per_best_index, demand; /* demand: of a run per ns */
+        float blocks, price, slowed;
+    } of[SCHED_PROCESSORS_MAX];
+} shared_features;
+
+static void share_features(const observer *o, const sched_view *v, shared_features *out)
+{
+    const double rate = rates_total(v->rates, v->now_ns), per_price_sum = 1 / o->price_sum;
+    const float idle = (float)__builtin_popcountll(o->idle);
+    out->rules[0] = observe_min_min(o, v);
+    out->rules[1] = observe_priced(o, v);
+    out->per_best_of_all = 1 / o->best_of_all;
+    for (uint64_t left = o->idle; left; left &= left - 1) {
+        const int p = view_lowest(left);
+        out->of[p].per_best_index = 1 / o->best_index[p];
+        out->of[p].demand = rate * o->demand[p] * o->per_unit;
+        out->of[p].blocks = (float)__builtin_popcountll(v->conflicts[p] & o->idle) / idle;
+        out->of[p].price = (float)(o->prices[p] * per_price_sum);
+        out->of[p].slowed = (float)cost_slowdown(v->costs, p);
+    }
+}
+
+static void candidate_features(const observer *o, const sched_view *v,
+                               const shared_features *shared, int at, float *x)
 {
     const observe_candidate *c = &o->seen.all[at];
     const observe_waiting *w = &o->waiting[o->who[at]];
@@ -203,34 +249,28 @@ static void candidate_features(const observer *o, const sched_view *v, int at, d
     if (c->request != w->oldest)
         age = (double)(v->now_ns - v->requests[c->request].arrived_ns);
     const double others = o->work_at[p] - ((model->efficient & VIEW_BIT(p)) ? each : 0);
-    x[CANDIDATE_SLOWNESS * STRIDE] = (float)(pair->single / model->best);
+    x[CANDIDATE_SLOWNESS * STRIDE] = (float)(pair->single * model->per_best);
     x[CANDIDATE_EFFICIENCY * STRIDE] = (float)(pair->efficiency);
-    x[CANDIDATE_LENGTH * STRIDE] = (float)(length / o->unit);
-    x[CANDIDATE_INDEX_HERE * STRIDE] = (float)(pair->index / o->best_index[p]);
-    x[CANDIDATE_INDEX_ALL * STRIDE] = (float)(pair->index / o->best_of_all);
-    x[CANDIDATE_ELSEWHERE * STRIDE] = later_elsewhere(w, 0, p, length, model->best);
-    x[CANDIDATE_ELSEWHERE_GOOD * STRIDE] = later_elsewhere(w, 1, p, length, model->best);
-    x[CANDIDATE_ELSEWHERE_FULL * STRIDE] = later_elsewhere(w, 2, p, length, model->best);
+    x[CANDIDATE_LENGTH * STRIDE] = (float)(length * o->per_unit);
+    x[CANDIDATE_INDEX_HERE * STRIDE] = (float)(pair->index * shared->of[p].per_best_index);
+    x[CANDIDATE_INDEX_ALL * STRIDE] = (float)(pair->index * shared->per_best_of_all);
+    x[CANDIDATE_ELSEWHERE * STRIDE] = later_elsewhere(w, 0, p, length, model->per_best);
+    x[CANDIDATE_ELSEWHERE_GOOD * STRIDE] = later_elsewhere(w, 1, p, length, model->per_best);
+    x[CANDIDATE_ELSEWHERE_FULL * STRIDE] = later_elsewhere(w, 2, p, length, model->per_best);
     x[CANDIDATE_WAITING * STRIDE] = (float)(w->count - 1);
-    x[CANDIDATE_AGE * STRIDE] = (float)(age / model->best);
-    x[CANDIDATE_AGE_DEVICE * STRIDE] = (float)(age / o->unit);
-    x[CANDIDATE_DEMAND * STRIDE] = (float)(rate * o->demand[p] * length / o->unit);
+    x[CANDIDATE_AGE * STRIDE] = (float)(age * model->per_best);
+    x[CANDIDATE_AGE_DEVICE * STRIDE] = (float)(age * o->per_unit);
+    x[CANDIDATE_DEMAND * STRIDE] = (float)(shared->of[p].demand * length);
     x[CANDIDATE_BACKLOG * STRIDE] = (float)(others / length);
-    x[CANDIDATE_BLOCKS * STRIDE] = (float)__builtin_popcountll(v->conflicts[p] & o->idle) /
-                                   (float)__builtin_popcountll(o->idle);
-    x[CANDIDATE_PRICE * STRIDE] = (float)(o->prices[p] / o->price_sum);
+    x[CANDIDATE_BLOCKS * STRIDE] = shared->of[p].blocks;
+    x[CANDIDATE_PRICE * STRIDE] = shared->of[p].price;
     x[CANDIDATE_BATCH * STRIDE] = (float)(size);
-    x[CANDIDATE_BATCH_GAIN * STRIDE] = (float)(each / pair->single);
-    x[CANDIDATE_MIN_MIN * STRIDE] = c->model * v->processor_count + p == rules[0];
-    x[CANDIDATE_PRICED * STRIDE] = c->model * v->processor_count + p == rules[1];
-    x[CANDIDATE_SLOWED * STRIDE] = (float)(cost_slowdown(v->costs, p));
+    x[CANDIDATE_BATCH_GAIN * STRIDE] = (float)(each * pair->per_single);
+    x[CANDIDATE_MIN_MIN * STRIDE] = c->model * v->processor_count + p == shared->rules[0];
+    x[CANDIDATE_PRICED * STRIDE] = c->model * v->processor_count + p == shared->rules[1];
+    x[CANDIDATE_SLOWED * STRIDE] = shared->of[p].slowed;
     deadline_features(o, v, w, c, size, length, x);
     energy_features(o, v, w, c, size, x);
-}
-
-LANES_WIDE static void make_inputs_wide(float *x, int count)
-{
-    make_inputs(x, count);
 }
 
 static void state_features(const observer *o, const sched_view *v, float *s)
@@ -267,7 +307,6 @@ static void state_features(const observer *o, const sched_view *v, float *s)
 void observe_features(observer *o, const sched_view *v)
 {
     scorer_input *in = &o->seen.input;
-    int rules[2] = {-1, -1};
     const sched_objective *w = v->objective;
     in->count = o->seen.count;
     o->seen.unit_ns = o->unit;
@@ -275,15 +314,17 @@ void observe_features(observer *o, const sched_view *v)
                         w->energy_ns_per_uj * o->energy_unit;
     if (o->seen.count == 1)
         return; /* nothing to compare */
-    rules[0] = observe_min_min(o, v);
-    rules[1] = observe_priced(o, v);
-    const double rate = rates_total(v->rates, v->now_ns);
-    clear_rows(in->x, in->count);
+    shared_features shared;
+    share_features(o, v, &shared);
+    if (LANES_HAS_WIDE)
+        clear_rows_wide(in->x, in->count);
+    else
+        clear_rows(in->x, in->count);
     for (int c = 0; c < o->seen.count; c++) {
         if (c == o->seen.wait)
-            waiting_features(o, v, in->x + c);
+            waiting_features(o, in->x + c);
         else
-            candidate_features(o, v, c, rate, in->x + c, rules);
+            candidate_features(o, v, &shared, c, in->x + c);
     }
     observe_rivals(o, v);
     observe_meanwhile(o, v);

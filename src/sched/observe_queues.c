@@ -57,11 +57,12 @@ static void look_at_waiting(observer *o, const sched_view *v)
         if (o->models[model].best >= OBSERVE_NEVER)
             continue;
         observe_waiting *w = &o->waiting[o->waiting_count++];
-        *w = (observe_waiting){.model = model,
-                               .count = (int)view_waiting(v, model),
-                               .oldest = oldest,
-                               .age = (double)(v->now_ns - v->requests[oldest].arrived_ns),
-                               .oldest_due = due_of(v, oldest)};
+        w->model = model;
+        w->count = (int)view_waiting(v, model);
+        w->oldest = oldest;
+        w->savable_at = 0;
+        w->age = (double)(v->now_ns - v->requests[oldest].arrived_ns);
+        w->oldest_due = due_of(v, oldest);
         find_savable(o, v, w);
     }
 }
@@ -90,35 +91,54 @@ static void spread_backlog(observer *o, const sched_view *v)
     }
 }
 
-static void keep_least(observe_waiting *w, int kind, double end, int p)
+/* For all models alike, those without waiting requests too: that is quicker than to pick them. */
+LANES_INLINE void find_ends(observer *o)
 {
-    if (end < w->end[kind]) {
-        w->second[kind] = w->end[kind];
-        w->end[kind] = end;
-        w->at[kind] = p;
-    } else if (end < w->second[kind]) {
-        w->second[kind] = end;
+    for (int m = 0; m < o->model_count; m += SCORER_LANES) {
+        lanes least[OBSERVE_ENDS], second[OBSERVE_ENDS];
+        lane_bits at[OBSERVE_ENDS];
+        for (int kind = 0; kind < OBSERVE_ENDS; kind++) {
+            least[kind] = second[kind] = (lanes){0} + (float)OBSERVE_NEVER;
+            at[kind] = (lane_bits){0} - 1;
+        }
+        for (uint64_t left = o->idle | o->busy; left; left &= left - 1) {
+            const int p = view_lowest(left);
+            const lanes single = *lanes_of(o->single + p * o->row + m);
+            const lanes good = *lanes_of(o->good + p * o->row + m);
+            const float start[OBSERVE_ENDS] = {
+                (float)o->free_at[p], (float)(o->free_at[p] + PRICED_BACKLOG * o->work_at[p]),
+                (float)(o->free_at[p] + o->work_at[p])};
+            for (int kind = 0; kind < OBSERVE_ENDS; kind++) {
+                const lanes end = (kind == 0 ? single : good) + start[kind];
+                observe_keep(&least[kind], &second[kind], &at[kind], &end, p);
+            }
+        }
+        for (int kind = 0; kind < OBSERVE_ENDS; kind++) {
+            *lanes_at(o->end[kind] + m) = least[kind];
+            *lanes_at(o->second[kind] + m) = second[kind];
+            *(lane_bits *)(o->at[kind] + m) = at[kind];
+        }
     }
 }
 
-static void find_ends(observer *o, const sched_view *v)
+LANES_WIDE static void find_ends_wide(observer *o)
 {
+    find_ends(o);
+}
+
+static void keep_ends(observer *o)
+{
+    for (int m = 0; m < o->row; m++)
+        o->save_by[m] = -1;
     for (int i = 0; i < o->waiting_count; i++) {
         observe_waiting *w = &o->waiting[i];
-        const observe_model *model = &o->models[w->model];
-        for (int kind = 0; kind < 3; kind++) {
-            w->end[kind] = w->second[kind] = OBSERVE_NEVER;
-            w->at[kind] = -1;
+        for (int kind = 0; kind < OBSERVE_ENDS; kind++) {
+            w->end[kind] = (double)o->end[kind][w->model];
+            w->second[kind] = (double)o->second[kind][w->model];
+            w->at[kind] = o->at[kind][w->model];
         }
-        for (uint64_t left = v->can[w->model] & (o->idle | o->busy); left; left &= left - 1) {
-            const int p = view_lowest(left);
-            const double single = observe_pair_at(o, v, w->model, p)->single;
-            keep_least(w, 0, o->free_at[p] + single, p);
-            if (!(model->efficient & VIEW_BIT(p)))
-                continue;
-            keep_least(w, 1, o->free_at[p] + PRICED_BACKLOG * o->work_at[p] + single, p);
-            keep_least(w, 2, o->free_at[p] + o->work_at[p] + single, p);
-        }
+        if (w->savable != REQUEST_NONE && w->savable_due < OBSERVE_NEVER)
+            o->save_by[w->model] = (float)w->savable_due;
     }
 }
 
@@ -127,7 +147,11 @@ void observe_queues(observer *o, const sched_view *v)
     look_at_waiting(o, v);
     look_at_processors(o, v);
     spread_backlog(o, v);
-    find_ends(o, v);
+    if (LANES_HAS_WIDE)
+        find_ends_wide(o);
+    else
+        find_ends(o);
+    keep_ends(o);
 }
 
 /* ---- Rules whose choice is a feature ---- */
@@ -166,7 +190,7 @@ static int first_on_paper(const observer *o, const paper *p)
     return first;
 }
 
-int observe_min_min(observer *o, const sched_view *v)
+int observe_min_min(const observer *o, const sched_view *v)
 {
     paper p;
     uint64_t open = o->idle;
@@ -203,7 +227,7 @@ static bool crowded(const sched_view *v)
     return v->prices && v->objective->miss == 0 && v->queue->count > CROWD;
 }
 
-int observe_priced(observer *o, const sched_view *v)
+int observe_priced(const observer *o, const sched_view *v)
 {
     const bool crowd = crowded(v);
     double best = 0;
@@ -251,11 +275,11 @@ static void add_pair(observer *o, const sched_view *v, double *ranks, int i, int
         if (!worth_a_thought(v, w->model, p, b, waiting))
             continue;
         int at = o->seen.count;
-        if (at < OBSERVE_CANDIDATES_MAX) {
+        if (at < OBSERVE_CANDIDATES_MAX - 1) { /* the last place is for waiting */
             o->seen.count++;
         } else { /* instead of the least promising one */
             at = 0;
-            for (int c = 1; c < OBSERVE_CANDIDATES_MAX; c++)
+            for (int c = 1; c < OBSERVE_CANDIDATES_MAX - 1; c++)
                 at = ranks[c] < ranks[at] ? c : at;
             if (ranks[at] >= rank)
                 continue;

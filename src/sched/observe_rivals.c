@@ -33,52 +33,63 @@ static double ready_in(const sched_view *v, int p)
     return (double)(v->ready_ns[p] - v->now_ns);
 }
 
-/* The earliest end of a request of the model that comes now, outside of what each idle processor
- * excludes. */
-static void look_elsewhere(observer *o, const sched_view *v, int model, const double *ready)
-{
-    const observe_pair *pairs = observe_pair_at(o, v, model, 0);
-    double least = OBSERVE_NEVER, second = OBSERVE_NEVER;
-    int best = -1;
-    for (int q = 0; q < v->processor_count; q++) {
-        const double end = ready[q] + pairs[q].single;
-        if (end < least) {
-            second = least;
-            least = end;
-            best = q;
-        } else if (end < second) {
-            second = end;
-        }
-    }
-    for (uint64_t left = o->idle; left; left &= left - 1) {
-        const int p = view_lowest(left);
-        double outside = best == p ? second : least;
-        if (v->conflicts[p] != VIEW_BIT(p)) {
-            outside = OBSERVE_NEVER;
-            for (int q = 0; q < v->processor_count; q++)
-                if (!(v->conflicts[p] & VIEW_BIT(q)) && ready[q] + pairs[q].single < outside)
-                    outside = ready[q] + pairs[q].single;
-        }
-        const int at = p * o->row + model;
-        const float gap = (float)outside - o->inside[at];
-        o->gap[at] = gap > 0 ? gap : 0;
-        o->lost_until[at] = o->inside[at] <= o->due[model] ? (float)outside - o->due[model] : 0;
-    }
-}
-
-void observe_rivals(observer *o, const sched_view *v)
-{
-    double ready[SCHED_PROCESSORS_MAX];
-    for (int p = 0; p < v->processor_count; p++)
-        ready[p] = ready_in(v, p);
-    for (int m = 0; m < v->model_count; m++)
-        look_elsewhere(o, v, m, ready);
-}
-
 LANES_INLINE void keep_less(lanes *x, const lanes *y)
 {
     const lane_bits less = *x < *y;
     *x = (lanes)(((lane_bits)*x & less) | ((lane_bits)*y & ~less));
+}
+
+/* The earliest end of requests of some models that come now, outside of what each idle processor
+ * excludes. */
+LANES_INLINE void look_elsewhere(observer *o, const sched_view *v, int m, const float *ready)
+{
+    lanes least = (lanes){0} + (float)OBSERVE_NEVER, second = least;
+    lane_bits best = (lane_bits){0} - 1;
+    for (int q = 0; q < v->processor_count; q++) {
+        const lanes end = ready[q] + *lanes_of(o->single + q * o->row + m);
+        observe_keep(&least, &second, &best, &end, q);
+    }
+    for (uint64_t left = o->idle; left; left &= left - 1) {
+        const int p = view_lowest(left);
+        const lane_bits here = best == p;
+        lanes outside = LANES_PICK(here, second, least);
+        if (v->conflicts[p] != VIEW_BIT(p)) {
+            outside = (lanes){0} + (float)OBSERVE_NEVER;
+            for (int q = 0; q < v->processor_count; q++) {
+                const lanes end = ready[q] + *lanes_of(o->single + q * o->row + m);
+                if (!(v->conflicts[p] & VIEW_BIT(q)))
+                    keep_less(&outside, &end);
+            }
+        }
+        const int at = p * o->row + m;
+        const lanes inside = *lanes_of(o->inside + at), due = *lanes_of(o->due + m);
+        const lanes gap = outside - inside, late = outside - due;
+        const lane_bits longer = gap > (lanes){0}, in_time = inside <= due;
+        *lanes_at(o->gap + at) = LANES_PICK(longer, gap, (lanes){0});
+        *lanes_at(o->lost_until + at) = LANES_PICK(in_time, late, (lanes){0});
+    }
+}
+
+LANES_INLINE void look_everywhere(observer *o, const sched_view *v)
+{
+    float ready[SCHED_PROCESSORS_MAX];
+    for (int p = 0; p < v->processor_count; p++)
+        ready[p] = (float)ready_in(v, p);
+    for (int m = 0; m < v->model_count; m += SCORER_LANES)
+        look_elsewhere(o, v, m, ready);
+}
+
+LANES_WIDE static void look_everywhere_wide(observer *o, const sched_view *v)
+{
+    look_everywhere(o, v);
+}
+
+void observe_rivals(observer *o, const sched_view *v)
+{
+    if (LANES_HAS_WIDE)
+        look_everywhere_wide(o, v);
+    else
+        look_everywhere(o, v);
 }
 
 /* The delay in ns that a run of this length brings to those who come during it: one that comes at
@@ -124,7 +135,7 @@ LANES_INLINE void meanwhile(observer *o, const sched_view *v)
             continue;
         const double length = (double)view_cost_ns(v, c->model, c->processor, c->batch_index);
         x[CANDIDATE_EXTERNAL * SCORER_CANDIDATES_MAX + i] =
-            (float)(external_delay(o, c->processor, length, rate) / o->unit);
+            (float)(external_delay(o, c->processor, length, rate) * o->per_unit);
         if (v->objective->miss > 0)
             x[CANDIDATE_RISK * SCORER_CANDIDATES_MAX + i] = (float)(4 * risk_of(o, c->processor,
                                                                                 length, rate));

@@ -113,7 +113,7 @@ enum { SEEN_MAX = 20000 };
 typedef struct seen_decision {
     int64_t t_ns;
     int count, best;
-    float scores[OBSERVE_CANDIDATES_MAX + 1];
+    float scores[OBSERVE_CANDIDATES_MAX];
 } seen_decision;
 
 typedef struct witness {

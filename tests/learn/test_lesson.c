@@ -31,7 +31,7 @@ static void what_goes_in_comes_out(void **state)
     (void)state;
     static observation seen;
     static scorer_input in;
-    float costs[OBSERVE_CANDIDATES_MAX + 1];
+    float costs[OBSERVE_CANDIDATES_MAX];
     lessons l = {.count = 0}, twice = {.count = 0};
     rng r;
     rng_init(&r, 1);
@@ -67,7 +67,7 @@ static void steps_lead_to_what_is_cheap(void **state)
 {
     (void)state;
     static observation seen;
-    float costs[OBSERVE_CANDIDATES_MAX + 1];
+    float costs[OBSERVE_CANDIDATES_MAX];
     lessons l = {.count = 0};
     student s;
     rng r;
@@ -99,7 +99,7 @@ static int ask(void *user, const sched_view *view, const observation *seen, cons
                int best)
 {
     scene *s = user;
-    float costs[OBSERVE_CANDIDATES_MAX + 1];
+    float costs[OBSERVE_CANDIDATES_MAX];
     (void)scores;
     if (!s->r)
         assert_int_equal(rollout_create(view, &s->r), COSREL_OK);
