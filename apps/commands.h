@@ -10,6 +10,7 @@ extern const cli_command command_devices;
 extern const cli_command command_run;
 extern const cli_command command_profile;
 extern const cli_command command_bench;
+extern const cli_command command_serve;
 extern const cli_command command_sim;
 extern const cli_command command_bound;
 extern const cli_command command_trace;

@@ -9,7 +9,7 @@
 
 static const cli_command *const COMMANDS[] = {
     &command_zoo,   &command_devices, &command_run,     &command_profile,
-    &command_bench, &command_sim,     &command_bound,   &command_trace,
+    &command_bench, &command_serve,   &command_sim,     &command_bound,   &command_trace,
     &command_train, &command_explain, &command_bench_child};
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof COMMANDS[0] };
 

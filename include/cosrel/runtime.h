@@ -162,8 +162,8 @@ typedef struct cosrel_result {
     void *user; /* the request's */
 } cosrel_result;
 
-/* Called once per request on a runtime thread. The result is valid until it returns. It may submit
- * and cancel; it must not block for long (its processor waits) and must not call wait or close. */
+/* Called once per request on a runtime thread. The result is valid until it returns, or longer: see
+ * cosrel_result_keep. It may submit and cancel; it must not block for long (its processor waits) and must not call wait or close. */
 typedef void (*cosrel_done_fn)(const cosrel_result *result);
 
 typedef struct cosrel_request {
@@ -194,6 +194,11 @@ COSREL_API COSREL_CHECKED cosrel_status cosrel_wait(cosrel_runtime *rt, cosrel_t
                                                     int64_t timeout_ns,
                                                     const cosrel_result **result);
 COSREL_API void cosrel_result_release(const cosrel_result *result); /* NULL is fine */
+
+/* From within the request's callback, on the thread that called it: the result stays valid until
+ * somebody, on any thread, calls cosrel_result_release. The request counts as answered; its place
+ * among those in flight (requests_max) is taken until then. */
+COSREL_API void cosrel_result_keep(const cosrel_result *result);
 
 /* OK: it will be answered with CANCELLED (at once if it waits; a run under way is left to finish
  * and its outputs are thrown away). NOT_FOUND: it is answered already, or never was. */

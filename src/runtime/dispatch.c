@@ -145,6 +145,15 @@ bool dispatch_answer(slot *s, cosrel_status status, const char *message, int64_t
     return false;
 }
 
+/* Which result the callback that runs on this thread keeps. Not in the slot: once the callback has
+ * handed the result to another thread, the slot may be in use again before it returns. */
+static _Thread_local const cosrel_result *kept;
+
+void cosrel_result_keep(const cosrel_result *result)
+{
+    kept = result;
+}
+
 void dispatch_deliver(cosrel_runtime *rt, slot *list)
 {
     int delivered = 0;
@@ -152,8 +161,10 @@ void dispatch_deliver(cosrel_runtime *rt, slot *list)
         slot *s = list;
         list = s->next;
         s->next = NULL;
+        kept = NULL;
         s->done(&s->result);
-        slot_give(s);
+        if (kept != &s->result)
+            slot_give(s);
         delivered++;
     }
     if (!delivered)

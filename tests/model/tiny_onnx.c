@@ -237,6 +237,16 @@ bool tiny_identity(const char *path, int32_t type)
     return tiny_end(&t, path);
 }
 
+bool tiny_relu(const char *path)
+{
+    tiny t;
+    tiny_begin(&t, "relu");
+    add_input(&t, "x", FLOAT, "batch,16");
+    add_output(&t, "y", FLOAT, "batch,16");
+    add_node(&t, t.model->graph, "Relu", "x", "y");
+    return tiny_end(&t, path);
+}
+
 bool tiny_multi(const char *path)
 {
     tiny t;

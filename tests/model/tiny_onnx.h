@@ -15,6 +15,9 @@ bool tiny_add(const char *path);
 /* y = x, of any element type (ONNX's numbers, cosrel_dtype's too); [batch,3]. */
 bool tiny_identity(const char *path, int32_t type);
 
+/* y = max(x, 0), float32 [batch,16]: as little work as a model can be. */
+bool tiny_relu(const char *path);
+
 /* sum = a + b, product = a * b, count = n + n; a, b float32 [batch,2], n int64 [batch]. */
 bool tiny_multi(const char *path);
 

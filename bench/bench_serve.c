@@ -1,0 +1,166 @@
+/* What serving adds: requests per second and latency over HTTP, on a model that takes microseconds
+ * (one Relu on 16 floats), binary tensors, beside a plain Node.js server with the same model.
+ *
+ *     build/bench/bench_serve [ROUNDS [NODE_FOLDER]]      default: 5, without Node.js
+ *
+ * NODE_FOLDER holds node_modules/onnxruntime-node. A round is 3 s with 16 connections and 1 s with
+ * one, for each server in turn; load and servers share the machine. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "serve/http_load.h"
+#include "tiny_onnx.h"
+
+enum { SERVERS = 2, ROUNDS_MAX = 50, LOADS = 2 };
+
+static const struct {
+    int connections;
+    double seconds;
+} loads[LOADS] = {{16, 3}, {1, 1}};
+
+typedef struct server_process {
+    const char *name;
+    pid_t pid;
+    int port;
+    double rate[LOADS][ROUNDS_MAX], p50_us[LOADS][ROUNDS_MAX], p99_us[LOADS][ROUNDS_MAX];
+} server_process;
+
+static server_process servers[SERVERS];
+static int server_count;
+
+static void stop_all(void)
+{
+    for (int i = 0; i < server_count; i++) {
+        if (servers[i].pid <= 0)
+            continue;
+        kill(servers[i].pid, SIGTERM);
+        waitpid(servers[i].pid, NULL, 0);
+        servers[i].pid = 0;
+    }
+}
+
+static void fail(const char *what)
+{
+    fprintf(stderr, "bench_serve: %s\n", what);
+    exit(1);
+}
+
+/* The last number in the first line that it prints is its port. */
+static void start(const char *name, const char *const *command)
+{
+    server_process *s = &servers[server_count++];
+    int out[2];
+    if (pipe(out) != 0 || (s->pid = fork()) < 0)
+        fail("no process to be had");
+    if (s->pid == 0) {
+        dup2(out[1], 1);
+        close(out[0]);
+        execvp(command[0], (char *const *)command);
+        _exit(127);
+    }
+    close(out[1]);
+    char line[256] = "";
+    FILE *from = fdopen(out[0], "r");
+    if (!from || !fgets(line, sizeof line, from))
+        fail("a server did not start");
+    const char *number = strrchr(line, ' ');
+    s->name = name;
+    s->port = atoi(number ? number + 1 : line);
+    fclose(from);
+}
+
+static size_t make_request(char *out, size_t room)
+{
+    static const char json[] =
+        "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,16],\"datatype\":\"FP32\",\"parameters\":{"
+        "\"binary_data_size\":64}}],\"outputs\":[{\"name\":\"y\",\"parameters\":{\"binary_data\":"
+        "true}}]}";
+    float x[16];
+    for (int i = 0; i < 16; i++)
+        x[i] = (float)(i - 8);
+    const int head = snprintf(out, room,
+                              "POST /v2/models/relu/infer HTTP/1.1\r\nHost: localhost\r\n"
+                              "Content-Type: application/octet-stream\r\n"
+                              "Inference-Header-Content-Length: %zu\r\nContent-Length: %zu\r\n\r\n",
+                              strlen(json), strlen(json) + sizeof x);
+    memcpy(out + head, json, strlen(json));
+    memcpy(out + head + strlen(json), x, sizeof x);
+    return (size_t)head + strlen(json) + sizeof x;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double median(const double *values, int count)
+{
+    double sorted[ROUNDS_MAX];
+    memcpy(sorted, values, (size_t)count * sizeof *values);
+    qsort(sorted, (size_t)count, sizeof *sorted, compare);
+    return sorted[count / 2];
+}
+
+static void measure(server_process *s, int load, int round, const char *request, size_t bytes)
+{
+    static http_load_result result;
+    const http_load now = {.port = s->port,
+                           .connections = loads[load].connections,
+                           .request = request,
+                           .request_bytes = bytes,
+                           .seconds = loads[load].seconds};
+    http_load_run(&now, &result);
+    if (result.refused || !result.answered)
+        fail("a request was refused");
+    s->rate[load][round] = (double)result.answered / result.seconds;
+    s->p50_us[load][round] = (double)hist_percentile(&result.latency_ns, 0.5) / 1e3;
+    s->p99_us[load][round] = (double)hist_percentile(&result.latency_ns, 0.99) / 1e3;
+}
+
+static void print(int rounds)
+{
+    printf("%d rounds, medians; microseconds\n%-10s %11s %10s %8s %8s\n", rounds, "server",
+           "connections", "requests/s", "p50", "p99");
+    for (int k = 0; k < LOADS; k++)
+        for (int i = 0; i < server_count; i++) {
+            const server_process *s = &servers[i];
+            printf("%-10s %11d %10.0f %8.0f %8.0f\n", s->name, loads[k].connections,
+                   median(s->rate[k], rounds), median(s->p50_us[k], rounds),
+                   median(s->p99_us[k], rounds));
+        }
+}
+
+int main(int argc, char **argv)
+{
+    const int rounds = argc > 1 ? atoi(argv[1]) : 5;
+    char folder[] = "/tmp/bench-serve-XXXXXX", model[64], request[1024];
+    if (rounds < 1 || rounds > ROUNDS_MAX)
+        fail("usage: bench_serve [ROUNDS [NODE_FOLDER]]");
+    if (!mkdtemp(folder))
+        fail("no folder to be had");
+    snprintf(model, sizeof model, "%s/relu.onnx", folder);
+    if (!tiny_relu(model))
+        fail("the model cannot be written");
+    atexit(stop_all);
+    const char *const own[] = {"build/cosrel", "serve", "--models", folder, "--http",
+                               "127.0.0.1:0", "--quiet", NULL};
+    start("cosrel", own);
+    const char *const node[] = {"node", "bench/serve/node_server.js", argc > 2 ? argv[2] : "",
+                                model, NULL};
+    if (argc > 2)
+        start("node", node);
+    const size_t bytes = make_request(request, sizeof request);
+    for (int r = 0; r < rounds; r++)
+        for (int k = 0; k < LOADS; k++)
+            for (int i = 0; i < server_count; i++)
+                measure(&servers[i], k, r, request, bytes);
+    print(rounds);
+    stop_all();
+    unlink(model);
+    return rmdir(folder);
+}

@@ -1,0 +1,6 @@
+# What serving adds.
+if(TARGET cosrel_server AND TARGET cosrel_tiny_onnx)
+  cosrel_bench(bench_serve SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_serve.c" "${CMAKE_CURRENT_LIST_DIR}/serve/http_load.c"
+               USES base LIBS cosrel_tiny_onnx)
+  target_include_directories(bench_serve PRIVATE "${CMAKE_CURRENT_LIST_DIR}")
+endif()

@@ -1,0 +1,465 @@
+#include "server/http.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "server/infer_answer.h"
+#include "server/routes.h"
+
+enum {
+    ALIGNMENT = 64,        /* of the first binary tensor */
+    KEPT_BYTES = 1 << 20,  /* a larger body's memory is not kept for the next request */
+    CONNECTION_BYTES = 16 << 10, /* libmicrohttpd's, per connection (chosen: headers fit; 1000 idle
+                                    connections stay small) */
+};
+#define BODY_MAX       ((size_t)64 << 20)
+#define CONNECTION_MAX 1024
+
+typedef enum call_state { READING, UNDER_WAY, FINISHED } call_state;
+
+/* One request, from its first header to the end of its answer. */
+typedef struct http_call {
+    infer_call infer;
+    infer_answer answer;
+    http_server *server;
+    struct MHD_Connection *connection;
+    call_state state;
+    bool inference;  /* else its body is not looked at */
+    bool has_length; /* Content-Length: `body_expected` */
+    bool json_only;  /* no Inference-Header-Content-Length */
+    size_t json_bytes;
+    char *memory, *body; /* body: within memory, so that the first tensor is aligned */
+    size_t memory_room, body_bytes, body_expected;
+    int refused; /* answered with this status as soon as the body is in; 0: not */
+    char why[512];
+    struct http_call *next; /* free ones */
+} http_call;
+
+struct http_server {
+    struct MHD_Daemon *daemon;
+    cosrel_runtime *rt;
+    finished_calls *finished;
+    size_t body_max;
+    int listen_fd, port, epoll_fd;
+    int calls; /* under way */
+    http_call *free_calls;
+};
+
+/* ---- Calls ---- */
+
+static http_call *call_take(http_server *s)
+{
+    http_call *c = s->free_calls;
+    if (c)
+        s->free_calls = c->next;
+    else if (!(c = calloc(1, sizeof *c)))
+        return NULL;
+    c->server = s;
+    c->state = READING;
+    c->body_bytes = c->body_expected = c->json_bytes = 0;
+    c->inference = c->has_length = false;
+    c->refused = 0;
+    c->json_only = true;
+    c->connection = NULL;
+    return c;
+}
+
+static void call_give(http_call *c)
+{
+    infer_call_clear(&c->infer);
+    for (size_t i = 0; i < c->answer.binary_count; i++)
+        text_deinit(&c->answer.strings[i]);
+    c->answer.binary_count = 0;
+    c->answer.json.length = 0;
+    if (c->memory_room > KEPT_BYTES) {
+        free(c->memory);
+        c->memory = NULL;
+        c->memory_room = 0;
+    }
+    if (c->answer.json.capacity > KEPT_BYTES)
+        text_deinit(&c->answer.json);
+    c->next = c->server->free_calls;
+    c->server->free_calls = c;
+}
+
+static void refuse(http_call *c, int status, const char *why)
+{
+    if (c->refused)
+        return;
+    c->refused = status;
+    snprintf(c->why, sizeof c->why, "%s", why);
+}
+
+/* ---- Answers ---- */
+
+static enum MHD_Result send_response(http_call *c, int status, struct MHD_Response *response,
+                                     const char *type)
+{
+    if (!response)
+        return MHD_NO;
+    if (type)
+        MHD_add_response_header(response, "Content-Type", type);
+    if (status == 429 || status == 503)
+        MHD_add_response_header(response, "Retry-After", "1");
+    const enum MHD_Result result = MHD_queue_response(c->connection, (unsigned)status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static enum MHD_Result send_reply(http_call *c, route_reply *reply)
+{
+    const size_t bytes = reply->body.length;
+    struct MHD_Response *response = MHD_create_response_from_buffer(bytes, reply->body.data,
+                                                                    MHD_RESPMEM_MUST_COPY);
+    text_deinit(&reply->body);
+    return send_response(c, reply->status, response, bytes ? "application/json" : NULL);
+}
+
+static enum MHD_Result send_error(http_call *c, int status, const char *why)
+{
+    route_reply reply = {.status = status};
+    route_error(&reply, status, why);
+    return send_reply(c, &reply);
+}
+
+/* JSON, then the binary outputs straight from the memory that the run left them in. */
+static enum MHD_Result send_outputs(http_call *c)
+{
+    infer_answer *a = &c->answer;
+    struct MHD_IoVec parts[INFER_TENSORS_MAX + 1] = {
+        {.iov_base = a->json.data, .iov_len = a->json.length}};
+    unsigned count = 1;
+    char length[24];
+    for (size_t i = 0; i < a->binary_count; i++)
+        if (a->binary[i].iov_len)
+            parts[count++] = (struct MHD_IoVec){a->binary[i].iov_base, a->binary[i].iov_len};
+    struct MHD_Response *response =
+        count == 1 ? MHD_create_response_from_buffer(a->json.length, a->json.data,
+                                                     MHD_RESPMEM_PERSISTENT)
+                   : MHD_create_response_from_iovec(parts, count, NULL, NULL);
+    if (!response)
+        return MHD_NO;
+    if (a->binary_count == 0)
+        return send_response(c, 200, response, "application/json");
+    snprintf(length, sizeof length, "%zu", a->json.length);
+    MHD_add_response_header(response, "Inference-Header-Content-Length", length);
+    return send_response(c, 200, response, "application/octet-stream");
+}
+
+static enum MHD_Result answer(http_call *c)
+{
+    const cosrel_result *result = c->infer.result;
+    cosrel_error err = {""};
+    if (c->refused)
+        return send_error(c, c->refused, c->why);
+    if (result->status != COSREL_OK)
+        return send_error(c, cosrel_status_http(result->status), result->message);
+    const cosrel_status status = infer_answer_json(&c->infer, &c->answer, &err);
+    return status == COSREL_OK ? send_outputs(c)
+                               : send_error(c, cosrel_status_http(status), err.text);
+}
+
+/* ---- Inference ---- */
+
+static void find_model(http_call *c, const char *name, int64_t version)
+{
+    char why[512];
+    c->infer.model = version < 0 ? NULL : cosrel_runtime_find_model(c->server->rt, name, version);
+    if (c->infer.model)
+        return;
+    snprintf(why, sizeof why, "there is no %smodel '%.200s'", version ? "such version of a " : "",
+             name);
+    refuse(c, 404, why);
+}
+
+/* Room for the whole body, placed so that what follows the JSON is aligned. */
+static bool make_room(http_call *c, size_t bytes)
+{
+    const size_t shift = (ALIGNMENT - c->json_bytes % ALIGNMENT) % ALIGNMENT;
+    const size_t room = (bytes + shift + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
+    if (room > c->memory_room) {
+        char *bigger = aligned_alloc(ALIGNMENT, room);
+        if (!bigger)
+            return false;
+        if (c->body_bytes)
+            memcpy(bigger + shift, c->body, c->body_bytes);
+        free(c->memory);
+        c->memory = bigger;
+        c->memory_room = room;
+    }
+    c->body = c->memory + shift;
+    return true;
+}
+
+static void read_headers(http_call *c)
+{
+    const char *length = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND,
+                                                     MHD_HTTP_HEADER_CONTENT_LENGTH);
+    const char *json = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND,
+                                                   "Inference-Header-Content-Length");
+    int64_t value;
+    if (length && text_to_int64(length, &value) && value >= 0) {
+        c->has_length = true;
+        c->body_expected = (size_t)value;
+    }
+    if (json) {
+        c->json_only = false;
+        if (!text_to_int64(json, &value) || value < 0)
+            refuse(c, 400, "Inference-Header-Content-Length: expected a number");
+        else
+            c->json_bytes = (size_t)value;
+    }
+    if (c->has_length && c->body_expected > c->server->body_max)
+        refuse(c, 413, "the body is larger than this server takes");
+    else if (c->has_length && c->json_bytes > c->body_expected)
+        refuse(c, 400, "Inference-Header-Content-Length: more than the body");
+    else if (!c->refused && !make_room(c, c->has_length ? c->body_expected : 4096))
+        refuse(c, 503, "no memory for the body");
+}
+
+static void take_body(http_call *c, const char *data, size_t bytes)
+{
+    if (c->refused)
+        return;
+    const size_t needed = c->body_bytes + bytes;
+    if (needed > c->server->body_max)
+        refuse(c, 413, "the body is larger than this server takes");
+    else if (!c->has_length && !make_room(c, needed > c->memory_room / 2 ? needed * 2 : needed))
+        refuse(c, 503, "no memory for the body");
+    if (c->refused)
+        return;
+    memcpy(c->body + c->body_bytes, data, bytes);
+    c->body_bytes = needed;
+}
+
+/* The body is in. True: it is under way, and will be answered when it is finished. */
+static bool start(http_call *c)
+{
+    cosrel_error err = {""};
+    if (!c->refused && c->json_only)
+        c->json_bytes = c->body_bytes;
+    if (!c->refused && c->json_bytes > c->body_bytes)
+        refuse(c, 400, "Inference-Header-Content-Length: more than the body");
+    if (c->refused)
+        return false;
+    c->infer.rt = c->server->rt;
+    c->infer.finished = c->server->finished;
+    c->infer.owner = c;
+    cosrel_status status = infer_json_read(c->body, c->json_bytes, c->body_bytes, &c->infer.request,
+                                           &err);
+    if (status == COSREL_OK)
+        status = infer_call_start(&c->infer, &err);
+    if (status != COSREL_OK)
+        refuse(c, cosrel_status_http(status), err.text);
+    return status == COSREL_OK;
+}
+
+void http_finished(http_server *s, infer_call *call)
+{
+    http_call *c = call->owner;
+    c->state = FINISHED;
+    s->calls--;
+    MHD_resume_connection(c->connection);
+}
+
+/* ---- libmicrohttpd's callbacks ---- */
+
+static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, const char *url,
+                             const char *method, void **state)
+{
+    route_path path;
+    const char *name;
+    int64_t version;
+    http_call *c = call_take(s);
+    *state = c;
+    if (!c)
+        return MHD_NO;
+    c->connection = connection;
+    if (!route_split(url, &path)) {
+        refuse(c, 404, "there is no such route");
+        return MHD_YES;
+    }
+    c->inference = route_model(&path, "infer", &name, &version);
+    if (!c->inference)
+        return MHD_YES;
+    if (strcmp(method, "POST") != 0)
+        refuse(c, 405, "an inference is asked for with POST");
+    else
+        find_model(c, name, version);
+    read_headers(c);
+    return MHD_YES;
+}
+
+static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *url,
+                              const char *method, const char *version, const char *data,
+                              size_t *bytes, void **state)
+{
+    http_server *s = user;
+    http_call *c = *state;
+    (void)version;
+    if (!c)
+        return begin(s, connection, url, method, state);
+    if (*bytes) {
+        if (c->inference)
+            take_body(c, data, *bytes);
+        *bytes = 0;
+        return MHD_YES;
+    }
+    if (c->state == FINISHED || c->refused)
+        return answer(c);
+    if (c->inference) {
+        if (!start(c))
+            return answer(c);
+        c->state = UNDER_WAY;
+        s->calls++;
+        MHD_suspend_connection(connection);
+        return MHD_YES;
+    }
+    route_path path;
+    route_reply reply = {.status = 200};
+    if (route_split(url, &path))
+        route_answer(s->rt, method, &path, &reply);
+    return send_reply(c, &reply);
+}
+
+static void completed(void *user, struct MHD_Connection *connection, void **state,
+                      enum MHD_RequestTerminationCode code)
+{
+    (void)user, (void)connection, (void)code;
+    if (*state)
+        call_give(*state);
+    *state = NULL;
+}
+
+/* ---- The server ---- */
+
+/* "HOST:PORT"; IPv6 in brackets. */
+static cosrel_status listen_on(const char *address, int *fd, int *port, cosrel_error *err)
+{
+    char host[256];
+    const char *colon = strrchr(address, ':');
+    const size_t length = colon ? (size_t)(colon - address) : 0;
+    int64_t number;
+    if (!colon || length == 0 || length >= sizeof host || !text_to_int64(colon + 1, &number) ||
+        number < 0 || number > 65535)
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "address '%s': expected HOST:PORT, as 127.0.0.1:8000 or [::1]:8000",
+                         address);
+    const bool brackets = address[0] == '[' && address[length - 1] == ']';
+    snprintf(host, sizeof host, "%.*s", (int)(length - (brackets ? 2 : 0)), address + brackets);
+    struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM,
+                                     .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    const int why = getaddrinfo(host, colon + 1, &hints, &found);
+    if (why)
+        return error_set(err, COSREL_INVALID_ARGUMENT, "address '%s': %s", address,
+                         gai_strerror(why));
+    const int one = 1;
+    struct sockaddr_storage bound;
+    socklen_t bound_bytes = sizeof bound;
+    *fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    const bool ok = *fd >= 0 && setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
+                    bind(*fd, found->ai_addr, found->ai_addrlen) == 0 && listen(*fd, 512) == 0 &&
+                    getsockname(*fd, (struct sockaddr *)&bound, &bound_bytes) == 0;
+    const int error = errno;
+    freeaddrinfo(found);
+    if (!ok)
+        return error_set(err, COSREL_IO, "address '%s': %s", address, strerror(error));
+    *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
+                                              : ((struct sockaddr_in *)&bound)->sin_port);
+    return COSREL_OK;
+}
+
+cosrel_status http_create(const http_options *options, cosrel_runtime *rt,
+                          finished_calls *finished, http_server **out, cosrel_error *err)
+{
+    http_server *s = calloc(1, sizeof *s);
+    *out = s;
+    if (!s)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the server");
+    s->rt = rt;
+    s->finished = finished;
+    s->body_max = options->body_max ? options->body_max : BODY_MAX;
+    s->listen_fd = -1;
+    cosrel_status status = listen_on(options->address, &s->listen_fd, &s->port, err);
+    if (status == COSREL_OK) {
+        s->daemon = MHD_start_daemon(
+            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+            handle, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+            options->connection_max ? options->connection_max : (unsigned)CONNECTION_MAX,
+            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+            MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+        const union MHD_DaemonInfo *info =
+            s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+        s->epoll_fd = info ? info->epoll_fd : -1;
+        if (!info)
+            status = error_set(err, COSREL_INTERNAL, "the HTTP library did not start");
+    }
+    if (status == COSREL_OK)
+        return COSREL_OK;
+    http_free(s);
+    *out = NULL;
+    return status;
+}
+
+void http_free(http_server *s)
+{
+    if (!s)
+        return;
+    if (s->daemon)
+        MHD_stop_daemon(s->daemon);
+    else if (s->listen_fd >= 0)
+        close(s->listen_fd);
+    while (s->free_calls) {
+        http_call *c = s->free_calls;
+        s->free_calls = c->next;
+        infer_call_deinit(&c->infer);
+        infer_answer_deinit(&c->answer);
+        free(c->memory);
+        free(c);
+    }
+    free(s);
+}
+
+int http_port(const http_server *s)
+{
+    return s->port;
+}
+
+int http_epoll_fd(const http_server *s)
+{
+    return s->epoll_fd;
+}
+
+void http_run(http_server *s)
+{
+    MHD_run(s->daemon);
+}
+
+int http_timeout_ms(http_server *s)
+{
+    MHD_UNSIGNED_LONG_LONG timeout;
+    if (MHD_get_timeout(s->daemon, &timeout) != MHD_YES)
+        return -1;
+    return timeout < 1000000 ? (int)timeout : 1000000;
+}
+
+void http_drain(http_server *s)
+{
+    const int fd = MHD_quiesce_daemon(s->daemon);
+    if (fd >= 0)
+        close(fd);
+    s->listen_fd = -1;
+}
+
+int http_calls(const http_server *s)
+{
+    return s->calls;
+}

@@ -1,0 +1,41 @@
+/* The Open Inference Protocol over HTTP/1.1.
+ *
+ * libmicrohttpd does HTTP; it has no thread of its own but runs when the server's loop says so, so
+ * that nothing here needs a lock. A request for an inference is suspended until the runtime has
+ * answered it.
+ *
+ * Threads: the loop's only. */
+#ifndef SERVER_HTTP_H
+#define SERVER_HTTP_H
+
+#include "cosrel/runtime.h"
+#include "server/finished.h"
+
+typedef struct http_server http_server;
+
+typedef struct http_options {
+    const char *address;    /* "127.0.0.1:8000", "[::1]:0"; port 0: any that is free */
+    size_t body_max;        /* bytes; 0: 64 MB */
+    unsigned connection_max; /* 0: 1024 */
+} http_options;
+
+/* INVALID_ARGUMENT: the address; IO: it cannot be listened on. */
+COSREL_CHECKED cosrel_status http_create(const http_options *options, cosrel_runtime *rt,
+                                         finished_calls *finished, http_server **out,
+                                         cosrel_error *err);
+void http_free(http_server *s); /* NULL is fine; no call may be under way */
+
+int http_port(const http_server *s);
+int http_epoll_fd(const http_server *s); /* readable: http_run has something to do */
+void http_run(http_server *s);
+/* Until http_run is due by itself; -1: only when the fd is readable. */
+int http_timeout_ms(http_server *s);
+
+/* A call of this server, from the list of finished ones. */
+void http_finished(http_server *s, infer_call *call);
+
+/* Accepts no more connections; those that are there are served to their request's end. */
+void http_drain(http_server *s);
+int http_calls(const http_server *s); /* under way */
+
+#endif

@@ -1,0 +1,42 @@
+/* One request on its way: from what a protocol read, through the runtime, to what a protocol
+ * writes.
+ *
+ * Threads: the server's loop owns it; between infer_call_start and its arrival in the list of
+ * finished calls (finished.h) nobody may touch it. */
+#ifndef SERVER_INFER_CALL_H
+#define SERVER_INFER_CALL_H
+
+#include <stdbool.h>
+
+#include "cosrel/runtime.h"
+#include "server/infer_request.h"
+
+typedef struct finished_calls finished_calls;
+
+typedef struct infer_call {
+    infer_request request;
+    cosrel_tensor tensors[INFER_TENSORS_MAX];
+    char *memory; /* of tensors that do not lie in the message as the runtime wants them */
+    size_t memory_used, memory_room;
+    cosrel_runtime *rt;
+    cosrel_model *model;
+    cosrel_ticket ticket;
+    finished_calls *finished;   /* where it goes when it is answered */
+    const cosrel_result *result; /* held until infer_call_clear */
+    struct infer_call *next;    /* in that list */
+    void *owner;                /* the protocol's */
+} infer_call;
+
+void infer_call_deinit(infer_call *call); /* zeroed is fine; not while it is under way */
+void infer_call_clear(infer_call *call);  /* lets the result go; keeps memory */
+
+/* Makes tensors of call->request and hands them in; model, rt and finished are set. The message
+ * that the request was read from stays where it is until the call is finished.
+ * INVALID_ARGUMENT: err says which input is wrong; QUEUE_FULL, UNAVAILABLE, CLOSED,
+ * OUT_OF_MEMORY: the call is not under way. */
+COSREL_CHECKED cosrel_status infer_call_start(infer_call *call, cosrel_error *err);
+
+/* The client has gone: the call will be finished soon, with CANCELLED if it was not running yet. */
+void infer_call_cancel(infer_call *call);
+
+#endif

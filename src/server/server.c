@@ -1,0 +1,107 @@
+#include "server/server.h"
+
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/error.h"
+
+/* How long a wish to stop may go unseen at most (chosen: nobody notices). */
+enum { ASK_MS = 100 };
+
+struct server {
+    cosrel_runtime *rt;
+    http_server *http;
+    finished_calls finished;
+    int epoll_fd;
+    bool (*asked)(void);
+    atomic_bool stop;
+};
+
+static cosrel_status watch(server *s, int fd, cosrel_error *err)
+{
+    struct epoll_event event = {.events = EPOLLIN, .data.fd = fd};
+    if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
+        return COSREL_OK;
+    return error_set(err, COSREL_IO, "the server's loop cannot watch a descriptor");
+}
+
+cosrel_status server_create(const server_options *options, cosrel_runtime *rt, server **out,
+                            cosrel_error *err)
+{
+    server *s = calloc(1, sizeof *s);
+    *out = NULL;
+    if (!s)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the server");
+    s->rt = rt;
+    s->asked = options->stop;
+    s->finished.wake_fd = -1;
+    s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+    cosrel_status status = s->epoll_fd >= 0 ? COSREL_OK
+                                            : error_set(err, COSREL_IO, "no epoll to be had");
+    if (status == COSREL_OK)
+        status = finished_init(&s->finished, err);
+    if (status == COSREL_OK)
+        status = http_create(&options->http, rt, &s->finished, &s->http, err);
+    if (status == COSREL_OK)
+        status = watch(s, s->finished.wake_fd, err);
+    if (status == COSREL_OK)
+        status = watch(s, http_epoll_fd(s->http), err);
+    if (status != COSREL_OK) {
+        server_free(s);
+        return status;
+    }
+    *out = s;
+    return COSREL_OK;
+}
+
+void server_free(server *s)
+{
+    if (!s)
+        return;
+    http_free(s->http);
+    finished_deinit(&s->finished);
+    if (s->epoll_fd >= 0)
+        close(s->epoll_fd);
+    free(s);
+}
+
+int server_http_port(const server *s)
+{
+    return http_port(s->http);
+}
+
+static void look_around(server *s, int timeout_ms)
+{
+    struct epoll_event events[8];
+    infer_call *list = finished_take(&s->finished);
+    while (list) {
+        infer_call *call = list;
+        list = call->next;
+        http_finished(s->http, call);
+    }
+    http_run(s->http);
+    const int due_ms = http_timeout_ms(s->http);
+    if (due_ms >= 0 && due_ms < timeout_ms)
+        timeout_ms = due_ms;
+    if (timeout_ms == 0 || !finished_may_sleep(&s->finished))
+        return;
+    (void)epoll_wait(s->epoll_fd, events, 8, timeout_ms);
+    finished_woke(&s->finished);
+}
+
+void server_run(server *s)
+{
+    while (!atomic_load(&s->stop) && !(s->asked && s->asked()))
+        look_around(s, ASK_MS);
+    http_drain(s->http);
+    while (http_calls(s->http) > 0)
+        look_around(s, 10);
+}
+
+void server_stop(server *s)
+{
+    atomic_store(&s->stop, true);
+    finished_wake(&s->finished);
+}

@@ -1,0 +1,30 @@
+/* The server: one loop on one thread for all protocols, on top of a runtime. */
+#ifndef SERVER_SERVER_H
+#define SERVER_SERVER_H
+
+#include <stdbool.h>
+
+#include "cosrel/runtime.h"
+#include "server/http.h"
+
+typedef struct server server;
+
+typedef struct server_options {
+    http_options http;
+    bool (*stop)(void); /* asked now and then, and after a signal; true: as server_stop; or NULL */
+} server_options;
+
+/* Listens; nothing is answered before server_run. What http_create says. */
+COSREL_CHECKED cosrel_status server_create(const server_options *options, cosrel_runtime *rt,
+                                           server **out, cosrel_error *err);
+void server_free(server *s); /* NULL is fine */
+
+int server_http_port(const server *s);
+
+/* Serves until server_stop; then ends what is under way and returns. */
+void server_run(server *s);
+
+/* Any thread. */
+void server_stop(server *s);
+
+#endif
