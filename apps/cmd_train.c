@@ -10,7 +10,7 @@
 #include "interrupt.h"
 #include "train_job.h"
 
-static const train_values DEFAULTS = {.seed = 1, .first = 32, .second = 16};
+static const train_values DEFAULTS = {.seed = 1, .first = 48, .second = 24};
 
 static const cli_option OPTIONS[] = {
     {.name = "device",
@@ -74,14 +74,14 @@ static const cli_option OPTIONS[] = {
     {.name = "first",
      .kind = CLI_INTEGER,
      .value = "N",
-     .help = "units of a new network's first layer; default: 32",
+     .help = "units of a new network's first layer; default: 48",
      .offset = offsetof(train_values, first),
      .min = 1,
      .max = SCORER_UNITS_MAX},
     {.name = "second",
      .kind = CLI_INTEGER,
      .value = "N",
-     .help = "and of its second; default: 16",
+     .help = "and of its second; default: 24",
      .offset = offsetof(train_values, second),
      .min = 1,
      .max = SCORER_UNITS_MAX},

@@ -41,7 +41,7 @@ static const variant VARIANTS[] = {
     {.name = "objectives: latency only", .objective = "latency"},
     {.name = "objectives: deadline only", .objective = "deadline"},
     {.name = "network: 16 and 8 units", .first = 16, .second = 8},
-    {.name = "network: 48 and 24 units", .first = 48, .second = 24},
+    {.name = "network: 32 and 16 units", .first = 32, .second = 16},
     {.name = "network: 96 and 48 units", .first = 96, .second = 48},
 };
 
@@ -71,7 +71,7 @@ static void run(const variant *v, int rounds, exam *e)
                              .leave_out = v->leave_out,
                              .objective = v->objective ? &only : NULL};
     if ((v->objective && objective_find(v->objective, &only, &err) != COSREL_OK) ||
-        student_init(&s, v->first ? v->first : 32, v->second ? v->second : 16, 1, THREADS) !=
+        student_init(&s, v->first ? v->first : 48, v->second ? v->second : 24, 1, THREADS) !=
             COSREL_OK ||
         train_run(&plan, &s, &round, watch, NULL, &err) != COSREL_OK ||
         exam_take(e, "learned", &s.net, &result, &err) != COSREL_OK)

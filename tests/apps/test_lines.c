@@ -44,8 +44,8 @@ static void compare(const char *name, const char *printed)
 static void help(void **state)
 {
     (void)state;
-    static const char *const names[] = {"zoo",   "devices", "run",   "profile", "bench",
-                                        "bound", "sim",     "trace", "train",   "explain"};
+    static const char *const names[] = {"zoo", "devices", "run",   "profile", "bench",  "serve",
+                                        "sim", "bound",   "trace", "train",   "explain"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char line[64], golden[64];
         snprintf(line, sizeof line, "%s --help", names[i]);
