@@ -120,7 +120,6 @@ typedef struct job_outcome {
     bool unbatchable; /* the outputs do not follow the batch: never again */
     int64_t started_ns;
     int64_t cost_ns; /* what the run took; background: of CPU time */
-    int64_t cpu_ns;  /* of the worker's thread */
     cosrel_status statuses[SCHED_BATCH_MAX];
 } job_outcome;
 
@@ -157,7 +156,8 @@ struct worker {
     bool probe;            /* the job is to try the processor with a sample of `suspect` */
     cosrel_model *suspect; /* the model whose run failed */
     uint64_t runs, failures;
-    int64_t busy_ns, cpu_ns;
+    int64_t busy_ns;
+    int64_t cpu_before_ns; /* of its thread, when the statistics began */
 
     /* The worker's own. */
     backend_run run;

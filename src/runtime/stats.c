@@ -1,6 +1,8 @@
 /* Statistics: read and reset in one piece, under the lock that all counters are moved under. */
 #include <string.h>
 
+#include "base/clock.h"
+
 #include "runtime/parts.h"
 
 void cosrel_model_get_stats(cosrel_runtime *rt, const cosrel_model *m, cosrel_model_stats *stats)
@@ -35,7 +37,7 @@ void cosrel_processor_get_stats(cosrel_runtime *rt, size_t processor, cosrel_pro
         stats->runs += w->runs;
         stats->failures += w->failures;
         stats->busy_ns += w->busy_ns;
-        stats->cpu_ns += w->cpu_ns;
+        stats->cpu_ns += clock_cpu_of_ns(w->thread) - w->cpu_before_ns;
     }
     pthread_mutex_unlock(&rt->lock);
 }
@@ -61,7 +63,8 @@ void cosrel_runtime_reset_stats(cosrel_runtime *rt)
     for (int i = 0; i < rt->worker_count; i++) {
         worker *w = &rt->workers[i];
         w->runs = w->failures = 0;
-        w->busy_ns = w->cpu_ns = 0;
+        w->busy_ns = 0;
+        w->cpu_before_ns = clock_cpu_of_ns(w->thread);
     }
     atomic_store(&rt->bytes_copied, 0);
     rt->decisions_before = sched_core_decisions(rt->core);

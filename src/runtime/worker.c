@@ -213,7 +213,6 @@ void worker_finish(worker *w)
     w->running = false;
     w->runs++;
     w->busy_ns += now_ns - started_ns;
-    w->cpu_ns += out->cpu_ns;
     w->failures += !out->processor_ok || out->again;
     w->model->runs++;
     rt->running--;
@@ -278,19 +277,19 @@ static void finish_probe(worker *w, bool ok)
 static void do_job(worker *w)
 {
     const int64_t started_ns = clock_now_ns();
-    const int64_t cpu_start_ns = clock_thread_cpu_ns();
     if (w->probe) {
         const bool ok = processor_is_well(w, w->suspect);
         atomic_store(&w->has_job, false);
         finish_probe(w, ok);
         return;
     }
+    /* A background run's wall-clock time holds the pauses that others imposed; its CPU time does
+     * not. (Reading that is a system call.) */
+    const int64_t cpu_ns = w->background ? clock_thread_cpu_ns() : 0;
     run_job(w, &w->outcome);
     w->outcome.started_ns = started_ns;
-    w->outcome.cpu_ns = clock_thread_cpu_ns() - cpu_start_ns;
-    /* A background run's wall-clock time holds the pauses that others imposed; its CPU time does
-     * not. */
-    w->outcome.cost_ns = w->background ? w->outcome.cpu_ns : clock_now_ns() - started_ns;
+    w->outcome.cost_ns = w->background ? clock_thread_cpu_ns() - cpu_ns
+                                       : clock_now_ns() - started_ns;
     atomic_store(&w->has_job, false);
     if (!w->background) {
         worker_finish(w);

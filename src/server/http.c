@@ -16,6 +16,7 @@
 
 enum {
     ALIGNMENT = 64,        /* of the first binary tensor */
+    TOGETHER_BYTES = 4096, /* of binary outputs that are copied instead of sent by themselves */
     KEPT_BYTES = 1 << 20,  /* a larger body's memory is not kept for the next request */
     CONNECTION_BYTES = 16 << 10, /* libmicrohttpd's, per connection (chosen: headers fit; 1000 idle
                                     connections stay small) */
@@ -130,16 +131,24 @@ static enum MHD_Result send_error(http_call *c, int status, const char *why)
     return send_reply(c, &reply);
 }
 
-/* JSON, then the binary outputs straight from the memory that the run left them in. */
+/* JSON, then the binary outputs: straight from the memory that the run left them in, but for small
+ * ones, which go out with the headers in one system call if they are laid beside the JSON. */
 static enum MHD_Result send_outputs(http_call *c)
 {
     infer_answer *a = &c->answer;
+    const size_t json_bytes = a->json.length;
+    if (a->binary_bytes <= TOGETHER_BYTES) {
+        for (size_t i = 0; i < a->binary_count; i++)
+            text_add_bytes(&a->json, a->binary[i].iov_base, a->binary[i].iov_len);
+        if (a->json.failed)
+            return MHD_NO;
+    }
     struct MHD_IoVec parts[INFER_TENSORS_MAX + 1] = {
         {.iov_base = a->json.data, .iov_len = a->json.length}};
     unsigned count = 1;
     char length[24];
     for (size_t i = 0; i < a->binary_count; i++)
-        if (a->binary[i].iov_len)
+        if (a->binary[i].iov_len && a->binary_bytes > TOGETHER_BYTES)
             parts[count++] = (struct MHD_IoVec){a->binary[i].iov_base, a->binary[i].iov_len};
     struct MHD_Response *response =
         count == 1 ? MHD_create_response_from_buffer(a->json.length, a->json.data,
@@ -149,7 +158,7 @@ static enum MHD_Result send_outputs(http_call *c)
         return MHD_NO;
     if (a->binary_count == 0)
         return send_response(c, 200, response, "application/json");
-    snprintf(length, sizeof length, "%zu", a->json.length);
+    snprintf(length, sizeof length, "%zu", json_bytes);
     MHD_add_response_header(response, "Inference-Header-Content-Length", length);
     return send_response(c, 200, response, "application/octet-stream");
 }
