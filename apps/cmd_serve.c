@@ -1,5 +1,6 @@
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "commands.h"
 #include "interrupt.h"
@@ -10,12 +11,13 @@ typedef struct serve_values {
     open_values open;
     const char *models;
     const char *http;
+    const char *grpc;
     const char *policy;
     const char *objective;
     const char *profile;
 } serve_values;
 
-static const serve_values DEFAULTS = {.http = "127.0.0.1:8000"};
+static const serve_values DEFAULTS = {.http = "127.0.0.1:8000", .grpc = "127.0.0.1:8001"};
 
 static const cli_option OPTIONS[] = {
     {.name = "models",
@@ -28,6 +30,11 @@ static const cli_option OPTIONS[] = {
      .value = "ADDR",
      .help = "listen for HTTP here; port 0: any that is free;\ndefault: 127.0.0.1:8000",
      .offset = offsetof(serve_values, http)},
+    {.name = "grpc",
+     .kind = CLI_TEXT,
+     .value = "ADDR",
+     .help = "listen for gRPC here, or off: nowhere;\ndefault: 127.0.0.1:8001",
+     .offset = offsetof(serve_values, grpc)},
     {.name = "policy",
      .kind = CLI_TEXT,
      .value = "NAME",
@@ -50,7 +57,10 @@ static const cli_option OPTIONS[] = {
 static int serve(const cli_call *call, cosrel_runtime *rt)
 {
     const serve_values *v = call->values;
-    const server_options options = {.http = {.address = v->http}, .stop = interrupt_seen};
+    const bool grpc = strcmp(v->grpc, "off") != 0;
+    const server_options options = {.http = {.address = v->http},
+                                    .grpc = {.address = grpc ? v->grpc : NULL},
+                                    .stop = interrupt_seen};
     server *s;
     cosrel_error err = {""};
     const cosrel_status status = server_create(&options, rt, &s, &err);
@@ -59,6 +69,8 @@ static int serve(const cli_call *call, cosrel_runtime *rt)
     /* Whoever started it with port 0 reads the port here. */
     printf("serving %zu models over HTTP on port %d\n", cosrel_runtime_model_count(rt),
            server_http_port(s));
+    if (grpc)
+        printf("gRPC on port %d\n", server_grpc_port(s));
     fflush(stdout);
     server_run(s);
     server_free(s);
@@ -100,8 +112,8 @@ const cli_command command_serve = {
     .name = "serve",
     .summary = "Serve models over the Open Inference Protocol",
     .arguments = "--models DIR [options]",
-    .details = "The protocol of KServe and Triton over HTTP. Ctrl-C or SIGTERM ends it when what "
-               "is\nunder way is answered.",
+    .details = "The protocol of KServe and Triton over HTTP and gRPC. Ctrl-C or SIGTERM ends "
+               "it\nwhen what is under way is answered.",
     .example = "cosrel serve --models models --http 127.0.0.1:8000",
     .options = OPTIONS,
     .option_count = sizeof OPTIONS / sizeof OPTIONS[0],

@@ -8,6 +8,7 @@ pkg_check_modules(JPEG REQUIRED IMPORTED_TARGET libjpeg)
 pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
+pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
 # GLPK brings no pkg-config file.
 add_library(cosrel_glpk INTERFACE)
 set(pc_glpk "")
@@ -40,20 +41,30 @@ else()
   get_filename_component(COSREL_ORT_RPATH "${ORT_LIBRARY}" DIRECTORY)
 endif()
 
-# The ONNX graph format in C: generated from the published schema at build time.
+# cosrel_protobuf(TARGET a.proto b.proto): a library of what protoc-c makes of them at build time; "a.pb-c.h" and so on.
 find_program(PROTOC_C protoc-c REQUIRED)
+function(cosrel_protobuf target)
+  set(dir "${CMAKE_BINARY_DIR}/generated")
+  file(MAKE_DIRECTORY "${dir}")
+  set(made "")
+  foreach(proto IN LISTS ARGN)
+    get_filename_component(name "${proto}" NAME_WE)
+    get_filename_component(from "${proto}" DIRECTORY)
+    add_custom_command(
+      OUTPUT "${dir}/${name}.pb-c.c" "${dir}/${name}.pb-c.h"
+      COMMAND ${PROTOC_C} --c_out=${dir} -I${from} ${proto}
+      DEPENDS "${proto}" VERBATIM)
+    list(APPEND made "${dir}/${name}.pb-c.c" "${dir}/${name}.pb-c.h")
+  endforeach()
+  add_library(${target} STATIC ${made})
+  target_include_directories(${target} SYSTEM PUBLIC "${dir}")
+  target_link_libraries(${target} PUBLIC PkgConfig::PROTOBUFC)
+  target_compile_options(${target} PRIVATE -w)
+endfunction()
+
+# The ONNX graph format: the published schema.
 find_file(ONNX_PROTO onnx-ml.proto PATHS "${COSREL_DEPS}/onnx" /usr/lib/python3/dist-packages/onnx NO_DEFAULT_PATH)
 if(NOT ONNX_PROTO)
   message(FATAL_ERROR "onnx-ml.proto is missing: run tools/setup first (or make build)")
 endif()
-get_filename_component(ONNX_PROTO_DIR "${ONNX_PROTO}" DIRECTORY)
-set(ONNX_PB_DIR "${CMAKE_BINARY_DIR}/generated")
-file(MAKE_DIRECTORY "${ONNX_PB_DIR}")
-add_custom_command(
-  OUTPUT "${ONNX_PB_DIR}/onnx-ml.pb-c.c" "${ONNX_PB_DIR}/onnx-ml.pb-c.h"
-  COMMAND ${PROTOC_C} --c_out=${ONNX_PB_DIR} -I${ONNX_PROTO_DIR} ${ONNX_PROTO}
-  DEPENDS "${ONNX_PROTO}" VERBATIM)
-add_library(cosrel_onnx_pb STATIC "${ONNX_PB_DIR}/onnx-ml.pb-c.c" "${ONNX_PB_DIR}/onnx-ml.pb-c.h")
-target_include_directories(cosrel_onnx_pb SYSTEM PUBLIC "${ONNX_PB_DIR}")
-target_link_libraries(cosrel_onnx_pb PUBLIC PkgConfig::PROTOBUFC)
-target_compile_options(cosrel_onnx_pb PRIVATE -w)
+cosrel_protobuf(cosrel_onnx_pb "${ONNX_PROTO}")

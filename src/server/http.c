@@ -1,17 +1,14 @@
 #include "server/http.h"
 
-#include <arpa/inet.h>
-#include <errno.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/error.h"
 #include "server/infer_answer.h"
+#include "server/listen.h"
 #include "server/routes.h"
 
 enum {
@@ -249,6 +246,14 @@ static void take_body(http_call *c, const char *data, size_t bytes)
     c->body_bytes = needed;
 }
 
+static void finished(infer_call *call)
+{
+    http_call *c = call->owner;
+    c->state = FINISHED;
+    c->server->calls--;
+    MHD_resume_connection(c->connection);
+}
+
 /* The body is in. True: it is under way, and will be answered when it is finished. */
 static bool start(http_call *c)
 {
@@ -261,6 +266,7 @@ static bool start(http_call *c)
         return false;
     c->infer.rt = c->server->rt;
     c->infer.finished = c->server->finished;
+    c->infer.answered = finished;
     c->infer.owner = c;
     cosrel_status status = infer_json_read(c->body, c->json_bytes, c->body_bytes, &c->infer.request,
                                            &err);
@@ -269,14 +275,6 @@ static bool start(http_call *c)
     if (status != COSREL_OK)
         refuse(c, cosrel_status_http(status), err.text);
     return status == COSREL_OK;
-}
-
-void http_finished(http_server *s, infer_call *call)
-{
-    http_call *c = call->owner;
-    c->state = FINISHED;
-    s->calls--;
-    MHD_resume_connection(c->connection);
 }
 
 /* ---- libmicrohttpd's callbacks ---- */
@@ -349,42 +347,6 @@ static void completed(void *user, struct MHD_Connection *connection, void **stat
 }
 
 /* ---- The server ---- */
-
-/* "HOST:PORT"; IPv6 in brackets. */
-static cosrel_status listen_on(const char *address, int *fd, int *port, cosrel_error *err)
-{
-    char host[256];
-    const char *colon = strrchr(address, ':');
-    const size_t length = colon ? (size_t)(colon - address) : 0;
-    int64_t number;
-    if (!colon || length == 0 || length >= sizeof host || !text_to_int64(colon + 1, &number) ||
-        number < 0 || number > 65535)
-        return error_set(err, COSREL_INVALID_ARGUMENT,
-                         "address '%s': expected HOST:PORT, as 127.0.0.1:8000 or [::1]:8000",
-                         address);
-    const bool brackets = address[0] == '[' && address[length - 1] == ']';
-    snprintf(host, sizeof host, "%.*s", (int)(length - (brackets ? 2 : 0)), address + brackets);
-    struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM,
-                                     .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
-    const int why = getaddrinfo(host, colon + 1, &hints, &found);
-    if (why)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "address '%s': %s", address,
-                         gai_strerror(why));
-    const int one = 1;
-    struct sockaddr_storage bound;
-    socklen_t bound_bytes = sizeof bound;
-    *fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    const bool ok = *fd >= 0 && setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&
-                    bind(*fd, found->ai_addr, found->ai_addrlen) == 0 && listen(*fd, 512) == 0 &&
-                    getsockname(*fd, (struct sockaddr *)&bound, &bound_bytes) == 0;
-    const int error = errno;
-    freeaddrinfo(found);
-    if (!ok)
-        return error_set(err, COSREL_IO, "address '%s': %s", address, strerror(error));
-    *port = ntohs(bound.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&bound)->sin6_port
-                                              : ((struct sockaddr_in *)&bound)->sin_port);
-    return COSREL_OK;
-}
 
 cosrel_status http_create(const http_options *options, cosrel_runtime *rt,
                           finished_calls *finished, http_server **out, cosrel_error *err)

@@ -31,9 +31,6 @@ void http_run(http_server *s);
 /* Until http_run is due by itself; -1: only when the fd is readable. */
 int http_timeout_ms(http_server *s);
 
-/* A call of this server, from the list of finished ones. */
-void http_finished(http_server *s, infer_call *call);
-
 /* Accepts no more connections; those that are there are served to their request's end. */
 void http_drain(http_server *s);
 int http_calls(const http_server *s); /* under way */

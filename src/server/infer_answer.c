@@ -22,8 +22,7 @@ static uint64_t elements_of(const cosrel_tensor *t)
     return elements;
 }
 
-/* Strings as raw data: each its length in four bytes, then its text. */
-static void add_raw_strings(text_builder *out, const cosrel_tensor *t)
+void infer_answer_add_strings(text_builder *out, const cosrel_tensor *t)
 {
     const char *const *texts = t->data;
     const uint64_t count = elements_of(t);
@@ -41,7 +40,7 @@ static void add_binary(infer_answer *a, const cosrel_tensor *t)
     *strings = (text_builder){.data = NULL};
     *part = (struct iovec){.iov_base = t->data, .iov_len = t->bytes};
     if (t->type == COSREL_STRING) {
-        add_raw_strings(strings, t);
+        infer_answer_add_strings(strings, t);
         *part = (struct iovec){.iov_base = strings->data, .iov_len = strings->length};
     }
     a->binary_bytes += part->iov_len;
@@ -93,12 +92,22 @@ static const cosrel_tensor *find(const cosrel_result *result, const char *name)
     return NULL;
 }
 
+size_t infer_answer_count(const infer_call *call)
+{
+    return call->request.output_count ? call->request.output_count : call->result->output_count;
+}
+
+const cosrel_tensor *infer_answer_output(const infer_call *call, size_t k)
+{
+    return call->request.output_count ? find(call->result, call->request.outputs[k].name)
+                                      : &call->result->outputs[k];
+}
+
 cosrel_status infer_answer_json(const infer_call *call, infer_answer *a, cosrel_error *err)
 {
     const infer_request *r = &call->request;
-    const cosrel_result *result = call->result;
     const cosrel_model_info *info = cosrel_model_describe(call->model);
-    const size_t count = r->output_count ? r->output_count : result->output_count;
+    const size_t count = infer_answer_count(call);
     cosrel_status status = COSREL_OK;
     a->binary_count = a->binary_bytes = 0;
     text_add(&a->json, "{");
@@ -111,8 +120,7 @@ cosrel_status infer_answer_json(const infer_call *call, infer_answer *a, cosrel_
     text_add_json(&a->json, info->name);
     text_addf(&a->json, ",\"model_version\":\"%lld\",\"outputs\":[", (long long)info->version);
     for (size_t i = 0; i < count && status == COSREL_OK; i++) {
-        const cosrel_tensor *t = r->output_count ? find(result, r->outputs[i].name)
-                                                 : &result->outputs[i];
+        const cosrel_tensor *t = infer_answer_output(call, i);
         const bool binary = r->output_count ? r->outputs[i].binary : r->binary_outputs;
         if (i == INFER_TENSORS_MAX || !t)
             return error_set(err, COSREL_INTERNAL, "an output is missing");

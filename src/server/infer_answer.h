@@ -14,6 +14,13 @@ typedef struct infer_answer {
     text_builder strings[INFER_TENSORS_MAX]; /* BYTES outputs as raw data */
 } infer_answer;
 
+/* The k-th output that the request wants, of a call whose result is OK. NULL: it is not there. */
+const cosrel_tensor *infer_answer_output(const infer_call *call, size_t k);
+size_t infer_answer_count(const infer_call *call);
+
+/* Strings as raw data: each its length in four bytes, then its text. */
+void infer_answer_add_strings(text_builder *out, const cosrel_tensor *t);
+
 void infer_answer_deinit(infer_answer *a); /* zeroed is fine */
 
 /* Of a call whose result is OK. `call` keeps what is pointed to. OUT_OF_MEMORY, UNSUPPORTED: an

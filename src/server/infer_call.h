@@ -24,7 +24,8 @@ typedef struct infer_call {
     finished_calls *finished;   /* where it goes when it is answered */
     const cosrel_result *result; /* held until infer_call_clear */
     struct infer_call *next;    /* in that list */
-    void *owner;                /* the protocol's */
+    void (*answered)(struct infer_call *call); /* the protocol's: the loop has it back */
+    void *owner;                               /* the protocol's */
 } infer_call;
 
 void infer_call_deinit(infer_call *call); /* zeroed is fine; not while it is under way */

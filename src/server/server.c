@@ -13,6 +13,8 @@ enum { ASK_MS = 100 };
 struct server {
     cosrel_runtime *rt;
     http_server *http;
+    grpc_server *grpc; /* NULL: none */
+    bool grpc_readable; /* as far as is known */
     finished_calls finished;
     int epoll_fd;
     bool (*asked)(void);
@@ -48,6 +50,10 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
         status = watch(s, s->finished.wake_fd, err);
     if (status == COSREL_OK)
         status = watch(s, http_epoll_fd(s->http), err);
+    if (status == COSREL_OK && options->grpc.address)
+        status = grpc_create(&options->grpc, rt, &s->finished, &s->grpc, err);
+    if (status == COSREL_OK && s->grpc)
+        status = watch(s, grpc_epoll_fd(s->grpc), err);
     if (status != COSREL_OK) {
         server_free(s);
         return status;
@@ -60,6 +66,7 @@ void server_free(server *s)
 {
     if (!s)
         return;
+    grpc_free(s->grpc);
     http_free(s->http);
     finished_deinit(&s->finished);
     if (s->epoll_fd >= 0)
@@ -72,23 +79,45 @@ int server_http_port(const server *s)
     return http_port(s->http);
 }
 
-static void look_around(server *s, int timeout_ms)
+int server_grpc_port(const server *s)
+{
+    return s->grpc ? grpc_port(s->grpc) : 0;
+}
+
+/* Sleeping tells whether gRPC's descriptor is readable; without, it may be. */
+static void sleep_until(server *s, int timeout_ms)
 {
     struct epoll_event events[8];
+    s->grpc_readable = true;
+    if (timeout_ms == 0 || !finished_may_sleep(&s->finished))
+        return;
+    const int count = epoll_wait(s->epoll_fd, events, 8, timeout_ms);
+    finished_woke(&s->finished);
+    s->grpc_readable = false;
+    for (int i = 0; i < count && s->grpc; i++)
+        s->grpc_readable |= events[i].data.fd == grpc_epoll_fd(s->grpc);
+}
+
+static void look_around(server *s, int timeout_ms)
+{
     infer_call *list = finished_take(&s->finished);
     while (list) {
         infer_call *call = list;
         list = call->next;
-        http_finished(s->http, call);
+        call->answered(call);
     }
     http_run(s->http);
+    if (s->grpc)
+        grpc_run(s->grpc, s->grpc_readable);
     const int due_ms = http_timeout_ms(s->http);
     if (due_ms >= 0 && due_ms < timeout_ms)
         timeout_ms = due_ms;
-    if (timeout_ms == 0 || !finished_may_sleep(&s->finished))
-        return;
-    (void)epoll_wait(s->epoll_fd, events, 8, timeout_ms);
-    finished_woke(&s->finished);
+    sleep_until(s, timeout_ms);
+}
+
+static int calls(const server *s)
+{
+    return http_calls(s->http) + (s->grpc ? grpc_calls(s->grpc) : 0);
 }
 
 void server_run(server *s)
@@ -96,7 +125,9 @@ void server_run(server *s)
     while (!atomic_load(&s->stop) && !(s->asked && s->asked()))
         look_around(s, ASK_MS);
     http_drain(s->http);
-    while (http_calls(s->http) > 0)
+    if (s->grpc)
+        grpc_drain(s->grpc);
+    while (calls(s) > 0)
         look_around(s, 10);
 }
 

@@ -5,21 +5,25 @@
 #include <stdbool.h>
 
 #include "cosrel/runtime.h"
+#include "server/grpc.h"
 #include "server/http.h"
 
 typedef struct server server;
 
 typedef struct server_options {
     http_options http;
+    grpc_options grpc; /* address NULL: no gRPC */
     bool (*stop)(void); /* asked now and then, and after a signal; true: as server_stop; or NULL */
 } server_options;
 
-/* Listens; nothing is answered before server_run. What http_create says. */
+/* Listens; nothing is answered before server_run. What http_create and
+ * grpc_create say. */
 COSREL_CHECKED cosrel_status server_create(const server_options *options, cosrel_runtime *rt,
                                            server **out, cosrel_error *err);
 void server_free(server *s); /* NULL is fine */
 
 int server_http_port(const server *s);
+int server_grpc_port(const server *s); /* 0: no gRPC */
 
 /* Serves until server_stop; then ends what is under way and returns. */
 void server_run(server *s);

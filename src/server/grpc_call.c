@@ -1,0 +1,353 @@
+#include "server/grpc_call.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "server/grpc_connection.h"
+#include "server/grpc_infer.h"
+
+enum {
+    FREE_MAX = 64,           /* calls that are kept for later ones */
+    KEPT_BYTES = 256 << 10, /* of copied tensors */
+};
+
+/* ---- Calls come and go ---- */
+
+grpc_call *grpc_call_begin(grpc_calls_shared *shared, grpc_connection *connection, int32_t stream)
+{
+    grpc_call *call = shared->free_calls;
+    if (shared->call_count >= shared->call_max)
+        return NULL;
+    if (call) {
+        shared->free_calls = call->next;
+        shared->free_count--;
+    } else if (!(call = calloc(1, sizeof *call))) {
+        return NULL;
+    }
+    shared->call_count++;
+    call->shared = shared;
+    call->connection = connection;
+    call->stream = stream;
+    call->state = GRPC_READING;
+    call->method = GRPC_UNKNOWN_METHOD;
+    call->is_post = call->is_grpc = call->timeout_is_wrong = call->ended = false;
+    call->held = 0;
+    call->deadline_ns = 0;
+    call->moved_ns = shared->now_ns;
+    grpc_connection_add(connection, call);
+    return call;
+}
+
+static void destroy(grpc_call *call)
+{
+    infer_call_deinit(&call->infer);
+    grpc_answer_deinit(&call->answer);
+    grpc_message_deinit(&call->message);
+    arena_deinit(&call->memory);
+    free(call);
+}
+
+/* What the request took is not needed for its answer. */
+static void let_request_go(grpc_call *call)
+{
+    call->shared->memory_used -= call->held;
+    call->held = 0;
+    grpc_message_clear(&call->message);
+    arena_deinit(&call->memory);
+}
+
+static void give(grpc_call *call)
+{
+    grpc_calls_shared *shared = call->shared;
+    shared->call_count--;
+    shared->busy -= call->state != GRPC_READING;
+    infer_call_clear(&call->infer);
+    if (call->infer.memory_room > KEPT_BYTES)
+        infer_call_deinit(&call->infer);
+    grpc_answer_clear(&call->answer);
+    let_request_go(call);
+    if (shared->free_count == FREE_MAX) {
+        destroy(call);
+        return;
+    }
+    call->next = shared->free_calls;
+    shared->free_calls = call;
+    shared->free_count++;
+}
+
+void grpc_calls_deinit(grpc_calls_shared *shared)
+{
+    while (shared->free_calls) {
+        grpc_call *call = shared->free_calls;
+        shared->free_calls = call->next;
+        destroy(call);
+    }
+    shared->free_count = 0;
+}
+
+void grpc_call_closed(grpc_call *call)
+{
+    grpc_connection_remove(call->connection, call);
+    call->connection = NULL;
+    if (call->state == GRPC_UNDER_WAY)
+        infer_call_cancel(&call->infer);
+    else
+        give(call);
+}
+
+/* ---- Answers ---- */
+
+static nghttp2_nv constant(const char *name, const char *value)
+{
+    return (nghttp2_nv){.name = (uint8_t *)name,
+                        .value = (uint8_t *)value,
+                        .namelen = strlen(name),
+                        .valuelen = strlen(value),
+                        .flags = NGHTTP2_NV_FLAG_NO_COPY_NAME | NGHTTP2_NV_FLAG_NO_COPY_VALUE};
+}
+
+static nghttp2_nv copied(const char *name, const char *value)
+{
+    nghttp2_nv nv = constant(name, value);
+    nv.flags = NGHTTP2_NV_FLAG_NO_COPY_NAME;
+    return nv;
+}
+
+static void enter(grpc_call *call, grpc_state state)
+{
+    call->shared->busy += call->state == GRPC_READING;
+    call->state = state;
+    call->moved_ns = call->shared->now_ns;
+}
+
+static void submit(grpc_call *call, const nghttp2_nv *headers, size_t count,
+                   const nghttp2_data_provider *provider)
+{
+    nghttp2_session *session = grpc_connection_session(call->connection);
+    enter(call, GRPC_ANSWERING);
+    if (nghttp2_submit_response(session, call->stream, headers, count, provider) != 0)
+        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, call->stream,
+                                        NGHTTP2_INTERNAL_ERROR);
+    grpc_connection_touch(call->connection);
+}
+
+/* Not gRPC at all: plain HTTP says so. */
+static void refuse_http(grpc_call *call, const char *status)
+{
+    const nghttp2_nv headers[] = {constant(":status", status)};
+    submit(call, headers, 1, NULL);
+}
+
+/* The outcome alone, in headers that are trailers too. */
+static void refuse(grpc_call *call, grpc_code code, const char *why)
+{
+    char number[8], message[1024];
+    snprintf(number, sizeof number, "%d", (int)code);
+    grpc_encode_message(why, message, sizeof message);
+    const nghttp2_nv headers[] = {
+        constant(":status", "200"), constant("content-type", "application/grpc"),
+        constant("grpc-accept-encoding", "identity"), copied("grpc-status", number),
+        copied("grpc-message", message)};
+    submit(call, headers, sizeof headers / sizeof *headers, NULL);
+    let_request_go(call);
+}
+
+/* grpc_connection.c fetches the bytes when it can send them. */
+static ssize_t offer(nghttp2_session *session, int32_t stream, uint8_t *buffer, size_t bytes_max,
+                     uint32_t *flags, nghttp2_data_source *source, void *user)
+{
+    const grpc_call *call = source->ptr;
+    const size_t left = call->answer.bytes_left;
+    (void)buffer, (void)user;
+    *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
+    if (left > bytes_max)
+        return (ssize_t)bytes_max;
+    const nghttp2_nv trailers[] = {constant("grpc-status", "0")};
+    *flags |= NGHTTP2_DATA_FLAG_EOF | NGHTTP2_DATA_FLAG_NO_END_STREAM;
+    if (nghttp2_submit_trailer(session, stream, trailers, 1) != 0)
+        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    return (ssize_t)left;
+}
+
+static void send_answer(grpc_call *call)
+{
+    const nghttp2_nv headers[] = {constant(":status", "200"),
+                                  constant("content-type", "application/grpc"),
+                                  constant("grpc-accept-encoding", "identity")};
+    const nghttp2_data_provider provider = {.source.ptr = call, .read_callback = offer};
+    submit(call, headers, sizeof headers / sizeof *headers, &provider);
+    let_request_go(call);
+}
+
+static void send_outcome(grpc_call *call, cosrel_status status, const cosrel_error *err)
+{
+    if (status == COSREL_OK)
+        send_answer(call);
+    else
+        refuse(call, grpc_code_of(status), err->text);
+}
+
+/* ---- Inference ---- */
+
+/* The runtime has answered. */
+static void answered(infer_call *infer)
+{
+    grpc_call *call = infer->owner;
+    const cosrel_result *result = infer->result;
+    cosrel_error err = {""};
+    if (!call->connection) {
+        give(call);
+        return;
+    }
+    if (result->status != COSREL_OK) {
+        refuse(call, grpc_code_of(result->status), result->message);
+        return;
+    }
+    send_outcome(call, grpc_answer_infer(&call->answer, infer, &err), &err);
+}
+
+/* The shorter of grpc-timeout, of which some has gone, and the parameter. False: it has passed. */
+static bool set_timeout(grpc_call *call)
+{
+    infer_request *r = &call->infer.request;
+    if (!call->deadline_ns)
+        return true;
+    const int64_t left_us = (call->deadline_ns - call->shared->now_ns) / 1000;
+    if (left_us <= 0)
+        return false;
+    if (r->timeout_us == 0 || left_us < r->timeout_us)
+        r->timeout_us = left_us;
+    return true;
+}
+
+static cosrel_status start(grpc_call *call, cosrel_error *err)
+{
+    infer_call *infer = &call->infer;
+    const char *model, *version;
+    infer->rt = call->shared->rt;
+    infer->finished = call->shared->finished;
+    infer->answered = answered;
+    infer->owner = call;
+    cosrel_status status = grpc_infer_read(call->message.data, call->message.bytes, &call->memory,
+                                           &infer->request, &model, &version, err);
+    if (status != COSREL_OK)
+        return status;
+    infer->model = grpc_find_model(infer->rt, model, version, err);
+    if (!infer->model)
+        return COSREL_NOT_FOUND;
+    if (!set_timeout(call))
+        return error_set(err, COSREL_DEADLINE_EXCEEDED, "the deadline passed before the request "
+                                                        "was there");
+    return infer_call_start(infer, err);
+}
+
+static void infer(grpc_call *call)
+{
+    cosrel_error err = {""};
+    const cosrel_status status = start(call, &err);
+    if (status == COSREL_OK)
+        enter(call, GRPC_UNDER_WAY);
+    else
+        refuse(call, grpc_code_of(status), err.text);
+}
+
+static void tell(grpc_call *call)
+{
+    cosrel_error err = {""};
+    const grpc_question question = {.method = call->method,
+                                    .message = call->message.data,
+                                    .bytes = call->message.bytes,
+                                    .draining = call->shared->draining};
+    send_outcome(call, grpc_method_answer(call->shared->rt, &question, &call->answer, &err), &err);
+}
+
+/* ---- The request comes in ---- */
+
+void grpc_call_header(grpc_call *call, const char *name, const char *value)
+{
+    static const char type[] = "application/grpc";
+    int64_t timeout_ns;
+    if (strcmp(name, ":path") == 0) {
+        call->method = grpc_method_find(value);
+    } else if (strcmp(name, ":method") == 0) {
+        call->is_post = strcmp(value, "POST") == 0;
+    } else if (strcmp(name, "content-type") == 0) {
+        /* application/grpc, +proto or with parameters; not +json, grpc-web or the like. */
+        const bool begins = strncmp(value, type, sizeof type - 1) == 0;
+        const char *rest = begins ? value + sizeof type - 1 : "-";
+        call->is_grpc = *rest == '\0' || *rest == ';' || strncmp(rest, "+proto", 6) == 0;
+    } else if (strcmp(name, "grpc-timeout") == 0) {
+        call->timeout_is_wrong = !grpc_read_timeout(value, &timeout_ns);
+        if (!call->timeout_is_wrong &&
+            __builtin_add_overflow(call->shared->now_ns, timeout_ns, &call->deadline_ns))
+            call->deadline_ns = INT64_MAX;
+    }
+}
+
+void grpc_call_headers_end(grpc_call *call)
+{
+    if (call->state != GRPC_READING)
+        return;
+    if (!call->is_post)
+        refuse_http(call, "405");
+    else if (!call->is_grpc)
+        refuse_http(call, "415");
+    else if (call->method == GRPC_UNKNOWN_METHOD)
+        refuse(call, GRPC_UNIMPLEMENTED, "there is no such method");
+    else if (call->timeout_is_wrong)
+        refuse(call, GRPC_INVALID_ARGUMENT,
+               "grpc-timeout: expected up to eight digits and one of H, M, S, m, u, n");
+}
+
+void grpc_call_data(grpc_call *call, const uint8_t *data, size_t bytes)
+{
+    grpc_calls_shared *shared = call->shared;
+    const char *why = "";
+    if (call->state != GRPC_READING)
+        return; /* answered already; it may still be sending */
+    call->moved_ns = shared->now_ns;
+    if (bytes > shared->memory_max - shared->memory_used) {
+        refuse(call, GRPC_RESOURCE_EXHAUSTED,
+               "this server holds as many messages as it has memory for");
+        return;
+    }
+    shared->memory_used += bytes;
+    call->held += bytes;
+    const grpc_code code = grpc_message_take(&call->message, data, bytes, shared->message_max,
+                                             &why);
+    if (code != GRPC_OK)
+        refuse(call, code, why);
+}
+
+void grpc_call_end(grpc_call *call)
+{
+    const char *why = "";
+    call->ended = true;
+    if (call->state != GRPC_READING)
+        return;
+    const grpc_code code = grpc_message_end(&call->message, &why);
+    if (code != GRPC_OK)
+        refuse(call, code, why);
+    else if (call->method == GRPC_MODEL_INFER)
+        infer(call);
+    else
+        tell(call);
+}
+
+void grpc_call_look(grpc_call *call)
+{
+    const grpc_calls_shared *shared = call->shared;
+    const bool stalls = shared->now_ns - call->moved_ns > shared->stall_ns;
+    if (call->state == GRPC_READING && call->deadline_ns && shared->now_ns > call->deadline_ns)
+        refuse(call, GRPC_DEADLINE_EXCEEDED, "the deadline passed before the request was there");
+    else if (call->state == GRPC_READING && stalls)
+        refuse(call, GRPC_DEADLINE_EXCEEDED, "the request stopped coming in");
+    else if (call->state == GRPC_ANSWERING && stalls) {
+        (void)nghttp2_submit_rst_stream(grpc_connection_session(call->connection),
+                                        NGHTTP2_FLAG_NONE, call->stream, NGHTTP2_CANCEL);
+        grpc_connection_touch(call->connection);
+        call->moved_ns = shared->now_ns; /* once is enough */
+    }
+}
