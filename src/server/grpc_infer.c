@@ -66,9 +66,10 @@ typedef Inference__ModelInferRequest__ParametersEntry entry_type;
 static const Inference__InferParameter *find(entry_type *const *entries, size_t count,
                                              const char *key)
 {
+    static const Inference__InferParameter no_value = INFERENCE__INFER_PARAMETER__INIT;
     for (size_t i = count; i-- > 0;) /* the last of several counts */
         if (strcmp(entries[i]->key, key) == 0)
-            return entries[i]->value;
+            return entries[i]->value ? entries[i]->value : &no_value;
     return NULL;
 }
 
