@@ -9,6 +9,7 @@
 #include <jpeglib.h>
 #include <png.h>
 
+#include "oip.pb-c.h"
 #include "onnx-ml.pb-c.h"
 #include "tiny_onnx.h"
 
@@ -330,6 +331,92 @@ static void make_arrivals(corpus *c)
     }
 }
 
+/* Before the message, the place of the cut (fuzz_grpc.c). */
+static void make_one_request(corpus *c, const char *name, const Inference__ModelInferRequest *m)
+{
+    uint8_t packed[1024] = {9};
+    save(at(c, "grpc", name), packed, 1 + inference__model_infer_request__pack(m, packed + 1));
+}
+
+static void make_requests(corpus *c)
+{
+    int64_t shape[] = {1, 2};
+    int32_t ints[] = {-1, 127};
+    uint32_t unsigneds[] = {1, 255};
+    float floats[] = {1, 2};
+    protobuf_c_boolean bools[] = {1, 0};
+    ProtobufCBinaryData raw[] = {{8, (uint8_t *)"12345678"}};
+    ProtobufCBinaryData words[] = {{3, (uint8_t *)"one"}, {0, NULL}};
+    Inference__InferParameter number = INFERENCE__INFER_PARAMETER__INIT, text = number;
+    Inference__ModelInferRequest__ParametersEntry
+        timeout = INFERENCE__MODEL_INFER_REQUEST__PARAMETERS_ENTRY__INIT,
+        *parameters = &timeout;
+    Inference__ModelInferRequest__InferInputTensor__ParametersEntry
+        region = INFERENCE__MODEL_INFER_REQUEST__INFER_INPUT_TENSOR__PARAMETERS_ENTRY__INIT,
+        size = region, *regions[] = {&region, &size};
+    Inference__InferTensorContents contents = INFERENCE__INFER_TENSOR_CONTENTS__INIT;
+    Inference__ModelInferRequest__InferInputTensor
+        in = INFERENCE__MODEL_INFER_REQUEST__INFER_INPUT_TENSOR__INIT,
+        *inputs = &in;
+    Inference__ModelInferRequest__InferRequestedOutputTensor
+        out = INFERENCE__MODEL_INFER_REQUEST__INFER_REQUESTED_OUTPUT_TENSOR__INIT,
+        *outputs = &out;
+    Inference__ModelInferRequest m = INFERENCE__MODEL_INFER_REQUEST__INIT;
+    m.model_name = m.id = in.name = out.name = "x";
+    in.n_shape = 2;
+    in.shape = shape;
+    m.n_inputs = m.n_raw_input_contents = m.n_outputs = m.n_parameters = 1;
+    m.inputs = &inputs;
+    m.outputs = &outputs;
+    m.raw_input_contents = raw;
+    m.parameters = &parameters;
+    timeout.key = "timeout";
+    timeout.value = &number;
+    number.parameter_choice_case = INFERENCE__INFER_PARAMETER__PARAMETER_CHOICE_INT64_PARAM;
+    number.int64_param = 8;
+    in.datatype = "FP32";
+    make_one_request(c, "raw", &m);
+    m.n_raw_input_contents = 0;
+    in.contents = &contents;
+    contents.n_fp32_contents = 2;
+    contents.fp32_contents = floats;
+    make_one_request(c, "fp32", &m);
+    contents.n_fp32_contents = 0;
+    contents.n_int_contents = 2;
+    contents.int_contents = ints;
+    in.datatype = "INT8";
+    make_one_request(c, "int8", &m);
+    contents.n_int_contents = 0;
+    contents.n_uint_contents = 2;
+    contents.uint_contents = unsigneds;
+    in.datatype = "UINT16";
+    make_one_request(c, "uint16", &m);
+    contents.n_uint_contents = 0;
+    contents.n_bool_contents = 2;
+    contents.bool_contents = bools;
+    in.datatype = "BOOL";
+    make_one_request(c, "bool", &m);
+    contents.n_bool_contents = 0;
+    contents.n_bytes_contents = 2;
+    contents.bytes_contents = words;
+    in.datatype = "BYTES";
+    make_one_request(c, "bytes", &m);
+    in.contents = NULL;
+    region.key = "shared_memory_region";
+    region.value = &text;
+    text.parameter_choice_case = INFERENCE__INFER_PARAMETER__PARAMETER_CHOICE_STRING_PARAM;
+    text.string_param = "r";
+    size.key = "shared_memory_byte_size";
+    size.value = &number;
+    in.n_parameters = 2;
+    in.parameters = regions;
+    make_one_request(c, "region", &m);
+    /* Raw data before what it belongs to: the rest is in two pieces. */
+    save(at(c, "grpc", "raw_between"),
+         "\x0b\x0a\1x\x3a\4abcd\x2a\x0c\x0a\1x\x12\4FP32\x1a\1\1", 24);
+    save(at(c, "grpc", "frame"), "\0\0\0\0\3\x0a\1x", 8);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -347,5 +434,6 @@ int main(int argc, char **argv)
     make_workloads(&c);
     make_devices(&c);
     make_arrivals(&c);
+    make_requests(&c);
     return 0;
 }

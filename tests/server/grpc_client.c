@@ -215,6 +215,13 @@ const grpc_reply *client_wait(grpc_client *c, int reply)
     return &c->replies[reply];
 }
 
+void client_send_all(grpc_client *c, int reply)
+{
+    client_flush(c);
+    while (c->bodies[reply]->at < c->bodies[reply]->bytes && !c->over)
+        client_hear(c);
+}
+
 grpc_reply client_call(int port, const grpc_ask *ask)
 {
     grpc_client *c = client_open(port);

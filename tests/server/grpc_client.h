@@ -58,6 +58,7 @@ void client_say(int fd, const char *data, size_t bytes); /* a peer that is gone 
 void client_flush(grpc_client *c);                /* gathers, sends */
 void client_hear(grpc_client *c);                 /* reads once; sends what that asks for */
 const grpc_reply *client_wait(grpc_client *c, int reply);
+void client_send_all(grpc_client *c, int reply); /* until its body is sent, as windows allow */
 
 /* One call on a connection of its own; text_deinit(&data) is the caller's. */
 grpc_reply client_call(int port, const grpc_ask *ask);

@@ -63,7 +63,7 @@ int serve_start(void **state)
     if (!mkdtemp(folder) || !tiny_add(path_of("add")) || !tiny_multi(path_of("multi")) ||
         !tiny_identity(path_of("words"), COSREL_STRING) ||
         !tiny_identity(path_of("bytes"), COSREL_INT8) || !tiny_relu(path_of("relu")) ||
-        !tiny_slow(path_of("slow"), 20))
+        !tiny_slow(path_of("slow"), 200))
         return -1;
     cosrel_options_init(&options);
     options.cache_folder = "";
