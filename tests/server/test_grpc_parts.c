@@ -329,7 +329,7 @@ static void bounds_memory(void **state)
     assert_int_equal(grpc_infer_read(bomb, bytes, &memory, &request, &model, &version, &err),
                      COSREL_OUT_OF_MEMORY);
     assert_in_range(memory.taken_bytes, 1, 20 * bytes);
-    for (size_t i = 0; i < bytes; i += 2) { /* as parameters of the request itself */
+    for (size_t i = 0; i < bytes - 1; i += 2) { /* as parameters of the request itself */
         bomb[i] = 0x22;
         bomb[i + 1] = 0;
     }
