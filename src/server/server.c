@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -11,9 +12,8 @@
 enum { ASK_MS = 100 };
 
 struct server {
-    cosrel_runtime *rt;
+    service shared;
     http_server *http;
-    finished_calls finished;
     int epoll_fd;
     bool (*asked)(void);
     atomic_bool stop;
@@ -34,18 +34,25 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
     *out = NULL;
     if (!s)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the server");
-    s->rt = rt;
     s->asked = options->stop;
-    s->finished.wake_fd = -1;
+    s->shared = (service){.rt = rt,
+                          .learner = options->learner,
+                          .policy = options->policy ? options->policy : "",
+                          .objective = options->objective ? options->objective : "latency",
+                          .finished.wake_fd = -1,
+                          .who.open = true,
+                          .started_s = (double)time(NULL)};
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     cosrel_status status = s->epoll_fd >= 0 ? COSREL_OK
                                             : error_set(err, COSREL_IO, "no epoll to be had");
     if (status == COSREL_OK)
-        status = finished_init(&s->finished, err);
+        status = finished_init(&s->shared.finished, err);
+    if (status == COSREL_OK && options->admin_token)
+        status = auth_add(&s->shared.who, options->admin_token, "admin", err);
     if (status == COSREL_OK)
-        status = http_create(&options->http, rt, &s->finished, &s->http, err);
+        status = http_create(&options->http, &s->shared, &s->http, err);
     if (status == COSREL_OK)
-        status = watch(s, s->finished.wake_fd, err);
+        status = watch(s, s->shared.finished.wake_fd, err);
     if (status == COSREL_OK)
         status = watch(s, http_epoll_fd(s->http), err);
     if (status != COSREL_OK) {
@@ -61,7 +68,8 @@ void server_free(server *s)
     if (!s)
         return;
     http_free(s->http);
-    finished_deinit(&s->finished);
+    finished_deinit(&s->shared.finished);
+    regions_deinit(&s->shared.shared);
     if (s->epoll_fd >= 0)
         close(s->epoll_fd);
     free(s);
@@ -75,7 +83,7 @@ int server_http_port(const server *s)
 static void look_around(server *s, int timeout_ms)
 {
     struct epoll_event events[8];
-    infer_call *list = finished_take(&s->finished);
+    infer_call *list = finished_take(&s->shared.finished);
     while (list) {
         infer_call *call = list;
         list = call->next;
@@ -85,23 +93,24 @@ static void look_around(server *s, int timeout_ms)
     const int due_ms = http_timeout_ms(s->http);
     if (due_ms >= 0 && due_ms < timeout_ms)
         timeout_ms = due_ms;
-    if (timeout_ms == 0 || !finished_may_sleep(&s->finished))
+    if (timeout_ms == 0 || !finished_may_sleep(&s->shared.finished))
         return;
     (void)epoll_wait(s->epoll_fd, events, 8, timeout_ms);
-    finished_woke(&s->finished);
+    finished_woke(&s->shared.finished);
 }
 
 void server_run(server *s)
 {
     while (!atomic_load(&s->stop) && !(s->asked && s->asked()))
         look_around(s, ASK_MS);
+    s->shared.draining = true;
     http_drain(s->http);
-    while (http_calls(s->http) > 0)
+    while (s->shared.under_way > 0)
         look_around(s, 10);
 }
 
 void server_stop(server *s)
 {
     atomic_store(&s->stop, true);
-    finished_wake(&s->finished);
+    finished_wake(&s->shared.finished);
 }
