@@ -6,6 +6,10 @@
 #include "open.h"
 #include "server/server.h"
 
+/* Time for each model, processor and batch at the start (chosen: enough to see whether a batch pays;
+ * estimates follow what is measured while serving). */
+static const double CELL_MS = 20;
+
 typedef struct serve_values {
     open_values open;
     const char *models;
@@ -70,7 +74,7 @@ static const cli_option OPTIONS[] = {
     {.name = "profile",
      .kind = CLI_TEXT,
      .value = "D.csv",
-     .help = "device table to start from (cosrel profile);\ndefault: what loading measures",
+     .help = "device table to start from (cosrel profile);\ndefault: a short one is measured",
      .offset = offsetof(serve_values, profile)},
     OPEN_PROCESSORS(serve_values),
     OPEN_OPTIONS(serve_values),
@@ -98,6 +102,18 @@ static int serve(const cli_call *call, cosrel_runtime *rt, cosrel_learner *learn
     server_run(s);
     server_free(s);
     return CLI_DONE;
+}
+
+/* What batches cost is not known from loading, and without it none are formed. False: stopped. */
+static bool measure(cosrel_runtime *rt, progress *shown, bool quiet)
+{
+    const cosrel_profile_options options = {.struct_bytes = sizeof options,
+                                            .cell_ns = (int64_t)(CELL_MS * 1e6)};
+    cosrel_error err = {""};
+    progress_begin(shown, "measure", quiet);
+    const cosrel_status status = cosrel_runtime_profile(rt, &options, &err);
+    progress_end(shown);
+    return status != COSREL_CANCELLED;
 }
 
 static int learn_and_serve(const cli_call *call, cosrel_runtime *rt)
@@ -144,7 +160,8 @@ static int run(const cli_call *call)
     if (cosrel_runtime_model_count(rt) == 0) {
         atomic_store(&log.hold, true);
         result = atomic_load(&log.lines) ? CLI_WRONG : cli_fail(call->command, status, &err);
-    } else if (status != COSREL_CANCELLED) {
+    } else if (status != COSREL_CANCELLED &&
+               (v->profile || measure(rt, &shown, v->open.quiet))) {
         result = learn_and_serve(call, rt);
     }
     cosrel_runtime_close(rt);
