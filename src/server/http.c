@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,7 +44,7 @@ typedef struct http_call {
     size_t memory_room, body_bytes, body_expected;
     int refused; /* answered with this status as soon as the body is in; 0: not */
     char why[512];
-    struct http_call *next; /* free ones */
+    struct http_call *next, *previous; /* free ones; or those under way */
 } http_call;
 
 struct http_server {
@@ -51,7 +52,7 @@ struct http_server {
     service *shared;
     size_t body_max;
     int listen_fd, port, epoll_fd;
-    http_call *free_calls;
+    http_call *free_calls, *under_way;
 };
 
 /* ---- Calls ---- */
@@ -288,11 +289,44 @@ static bool start(http_call *c)
     return status == COSREL_OK;
 }
 
+static void note_under_way(http_server *s, http_call *c)
+{
+    c->state = UNDER_WAY;
+    c->previous = NULL;
+    c->next = s->under_way;
+    if (c->next)
+        c->next->previous = c;
+    s->under_way = c;
+    s->shared->under_way++;
+}
+
+static void note_finished(http_server *s, http_call *c)
+{
+    c->state = FINISHED;
+    if (c->next)
+        c->next->previous = c->previous;
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        s->under_way = c->next;
+    s->shared->under_way--;
+}
+
+void http_look_for_gone(http_server *s)
+{
+    for (http_call *c = s->under_way; c; c = c->next) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        struct pollfd end = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+        if (poll(&end, 1, 0) == 1 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR)))
+            infer_call_cancel(&c->infer);
+    }
+}
+
 void http_finished(http_server *s, infer_call *call)
 {
     http_call *c = call->owner;
-    c->state = FINISHED;
-    s->shared->under_way--;
+    note_finished(s, c);
     tally_result(&s->shared->counts, call->model, call->result);
     MHD_resume_connection(c->connection);
 }
@@ -363,8 +397,7 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         return answer_route(c, url, method);
     if (!start(c))
         return answer(c);
-    c->state = UNDER_WAY;
-    s->shared->under_way++;
+    note_under_way(s, c);
     MHD_suspend_connection(connection);
     return MHD_YES;
 }

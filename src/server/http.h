@@ -32,6 +32,10 @@ int http_timeout_ms(http_server *s);
 /* A call of this server, from the list of finished ones. */
 void http_finished(http_server *s, infer_call *call);
 
+/* Cancels the calls of clients that have closed their connection. Now and then: nothing else would
+ * notice while a request waits. */
+void http_look_for_gone(http_server *s);
+
 /* Accepts no more connections; those that are there are served to their request's end. */
 void http_drain(http_server *s);
 #endif

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,21 +44,19 @@ static void replace_page(int signal_number, siginfo_t *info, void *context)
     sigaction(signal_number, &before, NULL);
 }
 
-static void install(void)
+void regions_guard(void)
 {
-    struct sigaction action;
+    struct sigaction action, present;
     memset(&action, 0, sizeof action);
     action.sa_sigaction = replace_page;
     action.sa_flags = SA_SIGINFO | SA_NODEFER;
     sigemptyset(&action.sa_mask);
     page_bytes = (size_t)sysconf(_SC_PAGESIZE);
-    sigaction(SIGBUS, &action, &before);
-}
-
-void regions_guard(void)
-{
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
-    pthread_once(&once, install);
+    if (sigaction(SIGBUS, NULL, &present) != 0 ||
+        ((present.sa_flags & SA_SIGINFO) && present.sa_sigaction == replace_page))
+        return;
+    before = present;
+    sigaction(SIGBUS, &action, NULL);
 }
 
 static bool guard(region *r)

@@ -33,7 +33,7 @@ typedef struct regions {
     int count;
 } regions;
 
-/* Installs the handler, once per process. */
+/* Installs the handler, if it is not there; each regions_add does. */
 void regions_guard(void);
 
 void regions_deinit(regions *r); /* zeroed is fine; no call may be under way */

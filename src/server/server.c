@@ -11,11 +11,15 @@
 /* How long a wish to stop may go unseen at most (chosen: nobody notices). */
 enum { ASK_MS = 100 };
 
+/* Between two looks for clients that have gone (chosen: nothing that is shorter is worth a stop). */
+static const int64_t LOOK_EVERY_NS = 50000000;
+
 struct server {
     service shared;
     http_server *http;
     int epoll_fd;
     bool (*asked)(void);
+    int64_t looked_ns; /* for clients that have gone */
     atomic_bool stop;
 };
 
@@ -90,6 +94,11 @@ static void look_around(server *s, int timeout_ms)
         http_finished(s->http, call);
     }
     http_run(s->http);
+    const int64_t now_ns = clock_now_ns();
+    if (now_ns - s->looked_ns > LOOK_EVERY_NS) {
+        http_look_for_gone(s->http);
+        s->looked_ns = now_ns;
+    }
     const int due_ms = http_timeout_ms(s->http);
     if (due_ms >= 0 && due_ms < timeout_ms)
         timeout_ms = due_ms;
@@ -102,7 +111,7 @@ static void look_around(server *s, int timeout_ms)
 void server_run(server *s)
 {
     while (!atomic_load(&s->stop) && !(s->asked && s->asked()))
-        look_around(s, ASK_MS);
+        look_around(s, s->shared.under_way ? ASK_MS / 2 : ASK_MS);
     s->shared.draining = true;
     http_drain(s->http);
     while (s->shared.under_way > 0)

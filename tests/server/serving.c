@@ -48,6 +48,9 @@ int serving_start(const server_options *serve)
     path_in(path, sizeof path, "words.onnx");
     if (!tiny_identity(path, 8))
         return -1;
+    path_in(path, sizeof path, "slow.onnx");
+    if (!tiny_slow(path, 20))
+        return -1;
     cosrel_options_init(&options);
     options.cache_folder = "";
     if (cosrel_runtime_open(&options, &serving_runtime, &err) != COSREL_OK ||
@@ -67,7 +70,7 @@ int serving_stop(void **state)
     pthread_join(loop, NULL);
     server_free(served);
     cosrel_runtime_close(serving_runtime);
-    static const char *const names[] = {"add.onnx", "multi.onnx", "words.onnx"};
+    static const char *const names[] = {"add.onnx", "multi.onnx", "words.onnx", "slow.onnx"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         path_in(path, sizeof path, names[i]);
         unlink(path);
