@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "server/notify.h"
 
 /* How long a wish to stop may go unseen at most (chosen: nobody notices). */
 enum { ASK_MS = 100 };
@@ -110,9 +111,11 @@ static void look_around(server *s, int timeout_ms)
 
 void server_run(server *s)
 {
+    notify_manager("READY=1");
     while (!atomic_load(&s->stop) && !(s->asked && s->asked()))
         look_around(s, s->shared.under_way ? ASK_MS / 2 : ASK_MS);
     s->shared.draining = true;
+    notify_manager("STOPPING=1");
     http_drain(s->http);
     while (s->shared.under_way > 0)
         look_around(s, 10);

@@ -6,11 +6,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#include "base/error.h"
+#include "server/notify.h"
 #include "serving.h"
 
 #define INFER "/v2/models/add/infer"
@@ -184,6 +186,34 @@ static void knows_tokens(void **state)
     assert_int_equal(auth_add(&a, "reader-token", "king", &err), COSREL_INVALID_ARGUMENT);
 }
 
+/* As systemd listens, at a path and at an abstract address. */
+static void tells_the_manager(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"/tmp/test-notify-%d", "@test-notify-%d"};
+    for (int i = 0; i < 2; i++) {
+        struct sockaddr_un at = {.sun_family = AF_UNIX};
+        char name[64], got[32] = "";
+        snprintf(name, sizeof name, names[i], (int)getpid());
+        memcpy(at.sun_path, name, strlen(name));
+        if (name[0] == '@')
+            at.sun_path[0] = '\0';
+        const socklen_t bytes = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(name));
+        const int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(fd, (const struct sockaddr *)&at, bytes), 0);
+        setenv("NOTIFY_SOCKET", name, 1);
+        notify_manager("READY=1");
+        assert_int_equal(recv(fd, got, sizeof got - 1, MSG_DONTWAIT), 7);
+        assert_string_equal(got, "READY=1");
+        close(fd);
+        unlink(name);
+    }
+    setenv("NOTIFY_SOCKET", "relative", 1);
+    notify_manager("READY=1");
+    unsetenv("NOTIFY_SOCKET");
+    notify_manager("READY=1");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +221,7 @@ int main(void)
         cmocka_unit_test(tells_statistics),
         cmocka_unit_test(cancels_for_clients_that_leave),
         cmocka_unit_test(knows_tokens),
+        cmocka_unit_test(tells_the_manager),
     };
     return cmocka_run_group_tests(tests, start, serving_stop);
 }
