@@ -194,22 +194,23 @@ static void set_limits(grpc_server *s, const grpc_options *o)
 {
     s->calls.message_max = o->message_max ? o->message_max : MESSAGE_MAX;
     s->calls.memory_max = o->memory_max ? o->memory_max : MEMORY_MAX;
+    if (!o->memory_max && s->calls.message_max > MEMORY_MAX)
+        s->calls.memory_max = s->calls.message_max;
     s->calls.call_max = o->call_max ? o->call_max : CALL_MAX;
     s->calls.stall_ns = o->stall_ns ? o->stall_ns : STALL_NS;
     s->shared.stream_max = o->stream_max ? o->stream_max : STREAM_MAX;
     s->connection_max = o->connection_max ? o->connection_max : CONNECTION_MAX;
 }
 
-cosrel_status grpc_create(const grpc_options *options, cosrel_runtime *rt,
-                          finished_calls *finished, grpc_server **out, cosrel_error *err)
+cosrel_status grpc_create(const grpc_options *options, service *shared, grpc_server **out,
+                          cosrel_error *err)
 {
     grpc_server *s = calloc(1, sizeof *s);
     *out = NULL;
     if (!s)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the gRPC server");
     s->listen_fd = s->epoll_fd = s->timer_fd = -1;
-    s->calls.rt = rt;
-    s->calls.finished = finished;
+    s->calls.service = shared;
     s->shared.calls = &s->calls;
     set_limits(s, options);
     cosrel_status status = grpc_connections_init(&s->shared, err);
@@ -256,7 +257,6 @@ int grpc_epoll_fd(const grpc_server *s)
 void grpc_drain(grpc_server *s)
 {
     close_one(&s->listen_fd);
-    s->calls.draining = true;
     if (s->calls.stall_ns > DRAIN_STALL_NS)
         s->calls.stall_ns = DRAIN_STALL_NS;
     for (grpc_connection *c = s->connections; c; c = c->next)

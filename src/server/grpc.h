@@ -10,15 +10,14 @@
 #ifndef SERVER_GRPC_H
 #define SERVER_GRPC_H
 
-#include "cosrel/runtime.h"
-#include "server/finished.h"
+#include "server/service.h"
 
 typedef struct grpc_server grpc_server;
 
 typedef struct grpc_options {
     const char *address;     /* "127.0.0.1:8001", "[::1]:0"; port 0: any that is free */
     size_t message_max;      /* bytes; 0: 64 MB */
-    size_t memory_max;       /* bytes of all messages that are held at once; 0: 512 MB */
+    size_t memory_max;       /* bytes of all messages that are held at once; 0: 512 MB, or message_max */
     unsigned connection_max; /* 0: 1024; more wait until one of them ends */
     unsigned stream_max;     /* at once on one connection; 0: 256 */
     unsigned call_max;       /* at once on all connections; 0: 2048; more are to try again */
@@ -26,9 +25,8 @@ typedef struct grpc_options {
 } grpc_options;
 
 /* INVALID_ARGUMENT: the address; IO: it cannot be listened on; OUT_OF_MEMORY. */
-COSREL_CHECKED cosrel_status grpc_create(const grpc_options *options, cosrel_runtime *rt,
-                                         finished_calls *finished, grpc_server **out,
-                                         cosrel_error *err);
+COSREL_CHECKED cosrel_status grpc_create(const grpc_options *options, service *shared,
+                                         grpc_server **out, cosrel_error *err);
 void grpc_free(grpc_server *s); /* NULL is fine; no call may be under way */
 
 int grpc_port(const grpc_server *s);

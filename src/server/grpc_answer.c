@@ -99,6 +99,12 @@ cosrel_status grpc_answer_message(grpc_answer *a, const ProtobufCMessage *messag
 
 typedef Inference__ModelInferResponse__InferOutputTensor output_type;
 
+static const infer_region *region_of(const infer_call *call, size_t k)
+{
+    const infer_request *r = &call->request;
+    return r->output_count && r->outputs[k].region.name ? &r->outputs[k].region : NULL;
+}
+
 static cosrel_status describe(const cosrel_tensor *t, output_type *out, cosrel_error *err)
 {
     const char *type = oip_dtype_name(t->type);
@@ -113,8 +119,40 @@ static cosrel_status describe(const cosrel_tensor *t, output_type *out, cosrel_e
     return COSREL_OK;
 }
 
-static struct iovec contents(grpc_answer *a, const cosrel_tensor *t)
+/* Parameters of an output that lies in a region. */
+typedef struct placed {
+    Inference__InferParameter values[3];
+    Inference__ModelInferResponse__InferOutputTensor__ParametersEntry entries[3], *pointers[3];
+} placed;
+
+static void say_where(const infer_region *where, size_t bytes, placed *to, output_type *out)
 {
+    static const char *const keys[] = {"shared_memory_region", "shared_memory_byte_size",
+                                       "shared_memory_offset"};
+    for (int i = 0; i < 3; i++) {
+        inference__infer_parameter__init(&to->values[i]);
+        inference__model_infer_response__infer_output_tensor__parameters_entry__init(
+            &to->entries[i]);
+        to->entries[i].key = (char *)keys[i];
+        to->entries[i].value = &to->values[i];
+        to->pointers[i] = &to->entries[i];
+        to->values[i].parameter_choice_case =
+            i ? INFERENCE__INFER_PARAMETER__PARAMETER_CHOICE_INT64_PARAM
+              : INFERENCE__INFER_PARAMETER__PARAMETER_CHOICE_STRING_PARAM;
+    }
+    to->values[0].string_param = (char *)where->name;
+    to->values[1].int64_param = (int64_t)bytes;
+    to->values[2].int64_param = (int64_t)where->offset;
+    out->parameters = to->pointers;
+    out->n_parameters = where->offset ? 3 : 2;
+}
+
+/* Of an output that lies in the client's own memory nothing is sent, but its entry keeps the
+ * order. */
+static struct iovec contents(grpc_answer *a, const cosrel_tensor *t, bool elsewhere)
+{
+    if (elsewhere)
+        return (struct iovec){.iov_len = 0};
     if (t->type != COSREL_STRING)
         return (struct iovec){t->data, t->bytes};
     text_builder *strings = &a->strings[a->string_count++];
@@ -125,12 +163,12 @@ static struct iovec contents(grpc_answer *a, const cosrel_tensor *t)
 }
 
 /* Tags go into the head, which moves while it grows: pieces of it are noted as lengths first. */
-static cosrel_status add_tensors(grpc_answer *a, const cosrel_tensor *const *tensors, size_t count,
+static cosrel_status add_tensors(grpc_answer *a, const infer_call *call, size_t count,
                                  cosrel_error *err)
 {
     size_t from = 0;
     for (size_t i = 0; i < count; i++) {
-        const struct iovec raw = contents(a, tensors[i]);
+        const struct iovec raw = contents(a, infer_answer_output(call, i), region_of(call, i));
         add_tag(&a->head, raw.iov_len);
         if (raw.iov_len == 0)
             continue; /* its tag goes with what follows */
@@ -152,20 +190,22 @@ cosrel_status grpc_answer_infer(grpc_answer *a, const infer_call *call, cosrel_e
 {
     const cosrel_model_info *info = cosrel_model_describe(call->model);
     const size_t count = infer_answer_count(call);
-    const cosrel_tensor *tensors[INFER_TENSORS_MAX];
+    placed places[INFER_TENSORS_MAX];
     output_type outputs[INFER_TENSORS_MAX], *pointers[INFER_TENSORS_MAX];
     Inference__ModelInferResponse m = INFERENCE__MODEL_INFER_RESPONSE__INIT;
     char version[24];
     if (count > INFER_TENSORS_MAX)
         return error_set(err, COSREL_UNSUPPORTED, "more than 64 outputs: ask for some of them");
     for (size_t i = 0; i < count; i++) {
-        tensors[i] = infer_answer_output(call, i);
+        const cosrel_tensor *t = infer_answer_output(call, i);
         pointers[i] = &outputs[i];
-        if (!tensors[i])
+        if (!t)
             return error_set(err, COSREL_INTERNAL, "an output is missing");
-        const cosrel_status status = describe(tensors[i], &outputs[i], err);
+        const cosrel_status status = describe(t, &outputs[i], err);
         if (status != COSREL_OK)
             return status;
+        if (region_of(call, i))
+            say_where(region_of(call, i), t->bytes, &places[i], &outputs[i]);
     }
     snprintf(version, sizeof version, "%lld", (long long)info->version);
     m.model_name = (char *)info->name;
@@ -175,7 +215,7 @@ cosrel_status grpc_answer_infer(grpc_answer *a, const infer_call *call, cosrel_e
     m.n_outputs = count;
     m.outputs = pointers;
     add_message(a, &m.base);
-    return add_tensors(a, tensors, count, err);
+    return add_tensors(a, call, count, err);
 }
 
 /* ---- Sending ---- */

@@ -31,7 +31,8 @@ grpc_call *grpc_call_begin(grpc_calls_shared *shared, grpc_connection *connectio
     call->connection = connection;
     call->stream = stream;
     call->state = GRPC_READING;
-    call->method = GRPC_UNKNOWN_METHOD;
+    call->method = NULL;
+    call->rights = auth_rights(&shared->service->who, NULL);
     call->is_post = call->is_grpc = call->timeout_is_wrong = call->ended = false;
     call->held = 0;
     call->deadline_ns = 0;
@@ -197,6 +198,8 @@ static void answered(infer_call *infer)
     grpc_call *call = infer->owner;
     const cosrel_result *result = infer->result;
     cosrel_error err = {""};
+    call->shared->service->under_way--;
+    tally_result(&call->shared->service->counts, infer->model, result);
     if (!call->connection) {
         give(call);
         return;
@@ -205,7 +208,10 @@ static void answered(infer_call *infer)
         refuse(call, grpc_code_of(result->status), result->message);
         return;
     }
-    send_outcome(call, grpc_answer_infer(&call->answer, infer, &err), &err);
+    cosrel_status status = infer_call_place_outputs(infer, &err);
+    if (status == COSREL_OK)
+        status = grpc_answer_infer(&call->answer, infer, &err);
+    send_outcome(call, status, &err);
 }
 
 /* The shorter of grpc-timeout, of which some has gone, and the parameter. False: it has passed. */
@@ -226,8 +232,9 @@ static cosrel_status start(grpc_call *call, cosrel_error *err)
 {
     infer_call *infer = &call->infer;
     const char *model, *version;
-    infer->rt = call->shared->rt;
-    infer->finished = call->shared->finished;
+    infer->rt = call->shared->service->rt;
+    infer->shared = &call->shared->service->shared;
+    infer->finished = &call->shared->service->finished;
     infer->answered = answered;
     infer->owner = call;
     cosrel_status status = grpc_infer_read(call->message.data, call->message.bytes, &call->memory,
@@ -247,10 +254,13 @@ static void infer(grpc_call *call)
 {
     cosrel_error err = {""};
     const cosrel_status status = start(call, &err);
-    if (status == COSREL_OK)
+    if (status == COSREL_OK) {
         enter(call, GRPC_UNDER_WAY);
-    else
-        refuse(call, grpc_code_of(status), err.text);
+        call->shared->service->under_way++;
+        return;
+    }
+    tally_refused(&call->shared->service->counts, call->infer.model, status);
+    refuse(call, grpc_code_of(status), err.text);
 }
 
 static void tell(grpc_call *call)
@@ -258,9 +268,9 @@ static void tell(grpc_call *call)
     cosrel_error err = {""};
     const grpc_question question = {.method = call->method,
                                     .message = call->message.data,
-                                    .bytes = call->message.bytes,
-                                    .draining = call->shared->draining};
-    send_outcome(call, grpc_method_answer(call->shared->rt, &question, &call->answer, &err), &err);
+                                    .bytes = call->message.bytes};
+    send_outcome(call, grpc_method_answer(call->shared->service, &question, &call->answer, &err),
+                 &err);
 }
 
 /* ---- The request comes in ---- */
@@ -278,12 +288,23 @@ void grpc_call_header(grpc_call *call, const char *name, const char *value)
         const bool begins = strncmp(value, type, sizeof type - 1) == 0;
         const char *rest = begins ? value + sizeof type - 1 : "-";
         call->is_grpc = *rest == '\0' || *rest == ';' || strncmp(rest, "+proto", 6) == 0;
+    } else if (strcmp(name, "authorization") == 0) {
+        call->rights = auth_rights(&call->shared->service->who, value);
     } else if (strcmp(name, "grpc-timeout") == 0) {
         call->timeout_is_wrong = !grpc_read_timeout(value, &timeout_ns);
         if (!call->timeout_is_wrong &&
             __builtin_add_overflow(call->shared->now_ns, timeout_ns, &call->deadline_ns))
             call->deadline_ns = INT64_MAX;
     }
+}
+
+static void forbid(grpc_call *call)
+{
+    if (call->rights == AUTH_NOTHING)
+        refuse(call, GRPC_UNAUTHENTICATED, "a token is needed: authorization: Bearer TOKEN");
+    else
+        refuse(call, GRPC_PERMISSION_DENIED,
+               "the token that was given, if any, does not allow this");
 }
 
 void grpc_call_headers_end(grpc_call *call)
@@ -294,8 +315,10 @@ void grpc_call_headers_end(grpc_call *call)
         refuse_http(call, "405");
     else if (!call->is_grpc)
         refuse_http(call, "415");
-    else if (call->method == GRPC_UNKNOWN_METHOD)
+    else if (!call->method)
         refuse(call, GRPC_UNIMPLEMENTED, "there is no such method");
+    else if ((call->rights & call->method->right) != call->method->right)
+        forbid(call);
     else if (call->timeout_is_wrong)
         refuse(call, GRPC_INVALID_ARGUMENT,
                "grpc-timeout: expected up to eight digits and one of H, M, S, m, u, n");
@@ -330,7 +353,7 @@ void grpc_call_end(grpc_call *call)
     const grpc_code code = grpc_message_end(&call->message, &why);
     if (code != GRPC_OK)
         refuse(call, code, why);
-    else if (call->method == GRPC_MODEL_INFER)
+    else if (!call->method->answer)
         infer(call);
     else
         tell(call);

@@ -9,17 +9,16 @@
 #include "server/grpc_message.h"
 #include "server/grpc_methods.h"
 #include "server/infer_call.h"
+#include "server/service.h"
 
 typedef struct grpc_connection grpc_connection;
 
 /* What calls share: how much there may be of them, how much there is, and free ones. */
 typedef struct grpc_calls_shared {
-    cosrel_runtime *rt;
-    finished_calls *finished;
+    service *service;
     size_t message_max, memory_max, memory_used;
     unsigned call_max, call_count;
     int busy; /* beyond reading */
-    bool draining;
     int64_t now_ns, stall_ns;
     struct grpc_call *free_calls;
     unsigned free_count;
@@ -36,7 +35,8 @@ typedef struct grpc_call {
     grpc_connection *connection; /* NULL: the client has gone, the runtime has not answered yet */
     int32_t stream;
     grpc_state state;
-    grpc_method method;
+    const grpc_method *method; /* NULL: unknown */
+    unsigned rights;           /* auth_right */
     bool is_post, is_grpc, timeout_is_wrong;
     bool ended;          /* the client has said all */
     size_t held;         /* of shared->memory_used */

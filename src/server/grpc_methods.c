@@ -12,26 +12,6 @@
 
 #define SERVICE "inference.GRPCInferenceService"
 
-grpc_method grpc_method_find(const char *path)
-{
-    static const struct {
-        const char *path;
-        grpc_method method;
-    } methods[] = {
-        {"/" SERVICE "/ModelInfer", GRPC_MODEL_INFER},
-        {"/" SERVICE "/ServerLive", GRPC_SERVER_LIVE},
-        {"/" SERVICE "/ServerReady", GRPC_SERVER_READY},
-        {"/" SERVICE "/ModelReady", GRPC_MODEL_READY},
-        {"/" SERVICE "/ServerMetadata", GRPC_SERVER_METADATA},
-        {"/" SERVICE "/ModelMetadata", GRPC_MODEL_METADATA},
-        {"/grpc.health.v1.Health/Check", GRPC_HEALTH_CHECK},
-    };
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
-        if (strcmp(methods[i].path, path) == 0)
-            return methods[i].method;
-    return GRPC_UNKNOWN_METHOD;
-}
-
 cosrel_model *grpc_find_model(cosrel_runtime *rt, const char *name, const char *version,
                               cosrel_error *err)
 {
@@ -47,14 +27,16 @@ cosrel_model *grpc_find_model(cosrel_runtime *rt, const char *name, const char *
 /* ---- Messages ---- */
 
 /* What one question needs: its memory goes as a whole. */
-typedef struct asking {
-    cosrel_runtime *rt;
+struct grpc_asking {
+    service *service;
     const grpc_question *q;
     ProtobufCAllocator allocator;
     arena memory;
     grpc_answer *answer;
     cosrel_error *err;
-} asking;
+};
+
+typedef grpc_asking asking;
 
 static cosrel_status no_memory(cosrel_error *err)
 {
@@ -80,7 +62,7 @@ static cosrel_status server_live(asking *now)
 static cosrel_status server_ready(asking *now)
 {
     Inference__ServerReadyResponse m = INFERENCE__SERVER_READY_RESPONSE__INIT;
-    m.ready = !now->q->draining;
+    m.ready = !now->service->draining;
     return grpc_answer_message(now->answer, &m.base, now->err);
 }
 
@@ -93,13 +75,13 @@ static cosrel_status model_ready(asking *now)
     if (status != COSREL_OK)
         return status;
     const Inference__ModelReadyRequest *asked = message;
-    m.ready = grpc_find_model(now->rt, asked->name, asked->version, now->err) != NULL;
+    m.ready = grpc_find_model(now->service->rt, asked->name, asked->version, now->err) != NULL;
     return grpc_answer_message(now->answer, &m.base, now->err);
 }
 
 static cosrel_status server_metadata(asking *now)
 {
-    static const char *const extensions[] = {"schedule_policy"};
+    static const char *const extensions[] = {"schedule_policy", "system_shared_memory"};
     Inference__ServerMetadataResponse m = INFERENCE__SERVER_METADATA_RESPONSE__INIT;
     m.name = (char *)"cosrel";
     m.version = (char *)cosrel_version();
@@ -128,23 +110,25 @@ static tensor_type **describe(asking *now, const cosrel_value_info *values, size
     return all;
 }
 
+static char *number(asking *now, int64_t value)
+{
+    char text[24];
+    const int length = snprintf(text, sizeof text, "%lld", (long long)value);
+    return arena_copy(&now->memory, text, (size_t)length);
+}
+
 /* All that are loaded. */
 static bool add_versions(asking *now, const char *name, Inference__ModelMetadataResponse *m)
 {
-    const size_t models = cosrel_runtime_model_count(now->rt);
+    const size_t models = cosrel_runtime_model_count(now->service->rt);
     m->versions = arena_take(&now->memory, (models + 1) * sizeof(char *));
     for (size_t i = 0; i < models && m->versions; i++) {
-        const cosrel_model_info *info = cosrel_model_describe(cosrel_runtime_model(now->rt, i));
-        char text[24];
-        if (strcmp(info->name, name) != 0)
-            continue;
-        const int length = snprintf(text, sizeof text, "%lld", (long long)info->version);
-        char *copy = arena_copy(&now->memory, text, (size_t)length);
-        if (!copy)
-            return false;
-        m->versions[m->n_versions++] = copy;
+        const cosrel_model_info *info = cosrel_model_describe(cosrel_runtime_model(now->service->rt, i));
+        char *text = strcmp(info->name, name) == 0 ? number(now, info->version) : NULL;
+        if (text)
+            m->versions[m->n_versions++] = text;
     }
-    return m->versions != NULL;
+    return m->n_versions > 0;
 }
 
 static cosrel_status model_metadata(asking *now)
@@ -156,7 +140,7 @@ static cosrel_status model_metadata(asking *now)
     if (status != COSREL_OK)
         return status;
     const Inference__ModelMetadataRequest *asked = message;
-    const cosrel_model *model = grpc_find_model(now->rt, asked->name, asked->version, now->err);
+    const cosrel_model *model = grpc_find_model(now->service->rt, asked->name, asked->version, now->err);
     if (!model)
         return COSREL_NOT_FOUND;
     const cosrel_model_info *info = cosrel_model_describe(model);
@@ -185,40 +169,139 @@ static cosrel_status health_check(asking *now)
     if (*asked->service && strcmp(asked->service, SERVICE) != 0)
         return error_set(now->err, COSREL_NOT_FOUND, "there is no service '%.200s'",
                          asked->service);
-    m.status = now->q->draining
+    m.status = now->service->draining
                    ? GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__NOT_SERVING
                    : GRPC__HEALTH__V1__HEALTH_CHECK_RESPONSE__SERVING_STATUS__SERVING;
     return grpc_answer_message(now->answer, &m.base, now->err);
 }
 
-static cosrel_status answer(asking *now)
+/* ---- Triton's extensions ---- */
+
+static cosrel_status repository_index(asking *now)
 {
-    switch (now->q->method) {
-    case GRPC_SERVER_LIVE:
-        return server_live(now);
-    case GRPC_SERVER_READY:
-        return server_ready(now);
-    case GRPC_MODEL_READY:
-        return model_ready(now);
-    case GRPC_SERVER_METADATA:
-        return server_metadata(now);
-    case GRPC_MODEL_METADATA:
-        return model_metadata(now);
-    case GRPC_HEALTH_CHECK:
-        return health_check(now);
-    case GRPC_MODEL_INFER:
-    case GRPC_UNKNOWN_METHOD:
-        break;
+    Inference__RepositoryIndexResponse m = INFERENCE__REPOSITORY_INDEX_RESPONSE__INIT;
+    const size_t models = cosrel_runtime_model_count(now->service->rt);
+    Inference__RepositoryIndexResponse__ModelIndex *each;
+    now->memory.bytes_max = 0;
+    m.models = arena_take(&now->memory, (models + 1) * sizeof *m.models);
+    each = arena_take(&now->memory, (models + 1) * sizeof *each);
+    if (!m.models || !each)
+        return no_memory(now->err);
+    for (size_t i = 0; i < models; i++) {
+        const cosrel_model_info *info = cosrel_model_describe(
+            cosrel_runtime_model(now->service->rt, i));
+        inference__repository_index_response__model_index__init(&each[i]);
+        each[i].name = (char *)info->name;
+        each[i].version = number(now, info->version);
+        each[i].state = (char *)"READY";
+        if (!each[i].version)
+            return no_memory(now->err);
+        m.models[m.n_models++] = &each[i];
     }
-    return error_set(now->err, COSREL_UNSUPPORTED, "there is no such method");
+    return grpc_answer_message(now->answer, &m.base, now->err);
 }
 
-cosrel_status grpc_method_answer(cosrel_runtime *rt, const grpc_question *q, grpc_answer *a,
+typedef Inference__SystemSharedMemoryStatusResponse status_type;
+typedef Inference__SystemSharedMemoryStatusResponse__RegionStatus region_type;
+typedef Inference__SystemSharedMemoryStatusResponse__RegionsEntry region_entry;
+
+static bool add_region(asking *now, const region *r, status_type *m)
+{
+    region_entry *entry = arena_take(&now->memory, sizeof *entry);
+    region_type *value = arena_take(&now->memory, sizeof *value);
+    if (!entry || !value)
+        return false;
+    inference__system_shared_memory_status_response__regions_entry__init(entry);
+    inference__system_shared_memory_status_response__region_status__init(value);
+    entry->key = value->name = r->name;
+    entry->value = value;
+    value->key = r->key;
+    value->offset = r->offset;
+    value->byte_size = r->bytes;
+    m->regions[m->n_regions++] = entry;
+    return true;
+}
+
+static cosrel_status shared_memory_status(asking *now)
+{
+    status_type m = INFERENCE__SYSTEM_SHARED_MEMORY_STATUS_RESPONSE__INIT;
+    const regions *all = &now->service->shared;
+    void *message;
+    const cosrel_status status = read(
+        now, &inference__system_shared_memory_status_request__descriptor, &message);
+    if (status != COSREL_OK)
+        return status;
+    const char *name = ((const Inference__SystemSharedMemoryStatusRequest *)message)->name;
+    region_entry *entries[REGIONS_MAX];
+    now->memory.bytes_max = 0;
+    m.regions = entries;
+    for (int i = 0; i < all->count; i++)
+        if ((!*name || strcmp(name, all->all[i]->name) == 0) && !add_region(now, all->all[i], &m))
+            return no_memory(now->err);
+    if (*name && m.n_regions == 0)
+        return error_set(now->err, COSREL_NOT_FOUND, "there is no region '%.200s'", name);
+    return grpc_answer_message(now->answer, &m.base, now->err);
+}
+
+static cosrel_status shared_memory_register(asking *now)
+{
+    Inference__SystemSharedMemoryRegisterResponse
+        m = INFERENCE__SYSTEM_SHARED_MEMORY_REGISTER_RESPONSE__INIT;
+    void *message;
+    cosrel_status status = read(
+        now, &inference__system_shared_memory_register_request__descriptor, &message);
+    if (status != COSREL_OK)
+        return status;
+    const Inference__SystemSharedMemoryRegisterRequest *asked = message;
+    status = regions_add(&now->service->shared, asked->name, asked->key, asked->offset,
+                         asked->byte_size, now->err);
+    return status == COSREL_OK ? grpc_answer_message(now->answer, &m.base, now->err) : status;
+}
+
+static cosrel_status shared_memory_unregister(asking *now)
+{
+    Inference__SystemSharedMemoryUnregisterResponse
+        m = INFERENCE__SYSTEM_SHARED_MEMORY_UNREGISTER_RESPONSE__INIT;
+    void *message;
+    cosrel_status status = read(
+        now, &inference__system_shared_memory_unregister_request__descriptor, &message);
+    if (status != COSREL_OK)
+        return status;
+    const char *name = ((const Inference__SystemSharedMemoryUnregisterRequest *)message)->name;
+    status = regions_remove(&now->service->shared, *name ? name : NULL, now->err);
+    return status == COSREL_OK ? grpc_answer_message(now->answer, &m.base, now->err) : status;
+}
+
+/* ---- The table ---- */
+
+static const grpc_method methods[] = {
+    {"/" SERVICE "/ModelInfer", AUTH_INFER, NULL},
+    {"/" SERVICE "/ServerLive", AUTH_NOTHING, server_live},
+    {"/" SERVICE "/ServerReady", AUTH_NOTHING, server_ready},
+    {"/" SERVICE "/ModelReady", AUTH_READ, model_ready},
+    {"/" SERVICE "/ServerMetadata", AUTH_READ, server_metadata},
+    {"/" SERVICE "/ModelMetadata", AUTH_READ, model_metadata},
+    {"/" SERVICE "/RepositoryIndex", AUTH_READ, repository_index},
+    {"/" SERVICE "/SystemSharedMemoryStatus", AUTH_ADMIN, shared_memory_status},
+    {"/" SERVICE "/SystemSharedMemoryRegister", AUTH_ADMIN, shared_memory_register},
+    {"/" SERVICE "/SystemSharedMemoryUnregister", AUTH_ADMIN, shared_memory_unregister},
+    {"/grpc.health.v1.Health/Check", AUTH_NOTHING, health_check},
+};
+
+const grpc_method *grpc_method_find(const char *path)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        if (strcmp(methods[i].path, path) == 0)
+            return &methods[i];
+    return NULL;
+}
+
+cosrel_status grpc_method_answer(service *s, const grpc_question *q, grpc_answer *a,
                                  cosrel_error *err)
 {
-    asking now = {.rt = rt, .q = q, .answer = a, .err = err};
+    asking now = {.service = s, .q = q, .answer = a, .err = err};
     grpc_arena_begin(&now.memory, q->bytes, &now.allocator);
-    const cosrel_status status = answer(&now);
+    const cosrel_status status = q->method->answer(&now);
     arena_deinit(&now.memory);
     return status;
 }

@@ -1,36 +1,32 @@
-/* The methods that are served, and answers of those that only tell what is there. */
+/* The methods that are served, and answers of all but inference. */
 #ifndef SERVER_GRPC_METHODS_H
 #define SERVER_GRPC_METHODS_H
 
-#include "cosrel/runtime.h"
 #include "server/grpc_answer.h"
+#include "server/service.h"
 
-typedef enum grpc_method {
-    GRPC_UNKNOWN_METHOD,
-    GRPC_SERVER_LIVE,
-    GRPC_SERVER_READY,
-    GRPC_MODEL_READY,
-    GRPC_SERVER_METADATA,
-    GRPC_MODEL_METADATA,
-    GRPC_MODEL_INFER,
-    GRPC_HEALTH_CHECK,
+typedef struct grpc_asking grpc_asking;
+
+typedef struct grpc_method {
+    const char *path; /* "/package.Service/Method" */
+    unsigned right;   /* auth_right that it takes */
+    cosrel_status (*answer)(grpc_asking *now); /* NULL: inference, which grpc_call.c does */
 } grpc_method;
 
-grpc_method grpc_method_find(const char *path); /* "/package.Service/Method" */
+const grpc_method *grpc_method_find(const char *path); /* NULL: none */
 
-/* version: as clients write it, "": the highest. NULL and NOT_FOUND: none. */
+/* version: as clients write it, "": the highest. NULL: none, and err says so. */
 cosrel_model *grpc_find_model(cosrel_runtime *rt, const char *name, const char *version,
                               cosrel_error *err);
 
 typedef struct grpc_question {
-    grpc_method method; /* none but MODEL_INFER, UNKNOWN */
+    const grpc_method *method;
     const char *message;
     size_t bytes;
-    bool draining;
 } grpc_question;
 
-/* INVALID_FILE: the message is not the method's; NOT_FOUND, OUT_OF_MEMORY. */
-COSREL_CHECKED cosrel_status grpc_method_answer(cosrel_runtime *rt, const grpc_question *q,
-                                                grpc_answer *a, cosrel_error *err);
+/* INVALID_FILE: the message is not the method's; NOT_FOUND, INVALID_ARGUMENT, OUT_OF_MEMORY. */
+COSREL_CHECKED cosrel_status grpc_method_answer(service *s, const grpc_question *q, grpc_answer *a,
+                                                cosrel_error *err);
 
 #endif

@@ -1,6 +1,7 @@
 #include "server/http.h"
 
 #include <microhttpd.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,9 @@ typedef struct http_call {
     http_server *server;
     struct MHD_Connection *connection;
     call_state state;
-    bool inference;  /* else its body is not looked at */
+    bool inference;
+    bool forbidden;  /* by its rights */
+    unsigned rights; /* auth_right */
     bool has_length; /* Content-Length: `body_expected` */
     bool json_only;  /* no Inference-Header-Content-Length */
     size_t json_bytes;
@@ -38,17 +41,15 @@ typedef struct http_call {
     size_t memory_room, body_bytes, body_expected;
     int refused; /* answered with this status as soon as the body is in; 0: not */
     char why[512];
-    struct http_call *next; /* free ones */
+    struct http_call *next, *previous; /* free ones; or those under way */
 } http_call;
 
 struct http_server {
     struct MHD_Daemon *daemon;
-    cosrel_runtime *rt;
-    finished_calls *finished;
+    service *shared;
     size_t body_max;
     int listen_fd, port, epoll_fd;
-    int calls; /* under way */
-    http_call *free_calls;
+    http_call *free_calls, *under_way;
 };
 
 /* ---- Calls ---- */
@@ -63,7 +64,7 @@ static http_call *call_take(http_server *s)
     c->server = s;
     c->state = READING;
     c->body_bytes = c->body_expected = c->json_bytes = 0;
-    c->inference = c->has_length = false;
+    c->inference = c->forbidden = c->has_length = false;
     c->refused = 0;
     c->json_only = true;
     c->connection = NULL;
@@ -107,6 +108,8 @@ static enum MHD_Result send_response(http_call *c, int status, struct MHD_Respon
         MHD_add_response_header(response, "Content-Type", type);
     if (status == 429 || status == 503)
         MHD_add_response_header(response, "Retry-After", "1");
+    if (status == 401)
+        MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
     const enum MHD_Result result = MHD_queue_response(c->connection, (unsigned)status, response);
     MHD_destroy_response(response);
     return result;
@@ -115,15 +118,27 @@ static enum MHD_Result send_response(http_call *c, int status, struct MHD_Respon
 static enum MHD_Result send_reply(http_call *c, route_reply *reply)
 {
     const size_t bytes = reply->body.length;
-    struct MHD_Response *response = MHD_create_response_from_buffer(bytes, reply->body.data,
-                                                                    MHD_RESPMEM_MUST_COPY);
-    text_deinit(&reply->body);
-    return send_response(c, reply->status, response, bytes ? "application/json" : NULL);
+    const enum MHD_ResponseMemoryMode mode = bytes ? MHD_RESPMEM_MUST_FREE
+                                                   : MHD_RESPMEM_PERSISTENT;
+    struct MHD_Response *response =
+        reply->body.failed ? NULL
+                           : MHD_create_response_from_buffer(bytes, reply->body.data, mode);
+    if (!response || !bytes)
+        text_deinit(&reply->body);
+    return send_response(c, reply->status, response, bytes ? reply->type : NULL);
 }
 
 static enum MHD_Result send_error(http_call *c, int status, const char *why)
 {
     route_reply reply = {.status = status};
+    if (!c->infer.result) {
+        /* Answers of the runtime were counted when they came. */
+        cosrel_status code = COSREL_OK;
+        while (code < COSREL_INTERNAL && cosrel_status_http(code) != status)
+            code++;
+        if (c->inference)
+            tally_refused(&c->server->shared->counts, c->infer.model, code);
+    }
     route_error(&reply, status, why);
     return send_reply(c, &reply);
 }
@@ -168,7 +183,9 @@ static enum MHD_Result answer(http_call *c)
         return send_error(c, c->refused, c->why);
     if (result->status != COSREL_OK)
         return send_error(c, cosrel_status_http(result->status), result->message);
-    const cosrel_status status = infer_answer_json(&c->infer, &c->answer, &err);
+    cosrel_status status = infer_call_place_outputs(&c->infer, &err);
+    if (status == COSREL_OK)
+        status = infer_answer_json(&c->infer, &c->answer, &err);
     return status == COSREL_OK ? send_outputs(c)
                                : send_error(c, cosrel_status_http(status), err.text);
 }
@@ -178,7 +195,7 @@ static enum MHD_Result answer(http_call *c)
 static void find_model(http_call *c, const char *name, int64_t version)
 {
     char why[512];
-    c->infer.model = version < 0 ? NULL : cosrel_runtime_find_model(c->server->rt, name, version);
+    c->infer.model = version < 0 ? NULL : cosrel_runtime_find_model(c->server->shared->rt, name, version);
     if (c->infer.model)
         return;
     snprintf(why, sizeof why, "there is no %smodel '%.200s'", version ? "such version of a " : "",
@@ -246,13 +263,7 @@ static void take_body(http_call *c, const char *data, size_t bytes)
     c->body_bytes = needed;
 }
 
-static void finished(infer_call *call)
-{
-    http_call *c = call->owner;
-    c->state = FINISHED;
-    c->server->calls--;
-    MHD_resume_connection(c->connection);
-}
+static void answered(infer_call *call);
 
 /* The body is in. True: it is under way, and will be answered when it is finished. */
 static bool start(http_call *c)
@@ -264,9 +275,10 @@ static bool start(http_call *c)
         refuse(c, 400, "Inference-Header-Content-Length: more than the body");
     if (c->refused)
         return false;
-    c->infer.rt = c->server->rt;
-    c->infer.finished = c->server->finished;
-    c->infer.answered = finished;
+    c->infer.rt = c->server->shared->rt;
+    c->infer.shared = &c->server->shared->shared;
+    c->infer.finished = &c->server->shared->finished;
+    c->infer.answered = answered;
     c->infer.owner = c;
     cosrel_status status = infer_json_read(c->body, c->json_bytes, c->body_bytes, &c->infer.request,
                                            &err);
@@ -275,6 +287,48 @@ static bool start(http_call *c)
     if (status != COSREL_OK)
         refuse(c, cosrel_status_http(status), err.text);
     return status == COSREL_OK;
+}
+
+static void note_under_way(http_server *s, http_call *c)
+{
+    c->state = UNDER_WAY;
+    c->previous = NULL;
+    c->next = s->under_way;
+    if (c->next)
+        c->next->previous = c;
+    s->under_way = c;
+    s->shared->under_way++;
+}
+
+static void note_finished(http_server *s, http_call *c)
+{
+    c->state = FINISHED;
+    if (c->next)
+        c->next->previous = c->previous;
+    if (c->previous)
+        c->previous->next = c->next;
+    else
+        s->under_way = c->next;
+    s->shared->under_way--;
+}
+
+static void answered(infer_call *call)
+{
+    http_call *c = call->owner;
+    note_finished(c->server, c);
+    tally_result(&c->server->shared->counts, call->model, call->result);
+    MHD_resume_connection(c->connection);
+}
+
+void http_look_for_gone(http_server *s)
+{
+    for (http_call *c = s->under_way; c; c = c->next) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        struct pollfd end = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
+        if (poll(&end, 1, 0) == 1 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR)))
+            infer_call_cancel(&c->infer);
+    }
 }
 
 /* ---- libmicrohttpd's callbacks ---- */
@@ -294,15 +348,32 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
         refuse(c, 404, "there is no such route");
         return MHD_YES;
     }
+    c->rights = auth_rights(&s->shared->who,
+                            MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+                                                        MHD_HTTP_HEADER_AUTHORIZATION));
     c->inference = route_model(&path, "infer", &name, &version);
-    if (!c->inference)
-        return MHD_YES;
-    if (strcmp(method, "POST") != 0)
+    if (c->inference && strcmp(method, "POST") != 0)
         refuse(c, 405, "an inference is asked for with POST");
-    else
+    else if (c->inference && !(c->rights & AUTH_INFER))
+        c->forbidden = true;
+    else if (c->inference)
         find_model(c, name, version);
     read_headers(c);
     return MHD_YES;
+}
+
+static enum MHD_Result answer_route(http_call *c, const char *url, const char *method)
+{
+    route_request request = {.method = method,
+                             .rights = c->rights,
+                             .body = c->body,
+                             .body_bytes = c->body_bytes};
+    route_reply reply = {.status = 200};
+    if (c->forbidden)
+        route_forbid(&reply, c->rights);
+    else if (route_split(url, &request.path))
+        route_answer(c->server->shared, &request, &reply);
+    return send_reply(c, &reply);
 }
 
 static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *url,
@@ -315,26 +386,20 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     if (!c)
         return begin(s, connection, url, method, state);
     if (*bytes) {
-        if (c->inference)
+        if (!c->forbidden)
             take_body(c, data, *bytes);
         *bytes = 0;
         return MHD_YES;
     }
     if (c->state == FINISHED || c->refused)
         return answer(c);
-    if (c->inference) {
-        if (!start(c))
-            return answer(c);
-        c->state = UNDER_WAY;
-        s->calls++;
-        MHD_suspend_connection(connection);
-        return MHD_YES;
-    }
-    route_path path;
-    route_reply reply = {.status = 200};
-    if (route_split(url, &path))
-        route_answer(s->rt, method, &path, &reply);
-    return send_reply(c, &reply);
+    if (!c->inference || c->forbidden)
+        return answer_route(c, url, method);
+    if (!start(c))
+        return answer(c);
+    note_under_way(s, c);
+    MHD_suspend_connection(connection);
+    return MHD_YES;
 }
 
 static void completed(void *user, struct MHD_Connection *connection, void **state,
@@ -348,15 +413,14 @@ static void completed(void *user, struct MHD_Connection *connection, void **stat
 
 /* ---- The server ---- */
 
-cosrel_status http_create(const http_options *options, cosrel_runtime *rt,
-                          finished_calls *finished, http_server **out, cosrel_error *err)
+cosrel_status http_create(const http_options *options, service *shared, http_server **out,
+                          cosrel_error *err)
 {
     http_server *s = calloc(1, sizeof *s);
     *out = s;
     if (!s)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the server");
-    s->rt = rt;
-    s->finished = finished;
+    s->shared = shared;
     s->body_max = options->body_max ? options->body_max : BODY_MAX;
     s->listen_fd = -1;
     cosrel_status status = listen_on(options->address, &s->listen_fd, &s->port, err);
@@ -428,9 +492,4 @@ void http_drain(http_server *s)
     if (fd >= 0)
         close(fd);
     s->listen_fd = -1;
-}
-
-int http_calls(const http_server *s)
-{
-    return s->calls;
 }

@@ -8,8 +8,7 @@
 #ifndef SERVER_HTTP_H
 #define SERVER_HTTP_H
 
-#include "cosrel/runtime.h"
-#include "server/finished.h"
+#include "server/service.h"
 
 typedef struct http_server http_server;
 
@@ -20,9 +19,8 @@ typedef struct http_options {
 } http_options;
 
 /* INVALID_ARGUMENT: the address; IO: it cannot be listened on. */
-COSREL_CHECKED cosrel_status http_create(const http_options *options, cosrel_runtime *rt,
-                                         finished_calls *finished, http_server **out,
-                                         cosrel_error *err);
+COSREL_CHECKED cosrel_status http_create(const http_options *options, service *shared,
+                                         http_server **out, cosrel_error *err);
 void http_free(http_server *s); /* NULL is fine; no call may be under way */
 
 int http_port(const http_server *s);
@@ -31,8 +29,10 @@ void http_run(http_server *s);
 /* Until http_run is due by itself; -1: only when the fd is readable. */
 int http_timeout_ms(http_server *s);
 
+/* Cancels the calls of clients that have closed their connection. Now and then: nothing else would
+ * notice while a request waits. */
+void http_look_for_gone(http_server *s);
+
 /* Accepts no more connections; those that are there are served to their request's end. */
 void http_drain(http_server *s);
-int http_calls(const http_server *s); /* under way */
-
 #endif

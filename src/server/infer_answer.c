@@ -62,8 +62,18 @@ static cosrel_status add_data(infer_answer *a, const cosrel_tensor *t)
     return COSREL_OK;
 }
 
+/* The client finds its bytes in its own memory. */
+static void add_region(infer_answer *a, const cosrel_tensor *t, const infer_region *where)
+{
+    text_add(&a->json, ",\"parameters\":{\"shared_memory_region\":");
+    text_add_json(&a->json, where->name);
+    if (where->offset)
+        text_addf(&a->json, ",\"shared_memory_offset\":%llu", (unsigned long long)where->offset);
+    text_addf(&a->json, ",\"shared_memory_byte_size\":%zu}", t->bytes);
+}
+
 static cosrel_status add_output(infer_answer *a, const cosrel_tensor *t, bool binary,
-                                cosrel_error *err)
+                                const infer_region *where, cosrel_error *err)
 {
     const char *type = oip_dtype_name(t->type);
     if (!type)
@@ -76,20 +86,14 @@ static cosrel_status add_output(infer_answer *a, const cosrel_tensor *t, bool bi
         text_addf(&a->json, d ? ",%lld" : "%lld", (long long)t->shape[d]);
     text_add(&a->json, "]");
     cosrel_status status = COSREL_OK;
-    if (binary)
+    if (where && where->name)
+        add_region(a, t, where);
+    else if (binary)
         add_binary(a, t);
     else
         status = add_data(a, t);
     text_add(&a->json, "}");
     return status;
-}
-
-static const cosrel_tensor *find(const cosrel_result *result, const char *name)
-{
-    for (size_t i = 0; i < result->output_count; i++)
-        if (strcmp(result->outputs[i].name, name) == 0)
-            return &result->outputs[i];
-    return NULL;
 }
 
 size_t infer_answer_count(const infer_call *call)
@@ -99,7 +103,7 @@ size_t infer_answer_count(const infer_call *call)
 
 const cosrel_tensor *infer_answer_output(const infer_call *call, size_t k)
 {
-    return call->request.output_count ? find(call->result, call->request.outputs[k].name)
+    return call->request.output_count ? infer_call_output(call, call->request.outputs[k].name)
                                       : &call->result->outputs[k];
 }
 
@@ -120,12 +124,13 @@ cosrel_status infer_answer_json(const infer_call *call, infer_answer *a, cosrel_
     text_add_json(&a->json, info->name);
     text_addf(&a->json, ",\"model_version\":\"%lld\",\"outputs\":[", (long long)info->version);
     for (size_t i = 0; i < count && status == COSREL_OK; i++) {
+        const infer_output *asked = r->output_count ? &r->outputs[i] : NULL;
         const cosrel_tensor *t = infer_answer_output(call, i);
-        const bool binary = r->output_count ? r->outputs[i].binary : r->binary_outputs;
+        const bool binary = asked ? asked->binary : r->binary_outputs;
         if (i == INFER_TENSORS_MAX || !t)
             return error_set(err, COSREL_INTERNAL, "an output is missing");
         text_add(&a->json, i ? "," : "");
-        status = add_output(a, t, binary, err);
+        status = add_output(a, t, binary, asked ? &asked->region : NULL, err);
     }
     text_add(&a->json, "]}");
     if (a->json.failed)

@@ -19,6 +19,9 @@ void infer_call_clear(infer_call *call)
     call->model = NULL;
     call->ticket = 0;
     call->memory_used = 0;
+    for (size_t i = 0; i < call->used_count; i++)
+        region_let_go(call->used[i]);
+    call->used_count = 0;
 }
 
 void infer_call_deinit(infer_call *call)
@@ -42,7 +45,7 @@ static bool needs_memory(const infer_input *in)
     if (in->text || in->type == COSREL_STRING)
         return true;
     const size_t element = cosrel_dtype_bytes(in->type, 1);
-    return in->raw && element && (uintptr_t)in->raw % element != 0;
+    return element && (uintptr_t)in->raw % element != 0;
 }
 
 /* Strings become pointers and texts that end in NUL; the lengths before them, or their quotes, and
@@ -198,6 +201,78 @@ static cosrel_status check_sizes(const infer_request *r, cosrel_error *err)
     return COSREL_OK;
 }
 
+/* ---- Regions ---- */
+
+static cosrel_status use(infer_call *call, const infer_region *where, void **data,
+                         cosrel_error *err)
+{
+    return regions_use(call->shared, where->name, where->offset, where->bytes,
+                       &call->used[call->used_count], data, err);
+}
+
+/* From here on an input in a region is like one in the message. */
+static cosrel_status open_regions(infer_call *call, cosrel_error *err)
+{
+    infer_request *r = &call->request;
+    cosrel_status status = COSREL_OK;
+    for (size_t i = 0; i < r->input_count && status == COSREL_OK; i++) {
+        infer_input *in = &r->inputs[i];
+        void *data;
+        if (!in->region.name)
+            continue;
+        status = use(call, &in->region, &data, err);
+        call->used_count += status == COSREL_OK;
+        in->raw = status == COSREL_OK ? data : NULL;
+        in->bytes = in->region.bytes;
+    }
+    for (size_t i = 0; i < r->output_count && status == COSREL_OK; i++) {
+        if (!r->outputs[i].region.name)
+            continue;
+        status = use(call, &r->outputs[i].region, &call->output_memory[i], err);
+        call->used_count += status == COSREL_OK;
+    }
+    return status;
+}
+
+static cosrel_status place(const infer_output *out, const cosrel_tensor *t, void *memory,
+                           cosrel_error *err)
+{
+    if (t->type == COSREL_STRING)
+        return error_set(err, COSREL_UNSUPPORTED, "output '%s': strings go into the message only",
+                         out->name);
+    if (t->bytes > out->region.bytes)
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "output '%s' has %zu bytes, more than shared_memory_byte_size", out->name,
+                         t->bytes);
+    memcpy(memory, t->data, t->bytes);
+    return COSREL_OK;
+}
+
+cosrel_status infer_call_place_outputs(infer_call *call, cosrel_error *err)
+{
+    const infer_request *r = &call->request;
+    cosrel_status status = COSREL_OK;
+    for (size_t i = 0; i < r->output_count && status == COSREL_OK; i++) {
+        const cosrel_tensor *t = infer_call_output(call, r->outputs[i].name);
+        if (r->outputs[i].region.name && t)
+            status = place(&r->outputs[i], t, call->output_memory[i], err);
+    }
+    for (size_t i = 0; i < call->used_count && status == COSREL_OK; i++)
+        if (region_is_broken(call->used[i]))
+            status = error_set(err, COSREL_INVALID_ARGUMENT,
+                               "region '%s' has shrunk since it was registered",
+                               call->used[i]->name);
+    return status;
+}
+
+const cosrel_tensor *infer_call_output(const infer_call *call, const char *name)
+{
+    for (size_t i = 0; i < call->result->output_count; i++)
+        if (strcmp(call->result->outputs[i].name, name) == 0)
+            return &call->result->outputs[i];
+    return NULL;
+}
+
 /* ---- The way through the runtime ---- */
 
 static void done(const cosrel_result *result)
@@ -235,6 +310,8 @@ cosrel_status infer_call_start(infer_call *call, cosrel_error *err)
 {
     const infer_request *r = &call->request;
     cosrel_status status = check_outputs(call, err);
+    if (status == COSREL_OK)
+        status = open_regions(call, err);
     if (status == COSREL_OK)
         status = check_sizes(r, err);
     if (status == COSREL_OK)

@@ -10,6 +10,7 @@
 
 #include "cosrel/runtime.h"
 #include "server/infer_request.h"
+#include "server/regions.h"
 
 typedef struct finished_calls finished_calls;
 
@@ -19,7 +20,11 @@ typedef struct infer_call {
     char *memory; /* of tensors that do not lie in the message as the runtime wants them */
     size_t memory_used, memory_room;
     cosrel_runtime *rt;
+    regions *shared; /* what inputs and outputs may lie in */
     cosrel_model *model;
+    region *used[2 * INFER_TENSORS_MAX]; /* of the inputs, then of the outputs */
+    void *output_memory[INFER_TENSORS_MAX];
+    size_t used_count;
     cosrel_ticket ticket;
     finished_calls *finished;   /* where it goes when it is answered */
     const cosrel_result *result; /* held until infer_call_clear */
@@ -31,11 +36,18 @@ typedef struct infer_call {
 void infer_call_deinit(infer_call *call); /* zeroed is fine; not while it is under way */
 void infer_call_clear(infer_call *call);  /* lets the result go; keeps memory */
 
-/* Makes tensors of call->request and hands them in; model, rt and finished are set. The message
+/* Makes tensors of call->request and hands them in; model, rt, shared and finished are set. The message
  * that the request was read from stays where it is until the call is finished.
  * INVALID_ARGUMENT: err says which input is wrong; QUEUE_FULL, UNAVAILABLE, CLOSED,
  * OUT_OF_MEMORY: the call is not under way. */
 COSREL_CHECKED cosrel_status infer_call_start(infer_call *call, cosrel_error *err);
+
+/* Of a finished call; NULL: none of that name. */
+const cosrel_tensor *infer_call_output(const infer_call *call, const char *name);
+
+/* Puts outputs that were asked for in regions there. After the call is finished with OK.
+ * INVALID_ARGUMENT: one does not fit, or a region that was used has shrunk meanwhile. */
+COSREL_CHECKED cosrel_status infer_call_place_outputs(infer_call *call, cosrel_error *err);
 
 /* The client has gone: the call will be finished soon, with CANCELLED if it was not running yet. */
 void infer_call_cancel(infer_call *call);

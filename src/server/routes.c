@@ -1,9 +1,11 @@
 #include "server/routes.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cosrel/version.h"
+#include "server/metrics.h"
 #include "server/oip_dtype.h"
 
 bool route_split(const char *url, route_path *out)
@@ -41,7 +43,7 @@ bool route_model(const route_path *path, const char *what, const char **name, in
     *name = path->part[2];
     if (part_is(path, at, "versions") && path->count > at + 1) {
         if (!text_to_int64(path->part[at + 1], version) || *version < 1)
-            *version = -1; /* no such version */
+            *version = -1;
         at += 2;
     }
     return *what ? path->count == at + 1 && part_is(path, at, what) : path->count == at;
@@ -50,17 +52,35 @@ bool route_model(const route_path *path, const char *what, const char **name, in
 void route_error(route_reply *reply, int status, const char *text)
 {
     reply->status = status;
+    reply->type = "application/json";
+    reply->body.length = 0;
     text_add(&reply->body, "{\"error\":");
     text_add_json(&reply->body, text);
     text_add(&reply->body, "}");
 }
 
+void route_forbid(route_reply *reply, unsigned rights)
+{
+    if (rights == AUTH_NOTHING)
+        route_error(reply, 401, "a token is needed: Authorization: Bearer TOKEN");
+    else
+        route_error(reply, 403, "the token that was given, if any, does not allow this");
+}
+
+/* ---- What is there ---- */
+
 static void server_metadata(route_reply *reply)
 {
     text_add(&reply->body, "{\"name\":\"cosrel\",\"version\":");
     text_add_json(&reply->body, cosrel_version());
-    text_add(&reply->body,
-             ",\"extensions\":[\"binary_tensor_data\",\"schedule_policy\",\"statistics\"]}");
+    text_add(&reply->body, ",\"extensions\":[\"binary_tensor_data\",\"schedule_policy\","
+                           "\"statistics\",\"system_shared_memory\",\"model_repository\"]}");
+}
+
+static void health(const service *s, const route_path *path, route_reply *reply)
+{
+    if (part_is(path, 2, "ready") && s->draining)
+        route_error(reply, 503, "the server is ending");
 }
 
 static void add_values(text_builder *out, const char *key, const cosrel_value_info *values,
@@ -100,43 +120,164 @@ static void model_metadata(cosrel_runtime *rt, const cosrel_model *model, route_
     text_add(out, "}");
 }
 
-static void about_model(cosrel_runtime *rt, const char *name, int64_t version, bool metadata,
-                        route_reply *reply)
+static const cosrel_model *find_model(service *s, const char *name, int64_t version,
+                                      route_reply *reply)
 {
-    const cosrel_model *model = version < 0 ? NULL : cosrel_runtime_find_model(rt, name, version);
+    const cosrel_model *model = version < 0 ? NULL
+                                            : cosrel_runtime_find_model(s->rt, name, version);
     char text[512];
-    if (model) {
-        if (metadata)
-            model_metadata(rt, model, reply);
-        return;
-    }
-    if (version == 0)
-        snprintf(text, sizeof text, "there is no model '%.200s'", name);
-    else
-        snprintf(text, sizeof text, "there is no such version of a model '%.200s'", name);
+    if (model)
+        return model;
+    snprintf(text, sizeof text,
+             version == 0 ? "there is no model '%.200s'"
+                          : "there is no such version of a model '%.200s'",
+             name);
     route_error(reply, 404, text);
+    return NULL;
 }
 
-void route_answer(cosrel_runtime *rt, const char *method, const route_path *path,
-                  route_reply *reply)
+static metrics_source source_of(service *s)
 {
+    return (metrics_source){.rt = s->rt,
+                            .learner = s->learner,
+                            .counts = &s->counts,
+                            .policy = s->policy,
+                            .objective = s->objective,
+                            .under_way = s->under_way,
+                            .started_s = s->started_s};
+}
+
+static void statistics(service *s, const char *name, int64_t version, route_reply *reply)
+{
+    const metrics_source source = source_of(s);
+    const cosrel_model *model = name ? find_model(s, name, version, reply) : NULL;
+    if (!name || model)
+        statistics_add(&reply->body, &source, model);
+}
+
+static void metrics(service *s, route_reply *reply)
+{
+    const metrics_source source = source_of(s);
+    reply->type = "text/plain; version=0.0.4; charset=utf-8";
+    metrics_add(&reply->body, &source);
+}
+
+static void repository_index(service *s, route_reply *reply)
+{
+    text_add(&reply->body, "[");
+    for (size_t i = 0; i < cosrel_runtime_model_count(s->rt); i++) {
+        const cosrel_model_info *info = cosrel_model_describe(cosrel_runtime_model(s->rt, i));
+        text_add(&reply->body, i ? ",{\"name\":" : "{\"name\":");
+        text_add_json(&reply->body, info->name);
+        text_addf(&reply->body, ",\"version\":\"%lld\",\"state\":\"READY\",\"reason\":\"\"}",
+                  (long long)info->version);
+    }
+    text_add(&reply->body, "]");
+}
+
+/* ---- Shared memory ---- */
+
+static void fail(route_reply *reply, cosrel_status status, const cosrel_error *err)
+{
+    if (status != COSREL_OK)
+        route_error(reply, cosrel_status_http(status), err->text);
+}
+
+static void register_region(service *s, const char *name, const route_request *request,
+                            route_reply *reply)
+{
+    json_error_t why;
+    json_t *root = json_loadb(request->body, request->body_bytes, JSON_REJECT_DUPLICATES, &why);
+    const json_t *key = json_object_get(root, "key"), *offset = json_object_get(root, "offset");
+    const json_t *bytes = json_object_get(root, "byte_size");
+    cosrel_error err = {""};
+    if (!json_is_string(key) || (offset && !json_is_integer(offset)) || !json_is_integer(bytes) ||
+        json_integer_value(offset) < 0 || json_integer_value(bytes) < 0)
+        route_error(reply, 400,
+                    "expected {\"key\": \"/name\", \"offset\": 0, \"byte_size\": 1} with numbers "
+                    "from 0");
+    else
+        fail(reply,
+             regions_add(&s->shared, name, json_string_value(key),
+                         (uint64_t)json_integer_value(offset), (uint64_t)json_integer_value(bytes),
+                         &err),
+             &err);
+    json_decref(root);
+}
+
+/* /v2/systemsharedmemory[/region/NAME]/WHAT. False: another path. */
+static bool shared_memory(service *s, const route_request *request, route_reply *reply)
+{
+    const route_path *path = &request->path;
+    const bool named = path->count == 5 && part_is(path, 2, "region");
+    const char *name = named ? path->part[3] : NULL;
+    const int at = named ? 4 : 2;
+    const bool post = strcmp(request->method, "POST") == 0;
+    cosrel_error err = {""};
+    if (!part_is(path, 1, "systemsharedmemory") || path->count != at + 1)
+        return false;
+    if (!(request->rights & AUTH_INFER))
+        route_forbid(reply, request->rights);
+    else if (part_is(path, at, "status") && !post)
+        fail(reply, regions_describe(&s->shared, name, &reply->body, &err), &err);
+    else if (part_is(path, at, "register") && named && post)
+        register_region(s, name, request, reply);
+    else if (part_is(path, at, "unregister") && post)
+        fail(reply, regions_remove(&s->shared, name, &err), &err);
+    else
+        return false;
+    return true;
+}
+
+/* ---- The table ---- */
+
+
+static void read_only(service *s, const route_request *request, route_reply *reply)
+{
+    const route_path *path = &request->path;
     const char *name;
     int64_t version;
-    const bool get = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
-    reply->status = 200;
-    if (!part_is(path, 0, "v2"))
-        route_error(reply, 404, "there is nothing here; the protocol's routes begin with /v2");
-    else if (!get)
-        route_error(reply, 405, "this route is read with GET");
+    if (path->count == 1 && part_is(path, 0, "metrics"))
+        metrics(s, reply);
     else if (path->count == 1)
         server_metadata(reply);
-    else if (path->count == 3 && part_is(path, 1, "health") &&
-             (part_is(path, 2, "live") || part_is(path, 2, "ready")))
-        return;
-    else if (route_model(path, "", &name, &version))
-        about_model(rt, name, version, true, reply);
+    else if (path->count == 3 && part_is(path, 1, "models") && part_is(path, 2, "stats"))
+        statistics(s, NULL, 0, reply);
+    else if (route_model(path, "stats", &name, &version))
+        statistics(s, name, version, reply);
     else if (route_model(path, "ready", &name, &version))
-        about_model(rt, name, version, false, reply);
-    else
+        (void)find_model(s, name, version, reply);
+    else if (route_model(path, "", &name, &version)) {
+        const cosrel_model *model = find_model(s, name, version, reply);
+        if (model)
+            model_metadata(s->rt, model, reply);
+    } else {
         route_error(reply, 404, "there is no such route");
+    }
+}
+
+void route_answer(service *s, const route_request *request, route_reply *reply)
+{
+    const route_path *path = &request->path;
+    const bool get = strcmp(request->method, "GET") == 0 || strcmp(request->method, "HEAD") == 0;
+    const bool index = path->count == 3 && part_is(path, 1, "repository") &&
+                       part_is(path, 2, "index");
+    reply->status = 200;
+    reply->type = "application/json";
+    if (!part_is(path, 0, "v2") && !(part_is(path, 0, "metrics") && path->count == 1))
+        route_error(reply, 404, "there is nothing here; the protocol's routes begin with /v2");
+    else if (path->count == 3 && part_is(path, 1, "health") && get &&
+             (part_is(path, 2, "live") || part_is(path, 2, "ready")))
+        health(s, path, reply);
+    else if (shared_memory(s, request, reply))
+        return;
+    else if (!(request->rights & AUTH_READ))
+        route_forbid(reply, request->rights);
+    else if (index && !get)
+        repository_index(s, reply);
+    else if (!get || index)
+        route_error(reply, 405, get ? "this route is asked for with POST"
+                                    : "this route is read with GET");
+    else
+        read_only(s, request, reply);
 }

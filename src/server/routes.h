@@ -1,11 +1,11 @@
-/* The protocol's routes but inference: what is there and how it is. */
+/* The protocol's routes but inference: what is there, how it is, and what can be changed. */
 #ifndef SERVER_ROUTES_H
 #define SERVER_ROUTES_H
 
 #include <stdbool.h>
 
 #include "base/text.h"
-#include "cosrel/runtime.h"
+#include "server/service.h"
 
 /* A path in pieces: "/v2/models/NAME/versions/7/infer". */
 typedef struct route_path {
@@ -18,19 +18,31 @@ typedef struct route_path {
 bool route_split(const char *url, route_path *out);
 
 /* NAME and VERSION of ".../models/NAME[/versions/VERSION]/WHAT"; `what` may be "": the model
- * itself. version 0: not given. False: another path. */
+ * itself. version 0: not given; -1: none that can be. False: another path. */
 bool route_model(const route_path *path, const char *what, const char **name, int64_t *version);
+
+typedef struct route_request {
+    const char *method;
+    route_path path;
+    unsigned rights; /* auth_right */
+    const char *body;
+    size_t body_bytes;
+} route_request;
 
 typedef struct route_reply {
     int status;
-    text_builder body; /* JSON; empty: no body */
+    const char *type;  /* of the body */
+    text_builder body; /* empty: none */
 } route_reply;
 
-/* Fills in the reply; 404 for what is not there, 405 for a wrong method. */
-void route_answer(cosrel_runtime *rt, const char *method, const route_path *path,
-                  route_reply *reply);
+/* Fills in the reply: 404 for what is not there, 405 for a wrong method, 401 and 403 for those who
+ * may not. */
+void route_answer(service *s, const route_request *request, route_reply *reply);
 
 /* {"error": text} */
 void route_error(route_reply *reply, int status, const char *text);
+
+/* 401 or 403, with what is missing. */
+void route_forbid(route_reply *reply, unsigned rights);
 
 #endif

@@ -2,22 +2,27 @@
 
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "server/notify.h"
 
 /* How long a wish to stop may go unseen at most (chosen: nobody notices). */
 enum { ASK_MS = 100 };
 
+/* Between two looks for clients that have gone (chosen: nothing that is shorter is worth a stop). */
+static const int64_t LOOK_EVERY_NS = 50000000;
+
 struct server {
-    cosrel_runtime *rt;
+    service shared;
     http_server *http;
-    grpc_server *grpc; /* NULL: none */
+    grpc_server *grpc;  /* NULL: none */
     bool grpc_readable; /* as far as is known */
-    finished_calls finished;
     int epoll_fd;
     bool (*asked)(void);
+    int64_t looked_ns; /* for clients that have gone */
     atomic_bool stop;
 };
 
@@ -36,22 +41,29 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
     *out = NULL;
     if (!s)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the server");
-    s->rt = rt;
     s->asked = options->stop;
-    s->finished.wake_fd = -1;
+    s->shared = (service){.rt = rt,
+                          .learner = options->learner,
+                          .policy = options->policy ? options->policy : "",
+                          .objective = options->objective ? options->objective : "latency",
+                          .finished.wake_fd = -1,
+                          .who.open = true,
+                          .started_s = (double)time(NULL)};
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     cosrel_status status = s->epoll_fd >= 0 ? COSREL_OK
                                             : error_set(err, COSREL_IO, "no epoll to be had");
     if (status == COSREL_OK)
-        status = finished_init(&s->finished, err);
+        status = finished_init(&s->shared.finished, err);
+    if (status == COSREL_OK && options->admin_token)
+        status = auth_add(&s->shared.who, options->admin_token, "admin", err);
     if (status == COSREL_OK)
-        status = http_create(&options->http, rt, &s->finished, &s->http, err);
+        status = http_create(&options->http, &s->shared, &s->http, err);
     if (status == COSREL_OK)
-        status = watch(s, s->finished.wake_fd, err);
+        status = watch(s, s->shared.finished.wake_fd, err);
     if (status == COSREL_OK)
         status = watch(s, http_epoll_fd(s->http), err);
     if (status == COSREL_OK && options->grpc.address)
-        status = grpc_create(&options->grpc, rt, &s->finished, &s->grpc, err);
+        status = grpc_create(&options->grpc, &s->shared, &s->grpc, err);
     if (status == COSREL_OK && s->grpc)
         status = watch(s, grpc_epoll_fd(s->grpc), err);
     if (status != COSREL_OK) {
@@ -68,7 +80,8 @@ void server_free(server *s)
         return;
     grpc_free(s->grpc);
     http_free(s->http);
-    finished_deinit(&s->finished);
+    finished_deinit(&s->shared.finished);
+    regions_deinit(&s->shared.shared);
     if (s->epoll_fd >= 0)
         close(s->epoll_fd);
     free(s);
@@ -85,14 +98,14 @@ int server_grpc_port(const server *s)
 }
 
 /* Sleeping tells whether gRPC's descriptor is readable; without, it may be. */
-static void sleep_until(server *s, int timeout_ms)
+static void sleep_for(server *s, int timeout_ms)
 {
     struct epoll_event events[8];
     s->grpc_readable = true;
-    if (timeout_ms == 0 || !finished_may_sleep(&s->finished))
+    if (timeout_ms == 0 || !finished_may_sleep(&s->shared.finished))
         return;
     const int count = epoll_wait(s->epoll_fd, events, 8, timeout_ms);
-    finished_woke(&s->finished);
+    finished_woke(&s->shared.finished);
     s->grpc_readable = false;
     for (int i = 0; i < count && s->grpc; i++)
         s->grpc_readable |= events[i].data.fd == grpc_epoll_fd(s->grpc);
@@ -100,7 +113,7 @@ static void sleep_until(server *s, int timeout_ms)
 
 static void look_around(server *s, int timeout_ms)
 {
-    infer_call *list = finished_take(&s->finished);
+    infer_call *list = finished_take(&s->shared.finished);
     while (list) {
         infer_call *call = list;
         list = call->next;
@@ -109,30 +122,33 @@ static void look_around(server *s, int timeout_ms)
     http_run(s->http);
     if (s->grpc)
         grpc_run(s->grpc, s->grpc_readable);
+    const int64_t now_ns = clock_now_ns();
+    if (now_ns - s->looked_ns > LOOK_EVERY_NS) {
+        http_look_for_gone(s->http);
+        s->looked_ns = now_ns;
+    }
     const int due_ms = http_timeout_ms(s->http);
     if (due_ms >= 0 && due_ms < timeout_ms)
         timeout_ms = due_ms;
-    sleep_until(s, timeout_ms);
-}
-
-static int calls(const server *s)
-{
-    return http_calls(s->http) + (s->grpc ? grpc_calls(s->grpc) : 0);
+    sleep_for(s, timeout_ms);
 }
 
 void server_run(server *s)
 {
+    notify_manager("READY=1");
     while (!atomic_load(&s->stop) && !(s->asked && s->asked()))
-        look_around(s, ASK_MS);
+        look_around(s, s->shared.under_way ? ASK_MS / 2 : ASK_MS);
+    s->shared.draining = true;
+    notify_manager("STOPPING=1");
     http_drain(s->http);
     if (s->grpc)
         grpc_drain(s->grpc);
-    while (calls(s) > 0)
+    while (s->shared.under_way > 0 || (s->grpc && grpc_calls(s->grpc) > 0))
         look_around(s, 10);
 }
 
 void server_stop(server *s)
 {
     atomic_store(&s->stop, true);
-    finished_wake(&s->finished);
+    finished_wake(&s->shared.finished);
 }

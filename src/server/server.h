@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 
+#include "cosrel/learn.h"
 #include "cosrel/runtime.h"
 #include "server/grpc.h"
 #include "server/http.h"
@@ -12,7 +13,10 @@ typedef struct server server;
 
 typedef struct server_options {
     http_options http;
-    grpc_options grpc; /* address NULL: no gRPC */
+    grpc_options grpc;              /* address NULL: no gRPC */
+    const char *policy, *objective; /* as the runtime has them; for metrics */
+    cosrel_learner *learner;        /* of the runtime; NULL: none */
+    const char *admin_token;        /* allows everything; others still need no token. NULL: none */
     bool (*stop)(void); /* asked now and then, and after a signal; true: as server_stop; or NULL */
 } server_options;
 

@@ -1,0 +1,29 @@
+/* Metrics in the Prometheus text format (version 0.0.4), names by its conventions: base units,
+ * _total on counters, cumulative buckets. docs/serve.md lists them.
+ *
+ * And the statistics extension of the Open Inference Protocol, made of the same counts. */
+#ifndef SERVER_METRICS_H
+#define SERVER_METRICS_H
+
+#include <stdbool.h>
+
+#include "base/text.h"
+#include "cosrel/learn.h"
+#include "server/tally.h"
+
+typedef struct metrics_source {
+    cosrel_runtime *rt;
+    cosrel_learner *learner; /* NULL: none */
+    tally *counts;
+    const char *policy, *objective; /* as set; for labels */
+    uint64_t connections;
+    int under_way;
+    double started_s; /* wall clock */
+} metrics_source;
+
+void metrics_add(text_builder *out, const metrics_source *source);
+
+/* {"model_stats":[...]}; model == NULL: all. */
+void statistics_add(text_builder *out, const metrics_source *source, const cosrel_model *model);
+
+#endif

@@ -1,0 +1,27 @@
+/* What all protocols share: the runtime, who may do what, regions, counts.
+ *
+ * Threads: the server's loop, but for `finished` (finished.h). */
+#ifndef SERVER_SERVICE_H
+#define SERVER_SERVICE_H
+
+#include "cosrel/learn.h"
+#include "cosrel/runtime.h"
+#include "server/auth.h"
+#include "server/finished.h"
+#include "server/regions.h"
+#include "server/tally.h"
+
+typedef struct service {
+    cosrel_runtime *rt;
+    cosrel_learner *learner; /* NULL: none */
+    const char *policy, *objective;
+    finished_calls finished;
+    auth who;
+    regions shared;
+    tally counts;
+    double started_s; /* wall clock */
+    int under_way;    /* inference requests */
+    bool draining;    /* not ready any more: what comes is still answered */
+} service;
+
+#endif
