@@ -160,6 +160,8 @@ int client_ask(grpc_client *c, const grpc_ask *ask)
     size_t count = 6;
     if (ask->timeout)
         headers[count++] = header("grpc-timeout", ask->timeout);
+    if (ask->token)
+        headers[count++] = header("authorization", ask->token);
     body->data = malloc(ask->bytes + 1);
     memcpy(body->data, ask->body ? ask->body : "", ask->bytes);
     body->bytes = ask->bytes;

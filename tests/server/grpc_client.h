@@ -28,6 +28,7 @@ typedef struct grpc_ask {
     const char *method;  /* NULL: POST */
     const char *type;    /* NULL: application/grpc */
     const char *timeout; /* NULL: none */
+    const char *token;   /* "Bearer ..."; NULL: none */
     const void *body;    /* with its prefix; copied */
     size_t bytes;
     bool unended;        /* the client's side stays open */

@@ -24,12 +24,12 @@ static void *run_loop(void *s)
     return NULL;
 }
 
-serving *serve_more(const grpc_options *limits, int *port)
+serving *serve_more(const server_options *limits, int *port)
 {
-    server_options options = {.http = {.address = "127.0.0.1:0"}, .grpc = *limits};
+    server_options options = *limits;
     serving *s = calloc(1, sizeof *s);
     cosrel_error err = {""};
-    options.grpc.address = "127.0.0.1:0";
+    options.http.address = options.grpc.address = "127.0.0.1:0";
     if (!s || server_create(&options, served_rt, &s->server, &err) != COSREL_OK ||
         pthread_create(&s->loop, NULL, run_loop, s->server) != 0) {
         fprintf(stderr, "%s\n", err.text);
@@ -59,7 +59,7 @@ int serve_start(void **state)
     (void)state;
     cosrel_options options;
     cosrel_error err = {""};
-    const grpc_options limits = {.message_max = 8000000};
+    const server_options limits = {.grpc = {.message_max = 8000000}};
     if (!mkdtemp(folder) || !tiny_add(path_of("add")) || !tiny_multi(path_of("multi")) ||
         !tiny_identity(path_of("words"), COSREL_STRING) ||
         !tiny_identity(path_of("bytes"), COSREL_INT8) || !tiny_relu(path_of("relu")) ||

@@ -12,9 +12,9 @@ extern int served_port; /* gRPC's */
 int serve_start(void **state);
 int serve_stop(void **state);
 
-/* Another server on the same runtime, with limits of its own. */
+/* Another server on the same runtime, with limits of its own; addresses are filled in. */
 typedef struct serving serving;
-serving *serve_more(const grpc_options *limits, int *port);
+serving *serve_more(const server_options *limits, int *port);
 void serve_end(serving *s); /* waits until it has drained */
 
 #endif

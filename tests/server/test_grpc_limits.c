@@ -150,7 +150,7 @@ static void limits_connections(void **state)
 {
     (void)state;
     int port;
-    serving *s = serve_more(&(grpc_options){.connection_max = 2}, &port);
+    serving *s = serve_more(&(server_options){.grpc = {.connection_max = 2}}, &port);
     grpc_client *first = client_open(port), *second = client_open(port);
     assert_int_equal(client_wait(first, ask_for(first, "add", 1, 4, NULL))->code, 0);
     assert_int_equal(client_wait(second, ask_for(second, "add", 1, 4, NULL))->code, 0);
@@ -171,7 +171,7 @@ static void limits_calls(void **state)
 {
     (void)state;
     int port;
-    serving *s = serve_more(&(grpc_options){.call_max = 2, .stream_max = 3}, &port);
+    serving *s = serve_more(&(server_options){.grpc = {.call_max = 2, .stream_max = 3}}, &port);
     grpc_client *c = client_open(port);
     int numbers[4];
     for (int i = 0; i < 4; i++)
@@ -192,7 +192,7 @@ static void limits_memory(void **state)
 {
     (void)state;
     int port;
-    serving *s = serve_more(&(grpc_options){.memory_max = 1000000}, &port);
+    serving *s = serve_more(&(server_options){.grpc = {.memory_max = 1000000}}, &port);
     grpc_client *c = client_open(port);
     text_builder body = {.data = NULL};
     pack("relu", 10000, 16, &body); /* 640 KB; without its last byte */
@@ -214,7 +214,7 @@ static void gives_up_who_stalls(void **state)
 {
     (void)state;
     int port;
-    serving *s = serve_more(&(grpc_options){.stall_ns = 300000000, .call_max = 1}, &port);
+    serving *s = serve_more(&(server_options){.grpc = {.stall_ns = 300000000, .call_max = 1}}, &port);
     grpc_client *c = client_open(port);
     const int half = client_ask(c, &(grpc_ask){.body = "\0\0\0\0\5ab", .bytes = 7,
                                                .unended = true});
@@ -260,7 +260,7 @@ static void drains(void **state)
 {
     (void)state;
     int port;
-    serving *s = serve_more(&(grpc_options){.stream_max = 9}, &port);
+    serving *s = serve_more(&(server_options){.grpc = {.stream_max = 9}}, &port);
     grpc_client *idle = client_open(port), *busy = client_open(port);
     assert_int_equal(client_wait(idle, ask_for(idle, "add", 1, 4, NULL))->code, 0);
     const int number = ask_for(busy, "slow", 1, 4, NULL);
@@ -285,7 +285,7 @@ static void keeps_idle_connections_cheaply(void **state)
     (void)state;
     enum { CONNECTIONS = 200 };
     int port, fds[CONNECTIONS];
-    serving *s = serve_more(&(grpc_options){.stream_max = 9}, &port);
+    serving *s = serve_more(&(server_options){.grpc = {.stream_max = 9}}, &port);
     works(port);
     for (int i = 0; i < CONNECTIONS; i++) {
         grpc_client *c = client_open(port);
