@@ -148,7 +148,7 @@ int main(int argc, char **argv)
         fail("the model cannot be written");
     atexit(stop_all);
     const char *const own[] = {"build/cosrel", "serve", "--models", folder, "--http",
-                               "127.0.0.1:0", "--quiet", NULL};
+                               "127.0.0.1:0", "--grpc", "off", "--quiet", NULL};
     start("cosrel", own);
     const char *const node[] = {"node", "bench/serve/node_server.js", argc > 2 ? argv[2] : "",
                                 model, NULL};

@@ -109,8 +109,10 @@ static cosrel_status describe(const cosrel_tensor *t, output_type *out, cosrel_e
 {
     const char *type = oip_dtype_name(t->type);
     if (!type)
-        return error_set(err, COSREL_UNSUPPORTED, "output '%s' has a type that the protocol cannot "
-                         "carry: %s", t->name, cosrel_dtype_name(t->type));
+        return error_set(err, COSREL_UNSUPPORTED,
+                         "output '%s' has a type that the protocol cannot "
+                         "carry: %s",
+                         t->name, cosrel_dtype_name(t->type));
     inference__model_infer_response__infer_output_tensor__init(out);
     out->name = (char *)t->name;
     out->datatype = (char *)type;

@@ -11,7 +11,8 @@
 enum { GRPC_PREFIX_BYTES = 5 }; /* a flag for compression, and the length in four bytes */
 
 typedef struct grpc_answer {
-    text_builder head; /* the prefix, the message but its raw tensors, and what stands before each */
+    text_builder
+        head; /* the prefix, the message but its raw tensors, and what stands before each */
     struct iovec pieces[2 * INFER_TENSORS_MAX + 1];
     size_t piece_count;
     size_t at, offset; /* what is sent next: a piece, and where in it */

@@ -9,7 +9,7 @@
 #include "server/grpc_infer.h"
 
 enum {
-    FREE_MAX = 64,           /* calls that are kept for later ones */
+    FREE_MAX = 32,          /* calls that are kept for later ones */
     KEPT_BYTES = 256 << 10, /* of copied tensors */
 };
 
@@ -147,15 +147,16 @@ static void refuse(grpc_call *call, grpc_code code, const char *why)
     char number[8], message[1024];
     snprintf(number, sizeof number, "%d", (int)code);
     grpc_encode_message(why, message, sizeof message);
-    const nghttp2_nv headers[] = {
-        constant(":status", "200"), constant("content-type", "application/grpc"),
-        constant("grpc-accept-encoding", "identity"), copied("grpc-status", number),
-        copied("grpc-message", message)};
+    const nghttp2_nv headers[] = {constant(":status", "200"),
+                                  constant("content-type", "application/grpc"),
+                                  constant("grpc-accept-encoding", "identity"),
+                                  copied("grpc-status", number), copied("grpc-message", message)};
     submit(call, headers, sizeof headers / sizeof *headers, NULL);
     let_request_go(call);
 }
 
 /* grpc_connection.c fetches the bytes when it can send them. */
+/* NOLINTNEXTLINE(readability-non-const-parameter): nghttp2 says what it looks like */
 static ssize_t offer(nghttp2_session *session, int32_t stream, uint8_t *buffer, size_t bytes_max,
                      uint32_t *flags, nghttp2_data_source *source, void *user)
 {
@@ -245,8 +246,9 @@ static cosrel_status start(grpc_call *call, cosrel_error *err)
     if (!infer->model)
         return COSREL_NOT_FOUND;
     if (!set_timeout(call))
-        return error_set(err, COSREL_DEADLINE_EXCEEDED, "the deadline passed before the request "
-                                                        "was there");
+        return error_set(err, COSREL_DEADLINE_EXCEEDED,
+                         "the deadline passed before the request "
+                         "was there");
     return infer_call_start(infer, err);
 }
 
@@ -266,9 +268,8 @@ static void infer(grpc_call *call)
 static void tell(grpc_call *call)
 {
     cosrel_error err = {""};
-    const grpc_question question = {.method = call->method,
-                                    .message = call->message.data,
-                                    .bytes = call->message.bytes};
+    const grpc_question question = {
+        .method = call->method, .message = call->message.data, .bytes = call->message.bytes};
     send_outcome(call, grpc_method_answer(call->shared->service, &question, &call->answer, &err),
                  &err);
 }

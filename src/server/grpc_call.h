@@ -38,10 +38,10 @@ typedef struct grpc_call {
     const grpc_method *method; /* NULL: unknown */
     unsigned rights;           /* auth_right */
     bool is_post, is_grpc, timeout_is_wrong;
-    bool ended;          /* the client has said all */
-    size_t held;         /* of shared->memory_used */
-    int64_t deadline_ns; /* 0: none */
-    int64_t moved_ns;    /* when something last came in or went out */
+    bool ended;                        /* the client has said all */
+    size_t held;                       /* of shared->memory_used */
+    int64_t deadline_ns;               /* 0: none */
+    int64_t moved_ns;                  /* when something last came in or went out */
     struct grpc_call *previous, *next; /* of the connection; next: free ones too */
 } grpc_call;
 

@@ -17,7 +17,8 @@ enum {
     CONNECTION_WINDOW = 8 << 20, /* both (chosen): a 10 Gb/s link of 5 ms stays full */
     HEADERS_MAX = 16 << 10,
 };
-#define GREETING_NS ((int64_t)10 * 1000000000) /* a client that says nothing for so long is none */
+#define GREETING_NS ((int64_t)10 * 1000000000) /* a client that says nothing for so long is none   \
+                                                */
 
 /* ---- Calls ---- */
 
@@ -188,8 +189,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     if (call) /* cannot fail: the stream is there */
         (void)nghttp2_session_set_stream_user_data(session, stream, call);
     else /* clients try again by themselves */
-        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream,
-                                        NGHTTP2_REFUSED_STREAM);
+        (void)nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_REFUSED_STREAM);
     return 0;
 }
 
@@ -199,8 +199,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
 {
     grpc_call *call = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     (void)name_bytes, (void)value_bytes, (void)flags, (void)user;
-    if (call && frame->hd.type == NGHTTP2_HEADERS &&
-        frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+    if (call && frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
         grpc_call_header(call, (const char *)name, (const char *)value); /* they end in NUL */
     return 0;
 }
@@ -280,8 +279,8 @@ static bool greet(grpc_connection *c)
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADERS_MAX},
     };
-    return nghttp2_session_server_new2(&c->session, c->shared->callbacks, c,
-                                       c->shared->option) == 0 &&
+    return nghttp2_session_server_new2(&c->session, c->shared->callbacks, c, c->shared->option) ==
+               0 &&
            nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, settings,
                                    sizeof settings / sizeof *settings) == 0 &&
            nghttp2_session_set_local_window_size(c->session, NGHTTP2_FLAG_NONE, 0,

@@ -101,8 +101,7 @@ static cosrel_status read_region(const reading *r, const char *name, entry_type 
     *out = (infer_region){.name = NULL};
     if (!region)
         return COSREL_OK;
-    if (region->parameter_choice_case !=
-        INFERENCE__INFER_PARAMETER__PARAMETER_CHOICE_STRING_PARAM)
+    if (region->parameter_choice_case != INFERENCE__INFER_PARAMETER__PARAMETER_CHOICE_STRING_PARAM)
         return wrong(r, "tensor", name, "parameter shared_memory_region: expected a string");
     if (!bytes)
         return wrong(r, "tensor", name, "parameter shared_memory_byte_size is missing");
@@ -138,11 +137,13 @@ static const struct typed {
     size_t count_at, data_at;
 } typed_fields[] = {
 #define FIELD(type, name)                                                                          \
-    {COSREL_##type, offsetof(contents_type, n_##name), offsetof(contents_type, name)}
-    FIELD(BOOL, bool_contents),     FIELD(INT8, int_contents),      FIELD(INT16, int_contents),
-    FIELD(INT32, int_contents),     FIELD(INT64, int64_contents),   FIELD(UINT8, uint_contents),
-    FIELD(UINT16, uint_contents),   FIELD(UINT32, uint_contents),   FIELD(UINT64, uint64_contents),
-    FIELD(FLOAT32, fp32_contents),  FIELD(FLOAT64, fp64_contents),  FIELD(STRING, bytes_contents),
+    {                                                                                              \
+        COSREL_##type, offsetof(contents_type, n_##name), offsetof(contents_type, name)            \
+    }
+    FIELD(BOOL, bool_contents),    FIELD(INT8, int_contents),     FIELD(INT16, int_contents),
+    FIELD(INT32, int_contents),    FIELD(INT64, int64_contents),  FIELD(UINT8, uint_contents),
+    FIELD(UINT16, uint_contents),  FIELD(UINT32, uint_contents),  FIELD(UINT64, uint64_contents),
+    FIELD(FLOAT32, fp32_contents), FIELD(FLOAT64, fp64_contents), FIELD(STRING, bytes_contents),
 #undef FIELD
 };
 
@@ -294,8 +295,9 @@ static cosrel_status read_output(const reading *r, const output_type *output)
         return wrong(r, "outputs", "", "an output without a name");
     out->name = output->name;
     out->binary = true;
-    if (classes && classes->parameter_choice_case ==
-                       INFERENCE__INFER_PARAMETER__PARAMETER_CHOICE_INT64_PARAM &&
+    if (classes &&
+        classes->parameter_choice_case ==
+            INFERENCE__INFER_PARAMETER__PARAMETER_CHOICE_INT64_PARAM &&
         classes->int64_param != 0)
         return wrong(r, "output", out->name, "the classification extension is not offered");
     const cosrel_status status = read_region(r, out->name, entries, output->n_parameters,

@@ -6,8 +6,8 @@
 #include "server/grpc_infer.h"
 
 enum {
-    ALIGNMENT = 64,        /* of the first raw tensor: what vector loads like best */
-    KEPT_BYTES = 256 << 10, /* a larger message's memory is not kept for the next one */
+    ALIGNMENT = 64,       /* of the first raw tensor: what vector loads like best */
+    KEPT_BYTES = 1 << 20, /* a larger message's memory is not kept for the next one */
 };
 
 void grpc_message_deinit(grpc_message *m)

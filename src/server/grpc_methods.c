@@ -123,7 +123,8 @@ static bool add_versions(asking *now, const char *name, Inference__ModelMetadata
     const size_t models = cosrel_runtime_model_count(now->service->rt);
     m->versions = arena_take(&now->memory, (models + 1) * sizeof(char *));
     for (size_t i = 0; i < models && m->versions; i++) {
-        const cosrel_model_info *info = cosrel_model_describe(cosrel_runtime_model(now->service->rt, i));
+        const cosrel_model_info *info = cosrel_model_describe(
+            cosrel_runtime_model(now->service->rt, i));
         char *text = strcmp(info->name, name) == 0 ? number(now, info->version) : NULL;
         if (text)
             m->versions[m->n_versions++] = text;
@@ -140,7 +141,8 @@ static cosrel_status model_metadata(asking *now)
     if (status != COSREL_OK)
         return status;
     const Inference__ModelMetadataRequest *asked = message;
-    const cosrel_model *model = grpc_find_model(now->service->rt, asked->name, asked->version, now->err);
+    const cosrel_model *model = grpc_find_model(now->service->rt, asked->name, asked->version,
+                                                now->err);
     if (!model)
         return COSREL_NOT_FOUND;
     const cosrel_model_info *info = cosrel_model_describe(model);
@@ -245,11 +247,11 @@ static cosrel_status shared_memory_status(asking *now)
 
 static cosrel_status shared_memory_register(asking *now)
 {
-    Inference__SystemSharedMemoryRegisterResponse
-        m = INFERENCE__SYSTEM_SHARED_MEMORY_REGISTER_RESPONSE__INIT;
+    Inference__SystemSharedMemoryRegisterResponse m =
+        INFERENCE__SYSTEM_SHARED_MEMORY_REGISTER_RESPONSE__INIT;
     void *message;
-    cosrel_status status = read(
-        now, &inference__system_shared_memory_register_request__descriptor, &message);
+    cosrel_status status = read(now, &inference__system_shared_memory_register_request__descriptor,
+                                &message);
     if (status != COSREL_OK)
         return status;
     const Inference__SystemSharedMemoryRegisterRequest *asked = message;
@@ -260,8 +262,8 @@ static cosrel_status shared_memory_register(asking *now)
 
 static cosrel_status shared_memory_unregister(asking *now)
 {
-    Inference__SystemSharedMemoryUnregisterResponse
-        m = INFERENCE__SYSTEM_SHARED_MEMORY_UNREGISTER_RESPONSE__INIT;
+    Inference__SystemSharedMemoryUnregisterResponse m =
+        INFERENCE__SYSTEM_SHARED_MEMORY_UNREGISTER_RESPONSE__INIT;
     void *message;
     cosrel_status status = read(
         now, &inference__system_shared_memory_unregister_request__descriptor, &message);

@@ -8,8 +8,8 @@
 typedef struct grpc_asking grpc_asking;
 
 typedef struct grpc_method {
-    const char *path; /* "/package.Service/Method" */
-    unsigned right;   /* auth_right that it takes */
+    const char *path;                          /* "/package.Service/Method" */
+    unsigned right;                            /* auth_right that it takes */
     cosrel_status (*answer)(grpc_asking *now); /* NULL: inference, which grpc_call.c does */
 } grpc_method;
 

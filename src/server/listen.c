@@ -25,14 +25,14 @@ cosrel_status listen_on(const char *address, int *fd, int *port, cosrel_error *e
                          address);
     const bool brackets = address[0] == '[' && address[length - 1] == ']';
     snprintf(host, sizeof host, "%.*s", (int)(length - (brackets ? 2 : 0)), address + brackets);
-    struct addrinfo *found, hints = {.ai_socktype = SOCK_STREAM,
-                                     .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
+    struct addrinfo *found,
+        hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
     const int why = getaddrinfo(host, colon + 1, &hints, &found);
     if (why)
         return error_set(err, COSREL_INVALID_ARGUMENT, "address '%s': %s", address,
                          gai_strerror(why));
     const int one = 1;
-    struct sockaddr_storage bound;
+    struct sockaddr_storage bound = {.ss_family = AF_UNSPEC};
     socklen_t bound_bytes = sizeof bound;
     *fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     const bool ok = *fd >= 0 && setsockopt(*fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one) == 0 &&

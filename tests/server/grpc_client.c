@@ -1,6 +1,7 @@
 #include "grpc_client.h"
 
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -23,10 +24,11 @@ int client_dial(int port)
                                    .sin_port = htons((uint16_t)port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const struct timeval patience = {.tv_sec = 30};
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int one = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     return fd;
 }
 
@@ -152,11 +154,12 @@ int client_ask(grpc_client *c, const grpc_ask *ask)
 {
     ask_body *body = calloc(1, sizeof *body);
     const nghttp2_data_provider provider = {.source.ptr = body, .read_callback = on_read};
-    nghttp2_nv headers[8] = {
-        header(":method", ask->method ? ask->method : "POST"), header(":scheme", "http"),
-        header(":path", ask->path ? ask->path : METHOD("ModelInfer")),
-        header(":authority", "localhost"), header("te", "trailers"),
-        header("content-type", ask->type ? ask->type : "application/grpc")};
+    nghttp2_nv headers[8] = {header(":method", ask->method ? ask->method : "POST"),
+                             header(":scheme", "http"),
+                             header(":path", ask->path ? ask->path : METHOD("ModelInfer")),
+                             header(":authority", "localhost"),
+                             header("te", "trailers"),
+                             header("content-type", ask->type ? ask->type : "application/grpc")};
     size_t count = 6;
     if (ask->timeout)
         headers[count++] = header("grpc-timeout", ask->timeout);

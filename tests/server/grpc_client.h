@@ -15,12 +15,12 @@
 enum { CLIENT_STREAMS_MAX = 512 };
 
 typedef struct grpc_reply {
-    int http;            /* 0: no headers yet */
-    int code;            /* grpc-status; -1: none */
-    char message[512];   /* as it came */
-    text_builder data;   /* with the prefix */
-    bool closed;         /* the stream has ended */
-    uint32_t error;      /* what ended it */
+    int http;          /* 0: no headers yet */
+    int code;          /* grpc-status; -1: none */
+    char message[512]; /* as it came */
+    text_builder data; /* with the prefix */
+    bool closed;       /* the stream has ended */
+    uint32_t error;    /* what ended it */
 } grpc_reply;
 
 typedef struct grpc_ask {
@@ -31,7 +31,7 @@ typedef struct grpc_ask {
     const char *token;   /* "Bearer ..."; NULL: none */
     const void *body;    /* with its prefix; copied */
     size_t bytes;
-    bool unended;        /* the client's side stays open */
+    bool unended; /* the client's side stays open */
 } grpc_ask;
 
 typedef struct grpc_client {
@@ -54,10 +54,10 @@ void client_close(grpc_client *c);
 /* Gathers a request; the number of its reply. */
 int client_ask(grpc_client *c, const grpc_ask *ask);
 
-void client_gather(grpc_client *c);               /* what nghttp2 wants to send, into c->out */
+void client_gather(grpc_client *c); /* what nghttp2 wants to send, into c->out */
 void client_say(int fd, const char *data, size_t bytes); /* a peer that is gone is fine */
-void client_flush(grpc_client *c);                /* gathers, sends */
-void client_hear(grpc_client *c);                 /* reads once; sends what that asks for */
+void client_flush(grpc_client *c);                       /* gathers, sends */
+void client_hear(grpc_client *c);                        /* reads once; sends what that asks for */
 const grpc_reply *client_wait(grpc_client *c, int reply);
 void client_send_all(grpc_client *c, int reply); /* until its body is sent, as windows allow */
 

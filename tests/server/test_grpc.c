@@ -72,8 +72,10 @@ static void tells_what_is_there(void **state)
     assert_string_equal(about->name, "cosrel");
     FREE(about);
     assert_true(is_ready("\x0a\3add"));
-    assert_true(is_ready("\x0a\3add\x12\1" "1"));
-    assert_false(is_ready("\x0a\3add\x12\1" "2"));
+    assert_true(is_ready("\x0a\3add\x12\1"
+                         "1"));
+    assert_false(is_ready("\x0a\3add\x12\1"
+                          "2"));
     assert_false(is_ready("\x0a\3add\x12\1x"));
     assert_false(is_ready("\x0a\3nix"));
     Inference__ModelMetadataResponse *model = ask(METHOD("ModelMetadata"), "\x0a\5multi", 7,
@@ -541,8 +543,9 @@ static void survives_wrong_bytes(void **state)
             continue;
         client_close(c);
     }
-    static const char *const others[] = {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\x16\x03\x01\x02",
-                                         "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense that is no frame"};
+    static const char *const others[] = {
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\x16\x03\x01\x02",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\nnonsense that is no frame"};
     for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
         const int fd = client_dial(served_port);
         char sink[4096];

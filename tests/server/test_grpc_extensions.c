@@ -29,8 +29,7 @@ static grpc_reply ask(const char *method, const ProtobufCMessage *message, const
     snprintf(path, sizeof path, METHOD("%s"), method);
     client_frame(&body, packed, bytes);
     const grpc_reply r = client_call(
-        port, &(grpc_ask){
-                  .path = path, .body = body.data, .bytes = body.length, .token = token});
+        port, &(grpc_ask){.path = path, .body = body.data, .bytes = body.length, .token = token});
     text_deinit(&body);
     return r;
 }
@@ -171,12 +170,12 @@ static void uses_shared_memory(void **state)
     float *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     assert_true(memory != MAP_FAILED);
     serving *s = serve_more(&(server_options){.admin_token = TOKEN}, &port);
-    Inference__SystemSharedMemoryRegisterRequest
-        add = INFERENCE__SYSTEM_SHARED_MEMORY_REGISTER_REQUEST__INIT;
-    Inference__SystemSharedMemoryUnregisterRequest
-        drop = INFERENCE__SYSTEM_SHARED_MEMORY_UNREGISTER_REQUEST__INIT;
-    Inference__SystemSharedMemoryStatusRequest
-        status = INFERENCE__SYSTEM_SHARED_MEMORY_STATUS_REQUEST__INIT;
+    Inference__SystemSharedMemoryRegisterRequest add =
+        INFERENCE__SYSTEM_SHARED_MEMORY_REGISTER_REQUEST__INIT;
+    Inference__SystemSharedMemoryUnregisterRequest drop =
+        INFERENCE__SYSTEM_SHARED_MEMORY_UNREGISTER_REQUEST__INIT;
+    Inference__SystemSharedMemoryStatusRequest status =
+        INFERENCE__SYSTEM_SHARED_MEMORY_STATUS_REQUEST__INIT;
     const char *token = "Bearer " TOKEN;
     add.name = status.name = drop.name = "r";
     add.key = key;
@@ -186,9 +185,9 @@ static void uses_shared_memory(void **state)
     assert_int_equal(code_of("SystemSharedMemoryRegister", &add.base, token), 0);
     grpc_reply r = ask("SystemSharedMemoryStatus", &status.base, token);
     assert_int_equal(r.code, 0);
-    Inference__SystemSharedMemoryStatusResponse
-        *m = inference__system_shared_memory_status_response__unpack(
-            NULL, r.data.length - 5, (const uint8_t *)r.data.data + 5);
+    Inference__SystemSharedMemoryStatusResponse *m =
+        inference__system_shared_memory_status_response__unpack(NULL, r.data.length - 5,
+                                                                (const uint8_t *)r.data.data + 5);
     assert_int_equal(m->n_regions, 1);
     assert_string_equal(m->regions[0]->key, "r");
     assert_string_equal(m->regions[0]->value->key, key);

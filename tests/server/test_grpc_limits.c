@@ -97,7 +97,7 @@ static void cancels(void **state)
     for (int i = 0; i < CALLS; i++)
         numbers[i] = ask_for(c, "slow", 1, 4, NULL);
     client_flush(c);
-    usleep(20000); /* one runs, the others wait */
+    usleep(20000);                  /* one runs, the others wait */
     for (int i = 1; i < CALLS; i++) /* stream numbers are odd */
         nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, 2 * numbers[i] + 1,
                                   NGHTTP2_CANCEL);
@@ -214,10 +214,11 @@ static void gives_up_who_stalls(void **state)
 {
     (void)state;
     int port;
-    serving *s = serve_more(&(server_options){.grpc = {.stall_ns = 300000000, .call_max = 1}}, &port);
+    serving *s = serve_more(&(server_options){.grpc = {.stall_ns = 300000000, .call_max = 1}},
+                            &port);
     grpc_client *c = client_open(port);
-    const int half = client_ask(c, &(grpc_ask){.body = "\0\0\0\0\5ab", .bytes = 7,
-                                               .unended = true});
+    const int half = client_ask(c,
+                                &(grpc_ask){.body = "\0\0\0\0\5ab", .bytes = 7, .unended = true});
     assert_int_equal(client_wait(c, half)->code, 4);
     client_close(c);
     /* No window: the answer cannot go out though the socket would take it. */

@@ -303,11 +303,14 @@ static void refuses_what_is_no_message(void **state)
 {
     (void)state;
     cosrel_error err = {""};
-    static const char *const wrong[] = {"\xff", "\x0a\x05" "ab", "\x2a\x02\x0a\x05", "\x0b"};
+    static const char *const wrong[] = {"\xff",
+                                        "\x0a\x05"
+                                        "ab",
+                                        "\x2a\x02\x0a\x05", "\x0b"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_int_equal(grpc_infer_read(wrong[i], strlen(wrong[i]), &memory, &request, &model,
-                                         &version, &err),
-                         COSREL_INVALID_FILE);
+        assert_int_equal(
+            grpc_infer_read(wrong[i], strlen(wrong[i]), &memory, &request, &model, &version, &err),
+            COSREL_INVALID_FILE);
 }
 
 /* Two bytes for an entry of a map, which unpacked takes a hundred. */
@@ -375,7 +378,11 @@ static void takes_messages_in_pieces(void **state)
     assert_int_equal(take(&m, "\0\xff\xff\xff\xff", 5), GRPC_RESOURCE_EXHAUSTED);
     grpc_message_clear(&m);
     /* model_name "abc", then a raw tensor: that is aligned. */
-    assert_int_equal(take(&m, "\0\0\0\0\x0b\x0a\3abc\x3a\4" "1234", 16), GRPC_OK);
+    assert_int_equal(take(&m,
+                          "\0\0\0\0\x0b\x0a\3abc\x3a\4"
+                          "1234",
+                          16),
+                     GRPC_OK);
     assert_memory_equal(m.data + 7, "1234", 4);
     assert_int_equal((uintptr_t)(m.data + 7) % 64, 0);
     grpc_message_deinit(&m);
