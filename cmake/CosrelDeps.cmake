@@ -57,3 +57,9 @@ add_library(cosrel_onnx_pb STATIC "${ONNX_PB_DIR}/onnx-ml.pb-c.c" "${ONNX_PB_DIR
 target_include_directories(cosrel_onnx_pb SYSTEM PUBLIC "${ONNX_PB_DIR}")
 target_link_libraries(cosrel_onnx_pb PUBLIC PkgConfig::PROTOBUFC)
 target_compile_options(cosrel_onnx_pb PRIVATE -w)
+
+# uPlot draws the live page's charts: tools/setup fetched it.
+find_path(UPLOT_DIR uPlot.iife.min.js PATHS "${COSREL_DEPS}/uplot" NO_DEFAULT_PATH)
+if(NOT UPLOT_DIR)
+  message(FATAL_ERROR "uPlot is missing: run tools/setup first (or make build)")
+endif()
