@@ -1,5 +1,6 @@
 #include "server/finished.h"
 
+#include <sched.h>
 #include <stdint.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -10,12 +11,16 @@ cosrel_status finished_init(finished_calls *f, cosrel_error *err)
 {
     atomic_init(&f->newest, NULL);
     atomic_init(&f->sleeping, false);
+    atomic_init(&f->pushing, 0);
     f->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     return f->wake_fd >= 0 ? COSREL_OK : error_set(err, COSREL_IO, "no eventfd to be had");
 }
 
+/* The loop may have taken a call, and ended, before the thread that pushed it has left. */
 void finished_deinit(finished_calls *f)
 {
+    while (atomic_load(&f->pushing) > 0)
+        sched_yield();
     if (f->wake_fd > 0)
         close(f->wake_fd);
     f->wake_fd = -1;
@@ -30,12 +35,14 @@ void finished_wake(finished_calls *f)
 
 void finished_push(finished_calls *f, infer_call *call)
 {
+    atomic_fetch_add(&f->pushing, 1);
     infer_call *head = atomic_load_explicit(&f->newest, memory_order_relaxed);
     do {
         call->next = head;
     } while (!atomic_compare_exchange_weak(&f->newest, &head, call));
     if (atomic_load(&f->sleeping) && atomic_exchange(&f->sleeping, false))
         finished_wake(f);
+    atomic_fetch_sub(&f->pushing, 1);
 }
 
 infer_call *finished_take(finished_calls *f)

@@ -11,6 +11,7 @@
 struct finished_calls {
     _Atomic(infer_call *) newest; /* a stack; any thread pushes, the loop takes all */
     _Atomic bool sleeping;        /* the loop sleeps, or is about to: it must be woken */
+    atomic_int pushing;           /* threads within finished_push: deinit waits for them */
     int wake_fd;                  /* an eventfd in the loop's epoll set */
 };
 

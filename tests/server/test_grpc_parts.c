@@ -303,10 +303,7 @@ static void refuses_what_is_no_message(void **state)
 {
     (void)state;
     cosrel_error err = {""};
-    static const char *const wrong[] = {"\xff",
-                                        "\x0a\x05"
-                                        "ab",
-                                        "\x2a\x02\x0a\x05", "\x0b"};
+    static const char *const wrong[] = {"\xff", "\x0a\5xy", "\x2a\2\x0a\5", "\x0b"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(
             grpc_infer_read(wrong[i], strlen(wrong[i]), &memory, &request, &model, &version, &err),
