@@ -238,6 +238,9 @@ COSREL_API COSREL_CHECKED cosrel_status cosrel_runtime_set_weights(cosrel_runtim
 /* All policies: name and one line each. index from 0; false after the last. */
 COSREL_API bool cosrel_policy_at(size_t index, const char **name, const char **summary);
 
+/* The names of all objectives; index from 0; NULL after the last. */
+COSREL_API const char *cosrel_objective_at(size_t index);
+
 typedef struct cosrel_profile_options {
     size_t struct_bytes; /* sizeof(cosrel_profile_options) */
     int64_t cell_ns;     /* time spent on each (model, processor, batch) at most; 0: 300 ms */

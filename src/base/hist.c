@@ -73,6 +73,21 @@ void hist_merge(hist *into, const hist *from)
     into->sum_ns += from->sum_ns;
 }
 
+void hist_since(const hist *now, const hist *before, hist *out)
+{
+    static const hist none;
+    if (before->count > now->count)
+        before = &none;
+    for (int i = 0; i < HIST_BUCKETS; i++) {
+        const uint32_t n = now->buckets[i], b = before->buckets[i];
+        out->buckets[i] = n > b ? n - b : 0; /* less: it was reset, or halved */
+    }
+    out->count = now->count - before->count;
+    out->sum_ns = now->sum_ns - before->sum_ns;
+    out->min_ns = 0;
+    out->max_ns = now->max_ns;
+}
+
 int64_t hist_percentile(const hist *h, double q)
 {
     if (h->count == 0)

@@ -23,6 +23,10 @@ void hist_reset(hist *h);
 void hist_add(hist *h, int64_t value_ns);      /* out of range: counts in the nearest bucket; < 0 counts as 0 */
 void hist_merge(hist *into, const hist *from);
 
+/* What was added between two copies of a histogram, `before` and `now`; if it was reset in between, what was added
+ * since then. Its least and greatest are only known to within their buckets. `out` may be neither. */
+void hist_since(const hist *now, const hist *before, hist *out);
+
 /* The smallest value such that a share q of all are at most as large; q in [0, 1], clipped. Never outside
  * [min, max]; hist_percentile(h, 1) is the maximum exactly. 0 if empty. */
 int64_t hist_percentile(const hist *h, double q);

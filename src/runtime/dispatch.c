@@ -37,6 +37,9 @@ static void start_job(cosrel_runtime *rt, const sched_action *action, int64_t no
     w->detached = false;
     w->claimed = false;
     w->started_ns = now_ns;
+    w->expected_ns = action->expected_end_ns;
+    if (rt->trail)
+        trail_started(rt, w, now_ns);
     w->limit_ns = now_ns + limit_of(rt, w, action->expected_end_ns - now_ns);
     /* A background worker must not take the pool's lock itself. */
     if (w->background && !w->set)

@@ -124,6 +124,15 @@ static int64_t known_ns(const cosrel_model *m, const worker *w, int32_t batch)
     return row ? table_service_ns(row) : 0;
 }
 
+/* By the profile the runtime was given; 0: unknown. */
+static int64_t known_energy_uj(const cosrel_model *m, const worker *w, int32_t batch)
+{
+    const device_table *profile = m->rt->profile;
+    const char *processor = m->rt->devices->specs[w->device].name;
+    const table_row *row = profile ? table_find(profile, processor, m->name, batch) : NULL;
+    return row ? table_energy_uj(row) : 0;
+}
+
 static void fill_known(const cosrel_model *m, const worker *w, cost_cell *cells)
 {
     const cost_table *t = &m->rt->costs;
@@ -131,6 +140,7 @@ static void fill_known(const cosrel_model *m, const worker *w, cost_cell *cells)
         if (b > 0 && !m->info.batchable)
             break;
         cells[b].service_ns = known_ns(m, w, t->batches[b]);
+        cells[b].energy_uj = known_energy_uj(m, w, t->batches[b]);
     }
 }
 
@@ -163,8 +173,10 @@ static void try_processor(cosrel_model *m, bench_set *set, const worker *w, bool
     }
     m->samples_run[w->index] = samples_fit;
     fill_known(m, w, cells);
-    if (cells[0].service_ns == 0)
-        cells[0] = measured;
+    if (cells[0].service_ns == 0) {
+        cells[0].service_ns = measured.service_ns;
+        cells[0].samples = measured.samples;
+    }
     if (cells[0].service_ns == 0)
         cells[0].service_ns = GUESS_NS;
 }

@@ -86,4 +86,8 @@ const worker *worker_of_device(const cosrel_runtime *rt, size_t device);
  * [worker][batch], zeroed. */
 COSREL_CHECKED cosrel_status measure_first(cosrel_model *m, cost_cell *cells, cosrel_error *err);
 
+/* trail.c: only where there is a trail. Locked. */
+void trail_started(cosrel_runtime *rt, worker *w, int64_t now_ns);
+void trail_finished(worker *w, bool ok, int64_t started_ns, int64_t finished_ns);
+
 #endif

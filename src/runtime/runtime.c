@@ -32,6 +32,11 @@ bool cosrel_policy_at(size_t index, const char **name, const char **summary)
     return true;
 }
 
+const char *cosrel_objective_at(size_t index)
+{
+    return objective_at(index);
+}
+
 /* ---- Opening ---- */
 
 static cosrel_status find_devices(cosrel_runtime *rt, cosrel_error *err)
@@ -162,6 +167,7 @@ static void free_all(cosrel_runtime *rt)
     for (int i = 0; i < rt->worker_count; i++)
         worker_deinit(&rt->workers[i]);
     slots_deinit(rt);
+    free(rt->trail);
     for (int i = 0; i < rt->model_count; i++)
         model_free(rt->models[i]);
     sched_core_free(rt->core);
@@ -329,10 +335,12 @@ cosrel_status cosrel_runtime_set_policy(cosrel_runtime *rt, const char *policy, 
     return status;
 }
 
-static void set_objective(cosrel_runtime *rt, const sched_objective *objective)
+/* name: "" for weights that have none. */
+static void set_objective(cosrel_runtime *rt, const sched_objective *objective, const char *name)
 {
     pthread_mutex_lock(&rt->lock);
     rt->settings.objective = *objective;
+    snprintf(rt->settings.objective_name, sizeof rt->settings.objective_name, "%s", name);
     sched_core_set_objective(rt->core, clock_now_ns(), objective);
     if (sched_core_uses_prices(rt->core))
         service_poke(rt); /* it computes new ones */
@@ -347,7 +355,7 @@ cosrel_status cosrel_runtime_set_objective(cosrel_runtime *rt, const char *objec
         return error_set(err, COSREL_INVALID_ARGUMENT, "set_objective: no objective given");
     const cosrel_status status = objective_find(objective, &found, err);
     if (status == COSREL_OK)
-        set_objective(rt, &found);
+        set_objective(rt, &found, objective);
     return status;
 }
 
@@ -361,7 +369,7 @@ cosrel_status cosrel_runtime_set_weights(cosrel_runtime *rt, double latency, dou
             return error_set(err, COSREL_INVALID_ARGUMENT,
                              "set_weights: %s: %g is not a finite number %s 0", names[i], all[i],
                              i == 0 ? "above" : "of at least");
-    set_objective(rt, &(sched_objective){latency, miss, energy_ns_per_uj});
+    set_objective(rt, &(sched_objective){latency, miss, energy_ns_per_uj}, "");
     return COSREL_OK;
 }
 

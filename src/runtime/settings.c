@@ -191,8 +191,10 @@ static cosrel_status take_objective(settings *s, const settings_file *f, const c
 {
     cosrel_error why;
     const char *name = o->objective ? o->objective : f->objective ? f->objective : "latency";
-    if (objective_find(name, &s->objective, &why) == COSREL_OK)
+    if (objective_find(name, &s->objective, &why) == COSREL_OK) {
+        snprintf(s->objective_name, sizeof s->objective_name, "%s", name);
         return COSREL_OK;
+    }
     if (o->objective || !f->objective)
         return error_set(err, COSREL_INVALID_ARGUMENT, "options: %s", why.text);
     return error_set(err, COSREL_INVALID_FILE, "%s: key 'objective': %s", s->path, why.text);

@@ -25,6 +25,7 @@ typedef struct settings {
     bool drop_late;
     bool measure_energy;
     sched_objective objective;
+    char objective_name[16]; /* "": weights of no name */
 } settings;
 
 /* Everything is filled in, defaults included; settings_deinit frees it, after a failure too.

@@ -150,7 +150,8 @@ struct worker {
     bool claimed;  /* the run is over and its outcome counts: it cannot be detached any more */
     bool down;
     int64_t started_ns;
-    int64_t limit_ns; /* absolute */
+    int64_t expected_ns; /* absolute: when the run under way should end */
+    int64_t limit_ns;    /* absolute */
     int64_t retry_ns; /* absolute; SCHED_NEVER: none planned */
     int64_t backoff_ns;
     bool probe;            /* the job is to try the processor with a sample of `suspect` */
@@ -199,6 +200,7 @@ struct cosrel_runtime {
     slot *to_deliver;       /* answers with a callback for the service thread */
     cosrel_run_event_fn on_run;
     void *on_run_user;
+    struct trail *trail;  /* NULL: nobody looks */
     runtime_watch watch;  /* .accepted NULL: nobody watches */
     uint32_t watch_round; /* counts the watches that were set */
     learned_hook learned; /* .net is `network` */

@@ -179,6 +179,8 @@ static void answer_all(worker *w, const job_outcome *out, int64_t started_ns, in
 static void tell_watcher(worker *w, bool ok, int64_t started_ns, int64_t finished_ns)
 {
     cosrel_runtime *rt = w->rt;
+    if (rt->trail)
+        trail_finished(w, ok, started_ns, finished_ns);
     if (!rt->on_run)
         return;
     const cosrel_run_event event = {.processor = w->name,

@@ -1,6 +1,5 @@
 #include "sched/objective.h"
 
-#include <stddef.h>
 #include <string.h>
 
 #include "base/error.h"
@@ -23,6 +22,11 @@ static const struct {
 };
 
 enum { OBJECTIVE_COUNT = sizeof objectives / sizeof objectives[0] };
+
+const char *objective_at(size_t index)
+{
+    return index < OBJECTIVE_COUNT ? objectives[index].name : NULL;
+}
 
 cosrel_status objective_find(const char *name, sched_objective *out, cosrel_error *err)
 {

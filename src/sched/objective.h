@@ -4,6 +4,8 @@
 #ifndef SCHED_OBJECTIVE_H
 #define SCHED_OBJECTIVE_H
 
+#include <stddef.h>
+
 #include "cosrel/status.h"
 
 typedef struct sched_objective {
@@ -17,5 +19,8 @@ typedef struct sched_objective {
  * says which there are. */
 COSREL_CHECKED cosrel_status objective_find(const char *name, sched_objective *out,
                                             cosrel_error *err);
+
+/* Those names one after the other; NULL after the last. */
+const char *objective_at(size_t index);
 
 #endif

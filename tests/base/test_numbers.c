@@ -98,6 +98,32 @@ static void test_merge(void **state)
     assert_int_equal(a.min_ns, 1000);
 }
 
+static void test_since(void **state)
+{
+    (void)state;
+    hist now = {0}, before, between = {0}, got;
+    for (int i = 1; i <= 1000; i++)
+        hist_add(&now, i);
+    before = now;
+    for (int i = 1; i <= 500; i++) {
+        hist_add(&now, i * 1000);
+        hist_add(&between, i * 1000);
+    }
+    hist_since(&now, &before, &got);
+    assert_memory_equal(got.buckets, between.buckets, sizeof got.buckets);
+    assert_int_equal(got.count, 500);
+    assert_int_equal(hist_mean(&got), hist_mean(&between));
+    assert_int_equal(hist_percentile(&got, 0.99), hist_percentile(&between, 0.99));
+    hist_since(&now, &now, &got);
+    assert_int_equal(got.count, 0);
+    assert_int_equal(hist_percentile(&got, 0.5), 0);
+    hist_reset(&now); /* meanwhile: all that is there is new */
+    hist_add(&now, 7000);
+    hist_since(&now, &before, &got);
+    assert_int_equal(got.count, 1);
+    assert_int_equal(hist_percentile(&got, 0.5), 7000);
+}
+
 /* A bucket that would overflow halves all: shares stay, the count stays exact. */
 static void test_overflow(void **state)
 {
@@ -172,7 +198,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_percentiles), cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_merge),       cmocka_unit_test(test_overflow),
+        cmocka_unit_test(test_merge),       cmocka_unit_test(test_since),
+        cmocka_unit_test(test_overflow),
         cmocka_unit_test(test_reference),   cmocka_unit_test(test_distributions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
