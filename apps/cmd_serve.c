@@ -162,6 +162,7 @@ static int run(const cli_call *call)
     options.drop_late = true;
     options.objective = v->objective;
     options.profile = v->profile;
+    options.measure_energy = true; /* for the live page and the metrics: read only when asked for */
     cosrel_runtime *rt;
     cosrel_error err = {""};
     cosrel_status status = cosrel_runtime_open(&options, &rt, &err);

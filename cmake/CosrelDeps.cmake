@@ -68,3 +68,9 @@ if(NOT ONNX_PROTO)
   message(FATAL_ERROR "onnx-ml.proto is missing: run tools/setup first (or make build)")
 endif()
 cosrel_protobuf(cosrel_onnx_pb "${ONNX_PROTO}")
+
+# uPlot draws the live page's charts: tools/setup fetched it.
+find_path(UPLOT_DIR uPlot.iife.min.js PATHS "${COSREL_DEPS}/uplot" NO_DEFAULT_PATH)
+if(NOT UPLOT_DIR)
+  message(FATAL_ERROR "uPlot is missing: run tools/setup first (or make build)")
+endif()

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "server/infer_answer.h"
 #include "server/listen.h"
+#include "server/live_http.h"
 #include "server/routes.h"
 
 enum {
@@ -31,7 +32,8 @@ typedef struct http_call {
     http_server *server;
     struct MHD_Connection *connection;
     call_state state;
-    bool inference;
+    bool inference, live; /* live: a route of the live page */
+    size_t body_max;
     bool forbidden;  /* by its rights */
     unsigned rights; /* auth_right */
     bool has_length; /* Content-Length: `body_expected` */
@@ -47,6 +49,7 @@ typedef struct http_call {
 struct http_server {
     struct MHD_Daemon *daemon;
     service *shared;
+    live_http *live;
     size_t body_max;
     int listen_fd, port, epoll_fd;
     http_call *free_calls, *under_way;
@@ -62,9 +65,10 @@ static http_call *call_take(http_server *s)
     else if (!(c = calloc(1, sizeof *c)))
         return NULL;
     c->server = s;
+    c->body_max = s->body_max;
     c->state = READING;
     c->body_bytes = c->body_expected = c->json_bytes = 0;
-    c->inference = c->forbidden = c->has_length = false;
+    c->inference = c->live = c->forbidden = c->has_length = false;
     c->refused = 0;
     c->json_only = true;
     c->connection = NULL;
@@ -240,7 +244,7 @@ static void read_headers(http_call *c)
         else
             c->json_bytes = (size_t)value;
     }
-    if (c->has_length && c->body_expected > c->server->body_max)
+    if (c->has_length && c->body_expected > c->body_max)
         refuse(c, 413, "the body is larger than this server takes");
     else if (c->has_length && c->json_bytes > c->body_expected)
         refuse(c, 400, "Inference-Header-Content-Length: more than the body");
@@ -253,7 +257,7 @@ static void take_body(http_call *c, const char *data, size_t bytes)
     if (c->refused)
         return;
     const size_t needed = c->body_bytes + bytes;
-    if (needed > c->server->body_max)
+    if (needed > c->body_max)
         refuse(c, 413, "the body is larger than this server takes");
     else if (!c->has_length && !make_room(c, needed > c->memory_room / 2 ? needed * 2 : needed))
         refuse(c, 503, "no memory for the body");
@@ -351,6 +355,7 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
     c->rights = auth_rights(&s->shared->who,
                             MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
                                                         MHD_HTTP_HEADER_AUTHORIZATION));
+    c->live = live_http_has(url, &c->body_max);
     c->inference = route_model(&path, "infer", &name, &version);
     if (c->inference && strcmp(method, "POST") != 0)
         refuse(c, 405, "an inference is asked for with POST");
@@ -393,6 +398,9 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     }
     if (c->state == FINISHED || c->refused)
         return answer(c);
+    if (c->live)
+        return live_http_answer(s->live, connection,
+                                &(live_request){url, method, c->rights, c->body, c->body_bytes});
     if (!c->inference || c->forbidden)
         return answer_route(c, url, method);
     if (!start(c))
@@ -424,6 +432,8 @@ cosrel_status http_create(const http_options *options, service *shared, http_ser
     s->body_max = options->body_max ? options->body_max : BODY_MAX;
     s->listen_fd = -1;
     cosrel_status status = listen_on(options->address, &s->listen_fd, &s->port, err);
+    if (status == COSREL_OK)
+        status = live_http_create(shared, &s->live, err);
     if (status == COSREL_OK) {
         s->daemon = MHD_start_daemon(
             MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
@@ -448,10 +458,12 @@ void http_free(http_server *s)
 {
     if (!s)
         return;
+    live_http_end(s->live);
     if (s->daemon)
         MHD_stop_daemon(s->daemon);
     else if (s->listen_fd >= 0)
         close(s->listen_fd);
+    live_http_free(s->live);
     while (s->free_calls) {
         http_call *c = s->free_calls;
         s->free_calls = c->next;
@@ -475,15 +487,18 @@ int http_epoll_fd(const http_server *s)
 
 void http_run(http_server *s)
 {
+    live_http_tick(s->live);
     MHD_run(s->daemon);
 }
 
 int http_timeout_ms(http_server *s)
 {
     MHD_UNSIGNED_LONG_LONG timeout;
+    const int live_ms = live_http_due_ms(s->live);
     if (MHD_get_timeout(s->daemon, &timeout) != MHD_YES)
-        return -1;
-    return timeout < 1000000 ? (int)timeout : 1000000;
+        return live_ms;
+    const int own_ms = timeout < 1000000 ? (int)timeout : 1000000;
+    return live_ms >= 0 && live_ms < own_ms ? live_ms : own_ms;
 }
 
 void http_drain(http_server *s)
@@ -492,4 +507,5 @@ void http_drain(http_server *s)
     if (fd >= 0)
         close(fd);
     s->listen_fd = -1;
+    live_http_end(s->live);
 }
