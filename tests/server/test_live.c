@@ -1,5 +1,6 @@
 /* The live picture without HTTP: what a snapshot says, what is lost when there is too much of it,
  * viewers that are slow, too many, or leave. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -300,6 +301,49 @@ static void viewers_come_and_go(void **state)
     live_free(l);
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fputs(text, f);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* What runs take by the device table that the runtime was given: 1 ms at 2 W each. */
+static void energy_is_the_table_s(void **state)
+{
+    (void)state;
+    cosrel_runtime *before = rt;
+    cosrel_options options;
+    cosrel_error err = {""};
+    char table[64], settings[64];
+    snprintf(table, sizeof table, "%s/board.csv", folder);
+    snprintf(settings, sizeof settings, "%s/board.yaml", folder);
+    write_file(table, "device,processor,model,precision,framework,batch,latency_ms,power_w,"
+                      "energy_mj,source\nBoard,npu,add,fp32,x,1,1,2,,invented\n");
+    write_file(settings, "profile: board.csv\nprocessors: [npu]\n"
+                         "emulated: [{name: npu, table: board.csv}]\n");
+    cosrel_options_init(&options);
+    options.cache_folder = "";
+    options.settings_file = settings;
+    assert_int_equal(cosrel_runtime_open(&options, &rt, &err), COSREL_OK);
+    assert_int_equal(cosrel_runtime_load(rt, model_path, &err), COSREL_OK);
+    live *l = make_live();
+    live_viewer *v = join(l);
+    json_decref(skip_hello(v));
+    run_some(3);
+    live_tick(l, clock_now_ns() + LIVE_PACE_NS);
+    json_t *s = next_snapshot(v);
+    assert_true(fabs(json_number_value(json_object_get(s, "table_j")) - 0.006) < 1e-9);
+    json_decref(s);
+    live_leave(v);
+    live_free(l);
+    cosrel_runtime_close(rt);
+    rt = before;
+    unlink(table);
+    unlink(settings);
+}
+
 /* Percentiles are those of the last ten seconds, not of all time. */
 static void latencies_are_recent(void **state)
 {
@@ -328,6 +372,7 @@ int main(void)
         cmocka_unit_test(slow_viewers_lose_snapshots),
         cmocka_unit_test(viewers_come_and_go),
         cmocka_unit_test(latencies_are_recent),
+        cmocka_unit_test(energy_is_the_table_s),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }

@@ -305,6 +305,31 @@ const tests = {
         await close(page);
     },
 
+    async "where reading needs a token the page asks for it, once"() {
+        const context = await browser.newContext();
+        const page = await context.newPage();
+        const asked = [];
+        // As a server with tokens for reading answers.
+        await page.route("**/live/events", (route) => {
+            const given = route.request().headers().authorization;
+            asked.push(given);
+            if (given === "Bearer reader-token") return route.continue();
+            return route.fulfill({ status: 401, contentType: "application/json", body: "{\"error\":\"a token is needed\"}" });
+        });
+        await page.goto(`http://127.0.0.1:${server.port}/`);
+        await until(page, () => document.querySelector("#connection").textContent.startsWith("a token is needed"));
+        await page.waitForTimeout(1500);
+        assert.deepEqual(asked, [undefined]);
+        await page.fill("#token", "wrong-token");
+        await page.keyboard.press("Tab");
+        await page.waitForTimeout(300);
+        await page.fill("#token", "reader-token");
+        await page.keyboard.press("Tab");
+        await until(page, () => document.querySelector("#connection").textContent === "live");
+        assert.deepEqual(asked, [undefined, "Bearer wrong-token", "Bearer reader-token"]);
+        await context.close();
+    },
+
     async "without a token nothing can be changed, and the page says so"() {
         const other = await serve(program, folder, ["--processors", "cpu0"]);
         const page = await open({}, other.port);

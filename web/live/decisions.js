@@ -29,8 +29,8 @@ export class Decisions {
     }
 
     preference(o) {
-        return o.preference === undefined ? null : h("span", { class: "muted" },
-            ` (${o.preference < 0.001 ? "<0.1\u00a0%" : percent(o.preference)})`);
+        return o.preference === undefined || o.preference < 0.001 ? null
+            : h("span", { class: "muted" }, ` (${percent(o.preference)})`);
     }
 
     row(d) {
@@ -69,7 +69,7 @@ export class Decisions {
     update() {
         const { state } = this, all = state.decisions;
         const scored = all.some((d) => d.chosen.preference !== undefined);
-        $("decisions-note").textContent = scored ? "Per cent: the policy's preference among all that could be started."
+        $("decisions-note").textContent = scored ? "Per cent: the policy's preference among all that could be started; below 0.1 % it is left out."
             : "Times are by the table of costs; a processor that is busy has to become free first.";
         if (!all.length || all.at(-1).number === this.newest) return;
         this.newest = all.at(-1).number;
