@@ -94,6 +94,8 @@ static int look_on(void *user, const sched_view *view, const observation *seen, 
     d->other_count = 0;
     while (d->other_count < TRAIL_OTHERS && d->other_count < seen->count - 1) {
         const int next = next_best(scores, seen->count, taken);
+        if (next < 0)
+            break; /* scores that are no numbers */
         taken |= (uint64_t)1 << next;
         d->others[d->other_count++] = candidate(
             view, seen, next, exp((double)scores[next] - (double)scores[best]) / sum);

@@ -1,6 +1,7 @@
 #include "server/live_http.h"
 
 #include <jansson.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -82,9 +83,9 @@ static enum MHD_Result respond_error(struct MHD_Connection *connection, int stat
 
 static enum MHD_Result send_asset(struct MHD_Connection *connection, const live_asset *asset)
 {
-    char tag[24] = "\"";
-    live_asset_tag(asset, tag + 1, sizeof tag - 2);
-    strcat(tag, "\"");
+    char hash[20], tag[24];
+    live_asset_tag(asset, hash, sizeof hash);
+    snprintf(tag, sizeof tag, "\"%s\"", hash);
     const char *known = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
                                                     MHD_HTTP_HEADER_IF_NONE_MATCH);
     const bool same = known && strstr(known, tag);

@@ -41,8 +41,8 @@ export function makeBoard(folder, model, rng = 1) {
 
 // { port, models, kill() }. port 0: any that is free.
 export async function serve(program, models, options = [], port = 0) {
-    const child = spawn(program, ["serve", "--models", models, "--http", `127.0.0.1:${port}`, "--quiet", "--cache-folder",
-        "none", ...options], { stdio: ["ignore", "pipe", "inherit"] });
+    const child = spawn(program, ["serve", "--models", models, "--http", `127.0.0.1:${port}`, "--grpc", "off", "--quiet",
+        "--cache-folder", "none", ...options], { stdio: ["ignore", "pipe", "inherit"] });
     const gone = new Promise((done) => child.once("exit", done));
     const found = await new Promise((done, fail) => {
         let said = "";

@@ -39,7 +39,8 @@ export function figure(x) {
 export const count = (x) => (isNumber(x) ? String(x).replace(/\B(?=(\d{3})+(?!\d))/g, "\u202f") : NONE);
 export const ms = (x) => (isNumber(x) ? (x >= 10000 ? `${figure(x / 1000)}\u00a0s` : `${figure(x)}\u00a0ms`) : NONE);
 // A rate a second: no more digits than one can read while they change.
-export const rate = (x) => (!isNumber(x) ? NONE : x >= 100 ? count(Math.round(x)) : x.toFixed(x >= 9.95 || x === 0 ? 0 : 1));
+export const rate = (x) => (!isNumber(x) ? NONE : x >= 100 ? count(Math.round(x))
+    : x.toFixed(x >= 9.95 || x === 0 ? 0 : 1));
 export function percent(share) {
     if (!isNumber(share)) return NONE;
     const p = share * 100;

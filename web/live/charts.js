@@ -31,10 +31,10 @@ class Chart {
 
     mount() {
         const { log, max } = this.options;
-        const lines = this.series.map((s, i) => ({ label: s.label, points: { show: false }, spanGaps: false,
+        const lines = this.series.map((s) => ({ label: s.label, points: { show: false }, spanGaps: false,
             width: s.width ?? 1.5, dash: s.index === undefined ? s.dash : lineDash(s.index),
             stroke: () => this.colourOf(s), fill: s.fill ? () => `${theme[s.colour]}22` : undefined,
-            show: !s.hidden, i }));
+        }));
         const y = log ? { distr: 3, range: (u, low, high) => [10 ** Math.floor(Math.log10(Math.max(low || 0.1, 1e-3))),
             10 ** Math.ceil(Math.log10(Math.max(high || 1, 1e-2)) + 1e-9)] }
             : { range: (u, low, high) => [0, max ?? Math.max(high * 1.1 || 1, 1)] };
@@ -42,7 +42,8 @@ class Chart {
             width: this.box.clientWidth || 400, height: HEIGHT, series: [{}, ...lines], legend: { show: false },
             scales: { x: { time: true, range: (u, low, high) => [Math.min(low, high - 60), high] }, y },
             axes: [axis("x", 22, (u, splits) => splits.map((s) => new Date(s * 1000).toTimeString().slice(0, 8))),
-                axis(log ? "log" : "y", 46, (u, splits) => splits.map((s) => (s === null ? "" : Number(s.toPrecision(3)).toString())))],
+                axis(log ? "log" : "y", 46, (u, splits) =>
+                    splits.map((s) => (s === null ? "" : Number(s.toPrecision(3)).toString())))],
             cursor: { points: { size: 5 }, drag: { x: false, y: false }, focus: { prox: 16 } },
             focus: { alpha: 0.3 },
             hooks: { setCursor: [(u) => this.speak(u.cursor.idx)] },
@@ -67,13 +68,14 @@ class Chart {
         const when = at === null || at === undefined ? "now" : new Date(data[0][i] * 1000).toTimeString().slice(0, 8);
         const { selected } = this.view;
         const all = this.series.map((s, k) => ({ s, v: data[k + 1]?.[i] })).filter(({ s, v }) =>
-            v !== null && v !== undefined && !s.hidden && (s.model === undefined || selected === null || s.model === selected));
+            v !== null && v !== undefined && (s.model === undefined || selected === null || s.model === selected));
         if (this.series.length > 3) all.sort((a, b) => b.v - a.v);
         const named = all.slice(0, NAMED).filter(({ v }) => v > 0 || this.series.length <= 3);
         this.words.replaceChildren(h("span", { class: "muted" }, `${when}: `), ...named.map(({ s, v }, k) =>
             [k ? "  " : "", h("span", { class: "value" }, h("i", { class: "dash", style: { background: this.colourOf(s) } }),
                 `${s.label}\u00a0`, h("b", null, this.say(v)))]).flat(), named.length ? "" : "nothing",
-        all.length > named.length && named.length === NAMED ? h("span", { class: "muted" }, ` and ${all.length - NAMED} more`) : "");
+        all.length > NAMED && named.length === NAMED
+            ? h("span", { class: "muted" }, ` and ${all.length - NAMED} more`) : "");
     }
 }
 

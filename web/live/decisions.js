@@ -23,9 +23,11 @@ export class Decisions {
     // "cpu1, 4.2 ms" and what speaks for it.
     option(o, model) {
         if (o.processor < 0) return h("span", { class: "option" }, "waiting", this.preference(o));
-        const other = o.model !== model ? `${this.model(o.model)} on ` : "", times = o.batch > 1 ? ` \u00d7${o.batch}` : "";
+        const other = o.model !== model ? `${this.model(o.model)} on ` : "";
+        const times = o.batch > 1 ? ` \u00d7${o.batch}` : "";
         const when = o.free_ms > 0 ? `free in ${ms(o.free_ms)}, then ${ms(o.expected_ms)}` : ms(o.expected_ms);
-        return h("span", { class: "option" }, `${other}${this.processor(o.processor)}${times}: ${when}`, this.preference(o));
+        return h("span", { class: "option" }, `${other}${this.processor(o.processor)}${times}: ${when}`,
+            this.preference(o));
     }
 
     preference(o) {
@@ -39,17 +41,20 @@ export class Decisions {
         const took = this.state.took.get(d.number);
         const over = took !== undefined && took > 1.5 * chosen.expected_ms && took - chosen.expected_ms > 1;
         const what = waits ? [h("b", null, "wait"), d.times > 1 ? ` \u00d7${d.times}` : ""]
-            : [swatch(chosen.model), h("b", null, this.model(chosen.model)), chosen.batch > 1 ? ` \u00d7${chosen.batch}` : "",
-                " \u2192 ", this.processor(chosen.processor)];
+            : [swatch(chosen.model), h("b", null, this.model(chosen.model)),
+                chosen.batch > 1 ? ` \u00d7${chosen.batch}` : "", " \u2192 ", this.processor(chosen.processor)];
         const cell = (label, ...content) => h("td", { "data-label": label }, content);
         return h("tr", null,
             cell("When", `${clockTime(at)}.${String(at.getMilliseconds()).padStart(3, "0")}`),
             h("th", { scope: "row" }, what, this.preference(chosen)),
-            cell("Had waited", waits ? "\u2013" : ms(d.waited_ms), d.left ? h("span", { class: "muted" }, ` ${d.left} left`) : ""),
+            cell("Had waited", waits ? "\u2013" : ms(d.waited_ms),
+                d.left ? h("span", { class: "muted" }, ` ${d.left} left`) : ""),
             cell("Expected", waits ? "\u2013" : ms(chosen.expected_ms)),
-            h("td", { "data-label": "Took", class: over ? "late" : null }, waits ? "\u2013" : took === undefined ? "\u2026" : ms(took)),
+            h("td", { "data-label": "Took", class: over ? "late" : null },
+                waits ? "\u2013" : took === undefined ? "\u2026" : ms(took)),
             h("td", { "data-label": "Instead of", class: "wide" }, d.others.length
-                ? d.others.map((o) => this.option(o, chosen.model)) : h("span", { class: "muted" }, "nothing else could be done")));
+                ? d.others.map((o) => this.option(o, chosen.model))
+                : h("span", { class: "muted" }, "nothing else could be done")));
     }
 
     // Waiting is decided again with every event: of waits for the same model the newest is enough.
@@ -69,7 +74,8 @@ export class Decisions {
     update() {
         const { state } = this, all = state.decisions;
         const scored = all.some((d) => d.chosen.preference !== undefined);
-        $("decisions-note").textContent = scored ? "Per cent: the policy's preference among all that could be started; below 0.1 % it is left out."
+        $("decisions-note").textContent = scored
+            ? "Per cent: the policy's preference among all that could be started; below 0.1 % it is left out."
             : "Times are by the table of costs; a processor that is busy has to become free first.";
         if (!all.length || all.at(-1).number === this.newest) return;
         this.newest = all.at(-1).number;

@@ -113,12 +113,15 @@ function updateTiles() {
     const due = state.allRates("with_deadline"), missed = state.allRates("late", "dropped");
     const failed = last.models.reduce((sum, c) => sum + c[m.failed], 0), slow = slowest(), power = state.power();
     const total = last.models.reduce((sum, c) => sum + c[m.completed], 0);
-    tile("answered", `${rate(state.allRates("completed"))} /s`, `${count(total)} in all${failed ? `, ${count(failed)} failed` : ""}`);
+    tile("answered", `${rate(state.allRates("completed"))} /s`,
+        `${count(total)} in all${failed ? `, ${count(failed)} failed` : ""}`);
     tile("waiting", count(state.waiting()), `of ${hello.models.length} ${hello.models.length === 1 ? "model" : "models"}`);
-    tile("miss", due ? percent(missed / due) : "\u2013", due ? "of the last 2 s" : "nothing with a deadline now", due && missed / due > 0.001);
-    tile("p99", slow < 0 ? "\u2013" : ms(last.models[slow][m.p99_ms]), slow < 0 ? "no answers now" : hello.models[slow].name);
-    tile("power", power.watts === null ? "\u2013" : `${figure(power.watts)} W`, power.watts === null ? "no sensor, no table"
-        : power.measured ? "measured, all of it" : "by device table");
+    tile("miss", due ? percent(missed / due) : "\u2013", due ? "of the last 2 s" : "nothing with a deadline now",
+        due && missed / due > 0.001);
+    tile("p99", slow < 0 ? "\u2013" : ms(last.models[slow][m.p99_ms]),
+        slow < 0 ? "no answers now" : hello.models[slow].name);
+    tile("power", power.watts === null ? "\u2013" : `${figure(power.watts)} W`,
+        power.watts === null ? "no sensor, no table" : power.measured ? "measured, all of it" : "by device table");
     tile("policy", last.policy, `${count(last.decided)} decisions`);
     tile("objective", last.objective || "own weights", last.objective ? "" : last.weights.map(figure).join(" / "));
     tile("up", lasting(last.t_ms / 1000), state.lost ? `${count(state.lost)} runs not drawn` : "");

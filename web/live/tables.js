@@ -104,8 +104,8 @@ export class Tables {
         const { state } = this, { last, p, hello } = state;
         for (const row of this.processors) {
             const c = last.processors[row.index], model = hello.models[c[p.model]];
-            const now = !c[p.available] ? "out: tried again soon" : model ? model.name + (c[p.batch] > 1 ? ` \u00d7${c[p.batch]}` : "")
-                : "idle";
+            const now = !c[p.available] ? "out: tried again soon" : !model ? "idle"
+                : model.name + (c[p.batch] > 1 ? ` \u00d7${c[p.batch]}` : "");
             row.element.hidden = !state.used(row.index);
             [now, percent(state.busyShare(row.index)), rate(state.processorRate(row.index, "runs")), count(c[p.failures])]
                 .forEach((text, i) => say(row.cells[i], text));
