@@ -5,31 +5,25 @@
 #include "commands.h"
 #include "interrupt.h"
 #include "open.h"
+#include "serve_config.h"
 #include "server/server.h"
 
 /* Time for each model, processor and batch at the start (chosen: enough to see whether a batch pays;
  * estimates follow what is measured while serving). */
 static const double CELL_MS = 20;
 
-typedef struct serve_values {
-    open_values open;
-    const char *models;
-    const char *http;
-    const char *grpc;
-    const char *policy;
-    const char *objective;
-    const char *profile;
-    const char *admin_token;
-    const char *learn;
-    int64_t queue_max;
-    int64_t body_max_mb;
-} serve_values;
-
-static const serve_values DEFAULTS = {
-    .http = "127.0.0.1:8000", .grpc = "127.0.0.1:8001", .policy = "learned", .queue_max = 256,
-    .body_max_mb = 64};
+static const serve_values NOTHING;
 
 static const cli_option OPTIONS[] = {
+    {.name = "config",
+     .kind = CLI_TEXT,
+     .value = "C.yaml",
+     .help = "file with these options as keys (queue_max: 64), and\ntokens; what is given here wins",
+     .offset = offsetof(serve_values, config)},
+    {.name = "print-config",
+     .kind = CLI_FLAG,
+     .help = "print what is in force, as such a file, and end",
+     .offset = offsetof(serve_values, print_config)},
     {.name = "models",
      .kind = CLI_TEXT,
      .value = "DIR",
@@ -74,6 +68,13 @@ static const cli_option OPTIONS[] = {
      .offset = offsetof(serve_values, body_max_mb),
      .min = 1,
      .max = 4096},
+    {.name = "connections-max",
+     .kind = CLI_INTEGER,
+     .value = "N",
+     .help = "HTTP connections at a time; default: 1024",
+     .offset = offsetof(serve_values, connections_max),
+     .min = 1,
+     .max = 100000},
     {.name = "admin-token",
      .kind = CLI_TEXT,
      .value = "T",
@@ -88,26 +89,37 @@ static const cli_option OPTIONS[] = {
     OPEN_OPTIONS(serve_values),
 };
 
-static int serve(const cli_call *call, cosrel_runtime *rt, cosrel_learner *learner)
+typedef struct serving {
+    const cli_call *call;
+    const serve_config *config;
+    cosrel_runtime *rt;
+    cosrel_learner *learner; /* NULL: none */
+} serving;
+
+static int serve(const serving *now)
 {
-    const serve_values *v = call->values;
+    const serve_values *v = &now->config->values;
     const bool grpc = strcmp(v->grpc, "off") != 0;
     const size_t body_max = (size_t)v->body_max_mb << 20;
     const server_options options = {
-        .http = {.address = v->http, .body_max = body_max},
+        .http = {.address = v->http,
+                 .body_max = body_max,
+                 .connection_max = (unsigned)v->connections_max},
         .grpc = {.address = grpc ? v->grpc : NULL, .message_max = body_max},
         .policy = v->policy,
         .objective = v->objective,
-        .learner = learner,
+        .learner = now->learner,
         .admin_token = v->admin_token,
+        .tokens = now->config->tokens,
+        .token_count = now->config->token_count,
         .stop = interrupt_seen};
     server *s;
     cosrel_error err = {""};
-    const cosrel_status status = server_create(&options, rt, &s, &err);
+    const cosrel_status status = server_create(&options, now->rt, &s, &err);
     if (status != COSREL_OK)
-        return cli_fail(call->command, status, &err);
+        return cli_fail(now->call->command, status, &err);
     /* Whoever started it with port 0 reads the port here. */
-    printf("serving %zu models over HTTP on port %d\n", cosrel_runtime_model_count(rt),
+    printf("serving %zu models over HTTP on port %d\n", cosrel_runtime_model_count(now->rt),
            server_http_port(s));
     if (grpc)
         printf("gRPC on port %d\n", server_grpc_port(s));
@@ -129,29 +141,25 @@ static bool measure(cosrel_runtime *rt, progress *shown, bool quiet)
     return status != COSREL_CANCELLED;
 }
 
-static int learn_and_serve(const cli_call *call, cosrel_runtime *rt)
+static int learn_and_serve(serving *now)
 {
-    const serve_values *v = call->values;
     cosrel_learner_options options;
-    cosrel_learner *learner;
     cosrel_error err = {""};
-    if (!v->learn)
-        return serve(call, rt, NULL);
+    if (!now->config->values.learn)
+        return serve(now);
     cosrel_learner_options_init(&options);
-    options.folder = v->learn;
-    const cosrel_status status = cosrel_learner_open(rt, &options, &learner, &err);
+    options.folder = now->config->values.learn;
+    const cosrel_status status = cosrel_learner_open(now->rt, &options, &now->learner, &err);
     if (status != COSREL_OK)
-        return cli_fail(call->command, status, &err);
-    const int result = serve(call, rt, learner);
-    cosrel_learner_close(learner);
+        return cli_fail(now->call->command, status, &err);
+    const int result = serve(now);
+    cosrel_learner_close(now->learner);
     return result;
 }
 
-static int run(const cli_call *call)
+static int load_and_serve(const cli_call *call, const serve_config *config)
 {
-    const serve_values *v = call->values;
-    if (!v->models)
-        return cli_wrong(call->command, "--models is missing: the folder of models");
+    const serve_values *v = &config->values;
     progress shown;
     progress_begin(&shown, "load", v->open.quiet);
     cosrel_options options;
@@ -163,22 +171,40 @@ static int run(const cli_call *call)
     options.objective = v->objective;
     options.profile = v->profile;
     options.measure_energy = true; /* for the live page and the metrics: read only when asked for */
-    cosrel_runtime *rt;
+    serving now = {.call = call, .config = config};
     cosrel_error err = {""};
-    cosrel_status status = cosrel_runtime_open(&options, &rt, &err);
+    cosrel_status status = cosrel_runtime_open(&options, &now.rt, &err);
     if (status != COSREL_OK)
         return cli_fail(call->command, status, &err);
-    status = cosrel_runtime_load(rt, v->models, &err);
+    status = cosrel_runtime_load(now.rt, v->models, &err);
     progress_end(&shown);
     int result = CLI_FAILED;
-    if (cosrel_runtime_model_count(rt) == 0) {
+    if (cosrel_runtime_model_count(now.rt) == 0) {
         atomic_store(&log.hold, true);
         result = atomic_load(&log.lines) ? CLI_WRONG : cli_fail(call->command, status, &err);
     } else if (status != COSREL_CANCELLED &&
-               (v->profile || measure(rt, &shown, v->open.quiet))) {
-        result = learn_and_serve(call, rt);
+               (v->profile || measure(now.rt, &shown, v->open.quiet))) {
+        result = learn_and_serve(&now);
     }
-    cosrel_runtime_close(rt);
+    cosrel_runtime_close(now.rt);
+    return result;
+}
+
+static int run(const cli_call *call)
+{
+    serve_config config;
+    cosrel_error err = {""};
+    const cosrel_status status = serve_config_init(call->values, &config, &err);
+    if (status != COSREL_OK)
+        return cli_fail(call->command, status, &err);
+    int result = CLI_DONE;
+    if (config.values.print_config)
+        serve_config_print(&config, stdout);
+    else if (!config.values.models)
+        result = cli_wrong(call->command, "--models is missing: the folder of models");
+    else
+        result = load_and_serve(call, &config);
+    serve_config_deinit(&config);
     return result;
 }
 
@@ -191,7 +217,7 @@ const cli_command command_serve = {
     .example = "cosrel serve --models models --http 127.0.0.1:8000",
     .options = OPTIONS,
     .option_count = sizeof OPTIONS / sizeof OPTIONS[0],
-    .defaults = &DEFAULTS,
+    .defaults = &NOTHING,
     .values_bytes = sizeof(serve_values),
     .run = run,
 };

@@ -47,7 +47,7 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
                           .policy = options->policy ? options->policy : "",
                           .objective = options->objective ? options->objective : "latency",
                           .finished.wake_fd = -1,
-                          .who.open = true,
+                          .who.open = options->token_count == 0,
                           .started_s = (double)time(NULL)};
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     cosrel_status status = s->epoll_fd >= 0 ? COSREL_OK
@@ -56,6 +56,8 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
         status = finished_init(&s->shared.finished, err);
     if (status == COSREL_OK && options->admin_token)
         status = auth_add(&s->shared.who, options->admin_token, "admin", err);
+    for (size_t i = 0; status == COSREL_OK && i < options->token_count; i++)
+        status = auth_add(&s->shared.who, options->tokens[i].token, options->tokens[i].role, err);
     if (status == COSREL_OK)
         status = http_create(&options->http, &s->shared, &s->http, err);
     if (status == COSREL_OK)

@@ -11,12 +11,18 @@
 
 typedef struct server server;
 
+typedef struct server_token {
+    const char *token, *role; /* auth_add */
+} server_token;
+
 typedef struct server_options {
     http_options http;
     grpc_options grpc;              /* address NULL: no gRPC */
     const char *policy, *objective; /* as the runtime has them; for metrics */
     cosrel_learner *learner;        /* of the runtime; NULL: none */
     const char *admin_token;        /* allows everything; others still need no token. NULL: none */
+    const server_token *tokens;     /* with any of these, everybody needs one */
+    size_t token_count;
     bool (*stop)(void); /* asked now and then, and after a signal; true: as server_stop; or NULL */
 } server_options;
 
