@@ -284,9 +284,9 @@ static const grpc_method methods[] = {
     {"/" SERVICE "/ServerMetadata", AUTH_READ, server_metadata},
     {"/" SERVICE "/ModelMetadata", AUTH_READ, model_metadata},
     {"/" SERVICE "/RepositoryIndex", AUTH_READ, repository_index},
-    {"/" SERVICE "/SystemSharedMemoryStatus", AUTH_ADMIN, shared_memory_status},
-    {"/" SERVICE "/SystemSharedMemoryRegister", AUTH_ADMIN, shared_memory_register},
-    {"/" SERVICE "/SystemSharedMemoryUnregister", AUTH_ADMIN, shared_memory_unregister},
+    {"/" SERVICE "/SystemSharedMemoryStatus", AUTH_INFER, shared_memory_status},
+    {"/" SERVICE "/SystemSharedMemoryRegister", AUTH_INFER, shared_memory_register},
+    {"/" SERVICE "/SystemSharedMemoryUnregister", AUTH_INFER, shared_memory_unregister},
     {"/grpc.health.v1.Health/Check", AUTH_NOTHING, health_check},
 };
 

@@ -16,6 +16,8 @@
 enum {
     ALIGNMENT = 64,        /* of the first binary tensor */
     TOGETHER_BYTES = 4096, /* of binary outputs that are copied instead of sent by themselves */
+    CONNECTION_S = 120, /* without a byte in either direction (chosen: longer than clients' pools
+                           keep one; a suspended one does not count) */
     KEPT_BYTES = 1 << 20,  /* a larger body's memory is not kept for the next request */
     CONNECTION_BYTES = 16 << 10, /* libmicrohttpd's, per connection (chosen: headers fit; 1000 idle
                                     connections stay small) */
@@ -53,6 +55,7 @@ struct http_server {
     size_t body_max;
     int listen_fd, port, epoll_fd;
     http_call *free_calls, *under_way;
+    int inferences; /* from their first header to the last byte of their answer */
 };
 
 /* ---- Calls ---- */
@@ -357,6 +360,7 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
                                                         MHD_HTTP_HEADER_AUTHORIZATION));
     c->live = live_http_has(url, &c->body_max);
     c->inference = route_model(&path, "infer", &name, &version);
+    s->inferences += c->inference;
     if (c->inference && strcmp(method, "POST") != 0)
         refuse(c, 405, "an inference is asked for with POST");
     else if (c->inference && !(c->rights & AUTH_INFER))
@@ -413,9 +417,12 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
 static void completed(void *user, struct MHD_Connection *connection, void **state,
                       enum MHD_RequestTerminationCode code)
 {
+    http_call *c = *state;
     (void)user, (void)connection, (void)code;
-    if (*state)
-        call_give(*state);
+    if (!c)
+        return;
+    c->server->inferences -= c->inference;
+    call_give(c);
     *state = NULL;
 }
 
@@ -440,6 +447,7 @@ cosrel_status http_create(const http_options *options, service *shared, http_ser
             handle, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
             options->connection_max ? options->connection_max : (unsigned)CONNECTION_MAX,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
+            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_S,
             MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
         const union MHD_DaemonInfo *info =
             s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
@@ -499,6 +507,11 @@ int http_timeout_ms(http_server *s)
         return live_ms;
     const int own_ms = timeout < 1000000 ? (int)timeout : 1000000;
     return live_ms >= 0 && live_ms < own_ms ? live_ms : own_ms;
+}
+
+int http_inferences(const http_server *s)
+{
+    return s->inferences;
 }
 
 void http_drain(http_server *s)

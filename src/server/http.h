@@ -33,6 +33,9 @@ int http_timeout_ms(http_server *s);
  * notice while a request waits. */
 void http_look_for_gone(http_server *s);
 
+/* Requests for inferences that are being received, run or answered. */
+int http_inferences(const http_server *s);
+
 /* Accepts no more connections; those that are there are served to their request's end. */
 void http_drain(http_server *s);
 #endif

@@ -74,7 +74,7 @@ static void server_metadata(route_reply *reply)
     text_add(&reply->body, "{\"name\":\"cosrel\",\"version\":");
     text_add_json(&reply->body, cosrel_version());
     text_add(&reply->body, ",\"extensions\":[\"binary_tensor_data\",\"schedule_policy\","
-                           "\"statistics\",\"system_shared_memory\",\"model_repository\"]}");
+                           "\"statistics\",\"system_shared_memory\"]}");
 }
 
 static void health(const service *s, const route_path *path, route_reply *reply)

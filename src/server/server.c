@@ -15,6 +15,10 @@ enum { ASK_MS = 100 };
 /* Between two looks for clients that have gone (chosen: nothing that is shorter is worth a stop). */
 static const int64_t LOOK_EVERY_NS = 50000000;
 
+/* How long clients have at the end to take their answers (chosen: less than service managers wait).
+ */
+static const int64_t DRAIN_NS = 10000000000;
+
 struct server {
     service shared;
     http_server *http;
@@ -135,6 +139,11 @@ static void look_around(server *s, int timeout_ms)
     sleep_for(s, timeout_ms);
 }
 
+static bool still_sending(const server *s)
+{
+    return http_inferences(s->http) > 0 || (s->grpc && grpc_calls(s->grpc) > 0);
+}
+
 void server_run(server *s)
 {
     notify_manager("READY=1");
@@ -145,7 +154,9 @@ void server_run(server *s)
     http_drain(s->http);
     if (s->grpc)
         grpc_drain(s->grpc);
-    while (s->shared.under_way > 0 || (s->grpc && grpc_calls(s->grpc) > 0))
+    /* What the runtime has must come back; a client that does not read its answer is given up. */
+    const int64_t end_ns = clock_now_ns() + DRAIN_NS;
+    while (s->shared.under_way > 0 || (still_sending(s) && clock_now_ns() < end_ns))
         look_around(s, 10);
 }
 

@@ -44,11 +44,14 @@ static int code_of(const char *method, const ProtobufCMessage *message, const ch
 static void asks_for_tokens(void **state)
 {
     (void)state;
-    serving *s = serve_more(&(server_options){.admin_token = TOKEN}, &port);
+    static const server_token reader = {.token = "reader-token", .role = "read"};
+    serving *s = serve_more(
+        &(server_options){.admin_token = TOKEN, .tokens = &reader, .token_count = 1}, &port);
     assert_int_equal(code_of("ServerLive", NULL, NULL), 0);
-    assert_int_equal(code_of("ServerMetadata", NULL, NULL), 0);
-    assert_int_equal(code_of("SystemSharedMemoryStatus", NULL, NULL), 7);
-    assert_int_equal(code_of("SystemSharedMemoryStatus", NULL, "Bearer another"), 7);
+    assert_int_equal(code_of("ServerMetadata", NULL, NULL), 16);
+    assert_int_equal(code_of("ServerMetadata", NULL, "Bearer another"), 16);
+    assert_int_equal(code_of("ServerMetadata", NULL, "Bearer reader-token"), 0);
+    assert_int_equal(code_of("SystemSharedMemoryStatus", NULL, "Bearer reader-token"), 7);
     assert_int_equal(code_of("SystemSharedMemoryStatus", NULL, "Bearer " TOKEN), 0);
     serve_end(s);
 }
