@@ -134,7 +134,7 @@ cosrel_status online_slice(online *o, bool *done, cosrel_error *err)
         return status;
     }
     for (int i = 0; i < STEPS_PER_SLICE && o->step < STEPS; i++, o->step++)
-        student_step(&o->student, &o->lessons, &o->random, BATCH, RATE, 0);
+        student_step(&o->student, &o->lessons, &o->random, BATCH, RATE);
     *done = o->step >= STEPS;
     return COSREL_OK;
 }

@@ -12,9 +12,6 @@ enum { PARTS = 8 };
 
 static const double NORM_MAX = 1; /* chosen */
 
-/* In costs per request (chosen: of 0.1, 0.3 and 1 the best in the ablation). */
-static const double SOFT_COST = 0.3;
-
 cosrel_status student_init(student *s, int first, int second, uint64_t seed, int threads)
 {
     const scorer_shape shape = observe_shape(first, second);
@@ -46,32 +43,15 @@ typedef struct batch {
     student *s;
     const lessons *l;
     uint64_t seed;
-    double soft;
     int each; /* lessons per part */
     double costs[PARTS];
 } batch;
 
-/* What the probabilities are drawn to: softmax(-cost / SOFT_COST). */
-static void soft_target(const float *costs, int count, double *target)
-{
-    double sum = 0;
-    float least = costs[0];
-    for (int c = 1; c < count; c++)
-        least = costs[c] < least ? costs[c] : least;
-    for (int c = 0; c < count; c++) {
-        target[c] = exp(-((double)costs[c] - least) / SOFT_COST);
-        sum += target[c];
-    }
-    for (int c = 0; c < count; c++)
-        target[c] /= sum;
-}
-
-/* By the scores: pi(c) (cost(c) - expected cost) + soft (pi(c) - target(c)). Returns the expected
- * cost. */
+/* By the scores: pi(c) (cost(c) - expected cost). Returns the expected cost. */
 static double gradient_of(const float *scores, const float *costs, int count, float *d_scores,
-                          double weight, double soft)
+                          double weight)
 {
-    double pi[SCORER_CANDIDATES_MAX], target[SCORER_CANDIDATES_MAX], sum = 0, expected = 0;
+    double pi[SCORER_CANDIDATES_MAX], sum = 0, expected = 0;
     float most = scores[0];
     for (int c = 1; c < count; c++)
         most = scores[c] > most ? scores[c] : most;
@@ -83,10 +63,8 @@ static double gradient_of(const float *scores, const float *costs, int count, fl
         pi[c] /= sum;
         expected += pi[c] * costs[c];
     }
-    soft_target(costs, count, target);
     for (int c = 0; c < count; c++)
-        d_scores[c] = (float)(weight *
-                              (pi[c] * (costs[c] - expected) + soft * (pi[c] - target[c])));
+        d_scores[c] = (float)(weight * pi[c] * (costs[c] - expected));
     return expected;
 }
 
@@ -106,7 +84,7 @@ static void learn_part(void *context, int part)
         const float *costs = lessons_get(b->l, (size_t)rng_below(&random, b->l->count), &in);
         scorer_forward(&b->s->net, &in, &pass);
         b->costs[part] += gradient_of(pass.scores, costs, in.count, d_scores,
-                                      1.0 / (PARTS * b->each), b->soft);
+                                      1.0 / (PARTS * b->each));
         scorer_backward(&b->s->net, &in, &pass, d_scores, gradient, NULL);
     }
 }
@@ -123,13 +101,9 @@ static void leave_out(student *s)
         memset(w + p.v2, 0, (size_t)(p.b2 - p.v2) * sizeof *w);
 }
 
-double student_step(student *s, const lessons *l, rng *random, int count, double rate, double soft)
+double student_step(student *s, const lessons *l, rng *random, int count, double rate)
 {
-    batch b = {.s = s,
-               .l = l,
-               .seed = rng_u64(random),
-               .soft = soft,
-               .each = (count + PARTS - 1) / PARTS};
+    batch b = {.s = s, .l = l, .seed = rng_u64(random), .each = (count + PARTS - 1) / PARTS};
     double cost = 0;
     if (l->count == 0)
         return 0;

@@ -4,13 +4,7 @@
  *
  * over all candidates at once, with costs that come from simulation: a policy gradient in which
  * every action's advantage is known (Sutton et al., NIPS 1999, in the all-actions form), so that
- * nothing has to be guessed by a critic.
- *
- * A softmax that is sure of itself and wrong has no gradient left, and costs that are large beside
- * the others (a rare missed deadline) make it sure early. So at first the probabilities are also
- * drawn to softmax(-cost / a temperature), by cross-entropy, with a weight `soft` that goes to
- * nothing: as an entropy bonus does in policy gradients (Williams and Peng, 1991), but towards what
- * is known of the costs and not to indifference. */
+ * nothing has to be guessed by a critic. */
 #ifndef LEARN_STUDENT_H
 #define LEARN_STUDENT_H
 
@@ -37,7 +31,6 @@ COSREL_CHECKED cosrel_status student_init(student *s, int first, int second, uin
 void student_deinit(student *s); /* zeroed is fine */
 
 /* One step on `count` lessons drawn at random; returns the mean cost of the choices, before it. */
-double student_step(student *s, const lessons *l, rng *random, int count, double rate,
-                    double soft);
+double student_step(student *s, const lessons *l, rng *random, int count, double rate);
 
 #endif

@@ -20,7 +20,7 @@ enum {
     EXAM_ROUNDS = 25,
 };
 static const double ASK = 0.2, EXPLORE = 0.03, RULES_LEAST = 0.1;
-static const double RATE = 2e-3, RATE_LAST = 0.05, SOFT = 0.3;
+static const double RATE = 2e-3, RATE_LAST = 0.05;
 static const uint64_t EXAM_SEED = UINT64_C(
     0x5eed000000000000); /* no world to learn in is drawn from there */
 
@@ -64,12 +64,6 @@ static cosrel_status gather(round_work *w, lessons *all, cosrel_error *err)
     if (all->count > REMEMBERED + REMEMBERED / 8)
         lessons_drop(all, all->count - REMEMBERED);
     return COSREL_OK;
-}
-
-/* The step's weight of `soft` (student.h). */
-static double soft_at(double fraction)
-{
-    return fraction < 1 ? SOFT * 0.5 * (1 + cos(3.14159265358979 * fraction)) : 0;
 }
 
 /* Half a cosine from the first rate to a twentieth of it (Loshchilov and Hutter, ICLR 2017). */
@@ -123,9 +117,7 @@ cosrel_status train_run(const train_plan *plan, student *s, int *round, train_wa
         status = gather(w, &all, err);
         p.cost = 0;
         for (int i = 0; status == COSREL_OK && i < STEPS; i++)
-            p.cost += student_step(s, &all, &random, BATCH, rate_at(plan, p.fraction),
-                                   soft_at(p.fraction)) /
-                      STEPS;
+            p.cost += student_step(s, &all, &random, BATCH, rate_at(plan, p.fraction)) / STEPS;
         p.round++;
         p.episodes_of_round = EPISODES;
         p.lessons = all.count;

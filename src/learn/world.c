@@ -110,10 +110,10 @@ static cosrel_status add_request(world *w, double t_ns, int model, cosrel_error 
 static cosrel_status draw_poisson(world *w, rng *r, int requests, bool bursts, cosrel_error *err)
 {
     const double mean_ns = 1e9 / (w->load * w->capacity_rps);
-    const double high = bursts ? between(r, 1.3, 4) : 1, part = 0.3;
+    const double high = bursts ? between(r, 1.3, 2.5) : 1, part = 0.3;
     const double low = (1 - part * high) / (1 - part) > 0.05 ? (1 - part * high) / (1 - part)
                                                              : 0.05;
-    const double stay = mean_ns * between(r, 20, 250);
+    const double stay = mean_ns * between(r, 20, 120);
     bool burst = false;
     double t = 0, turn = rng_exponential(r, stay);
     for (int i = 0; i < requests;) {

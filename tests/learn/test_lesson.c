@@ -79,10 +79,10 @@ static void steps_lead_to_what_is_cheap(void **state)
         assert_int_equal(lessons_add(&l, &seen, costs), COSREL_OK);
     }
     assert_int_equal(student_init(&s, 16, 8, 3, 2), COSREL_OK);
-    const double before = student_step(&s, &l, &r, 256, 3e-3, 0);
+    const double before = student_step(&s, &l, &r, 256, 3e-3);
     double after = 0;
     for (int i = 0; i < 400; i++)
-        after = student_step(&s, &l, &r, 256, 3e-3, 0);
+        after = student_step(&s, &l, &r, 256, 3e-3);
     assert_true(after < 0.5 * before);
     student_deinit(&s);
     lessons_deinit(&l);
