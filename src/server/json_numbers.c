@@ -147,6 +147,31 @@ static inline bool read_float(reader *r, double largest, double *out)
     return true;
 }
 
+/* For types of fewer digits than a double: its last bits may be wrong, unless they decide. */
+static inline bool read_short_float(reader *r, double largest, float *out)
+{
+    decimal d;
+    double value;
+    if (!read_decimal(r, &d))
+        return false;
+    if (d.exact && d.digits <= EXACT_MAX) {
+        value = to_double(r, &d);
+    } else if (d.exponent > POWER_MAX || d.exponent < -POWER_MAX) {
+        value = by_library(r, &d);
+    } else {
+        /* Nineteen digits or more: two roundings, each of 2^-53, and what was dropped. */
+        const double slack = 0x1p-51, digits = (double)d.digits;
+        value = d.exponent < 0 ? digits / powers[-d.exponent] : digits * powers[d.exponent];
+        value = d.negative ? -value : value;
+        if ((float)(value * (1 - slack)) != (float)(value * (1 + slack)))
+            value = by_library(r, &d);
+    }
+    if (!(fabs(value) <= largest))
+        return fail(r, "a number beyond the type's largest");
+    *out = (float)value;
+    return true;
+}
+
 /* The magnitude and sign of an integer within [-below, most]. */
 static inline bool read_integer(reader *r, uint64_t below, uint64_t most, decimal *d)
 {
@@ -212,17 +237,16 @@ static inline bool read_int(reader *r, int bytes, bool is_signed, void *out)
 
 static bool read_half(reader *r, cosrel_dtype type, uint16_t *out)
 {
-    double value;
+    float single;
     uint32_t bits;
     if (type == COSREL_FLOAT16) {
-        if (!read_float(r, 65519.99, &value))
+        if (!read_short_float(r, 65519.99, &single))
             return false;
-        *out = small_float_half((float)value);
+        *out = small_float_half(single);
         return true;
     }
-    if (!read_float(r, 3.3895e38, &value))
+    if (!read_short_float(r, 3.3895e38, &single))
         return false;
-    const float single = (float)value;
     memcpy(&bits, &single, sizeof bits);
     *out = (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16); /* ties to even */
     return true;
@@ -234,9 +258,8 @@ static inline bool read_element(reader *r, cosrel_dtype type, char *out)
     float single;
     switch (type) {
     case COSREL_FLOAT32:
-        if (!read_float(r, 3.4028235677973366e38, &value))
+        if (!read_short_float(r, 3.4028235677973366e38, &single))
             return false;
-        single = (float)value;
         memcpy(out, &single, sizeof single);
         return true;
     case COSREL_FLOAT64:

@@ -178,6 +178,31 @@ static void doubles_are_the_librarys(void **state)
     }
 }
 
+/* With more digits than a double has, and close to where a float's rounding turns. */
+static void floats_are_the_librarys(void **state)
+{
+    (void)state;
+    rng r;
+    rng_init(&r, 9);
+    for (int i = 0; i < 100000; i++) {
+        char text[80];
+        float value;
+        cosrel_error err;
+        const float near = (float)(rng_normal(&r) * pow(10, (double)rng_below(&r, 20) - 10));
+        const double next = (double)nextafterf(near, 1e30f);
+        /* The middle between two floats, and a little beside it. */
+        double middle = (near + next) / 2;
+        if (rng_below(&r, 2))
+            middle *= 1 + ((double)rng_below(&r, 9) - 4) * 0x1p-52;
+        snprintf(text, sizeof text, "[%.*g]", 15 + (int)rng_below(&r, 12),
+                 rng_below(&r, 4) ? middle : (double)near);
+        assert_int_equal(json_numbers_read(text, strlen(text), COSREL_FLOAT32, &value, 1, &err),
+                         COSREL_OK);
+        if (value != (float)strtod(text + 1, NULL))
+            fail_msg("%s became %.9g", text, (double)value);
+    }
+}
+
 static void finds_the_end_of_an_array(void **state)
 {
     (void)state;
@@ -193,7 +218,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_what_is_written),   cmocka_unit_test(refuses_what_is_wrong),
         cmocka_unit_test(floats_come_back),        cmocka_unit_test(doubles_are_the_librarys),
-        cmocka_unit_test(finds_the_end_of_an_array),
+        cmocka_unit_test(finds_the_end_of_an_array), cmocka_unit_test(floats_are_the_librarys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
