@@ -8,8 +8,8 @@
 #include "serve_config.h"
 #include "server/server.h"
 
-/* Time for each model, processor and batch at the start (chosen: enough to see whether a batch pays;
- * estimates follow what is measured while serving). */
+/* Time for each model, processor and batch at the start (chosen: enough to see whether a batch
+ * pays; estimates follow what is measured while serving). */
 static const double CELL_MS = 20;
 
 static const serve_values NOTHING;
@@ -18,7 +18,8 @@ static const cli_option OPTIONS[] = {
     {.name = "config",
      .kind = CLI_TEXT,
      .value = "C.yaml",
-     .help = "file with these options as keys (queue_max: 64), and\ntokens; what is given here wins",
+     .help =
+         "file with these options as keys (queue_max: 64), and\ntokens; what is given here wins",
      .offset = offsetof(serve_values, config)},
     {.name = "print-config",
      .kind = CLI_FLAG,

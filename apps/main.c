@@ -9,8 +9,8 @@
 
 static const cli_command *const COMMANDS[] = {
     &command_zoo,   &command_devices, &command_run,     &command_profile,
-    &command_bench, &command_serve,   &command_sim,     &command_bound,   &command_trace,
-    &command_train, &command_explain, &command_bench_child};
+    &command_bench, &command_serve,   &command_sim,     &command_bound,
+    &command_trace, &command_train,   &command_explain, &command_bench_child};
 enum { COMMAND_COUNT = sizeof COMMANDS / sizeof COMMANDS[0] };
 
 static void print_overview(FILE *out)

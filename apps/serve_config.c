@@ -22,8 +22,8 @@ typedef struct config_file {
     unsigned tokens_count;
 } config_file;
 
-#define OPTIONAL CYAML_FLAG_OPTIONAL
-#define TEXT     (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+#define OPTIONAL       CYAML_FLAG_OPTIONAL
+#define TEXT           (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
 #define PATH_MAX_BYTES 4095
 
 static const cyaml_schema_field_t token_fields[] = {

@@ -27,7 +27,8 @@ COSREL_CHECKED cosrel_status sim_replay_read(const char *path, const char *const
                                              int model_count, arrivals_list **arrivals,
                                              sim_recorded **recorded, cosrel_error *err);
 
-/* Per model that `reader` has met so far the index among `models`. INVALID_FILE: one is not there. */
+/* Per model that `reader` has met so far the index among `models`. INVALID_FILE: one is not there.
+ */
 COSREL_CHECKED cosrel_status sim_replay_models(const char *path, const trace_reader *reader,
                                                const char *const *models, int model_count, int *map,
                                                cosrel_error *err);

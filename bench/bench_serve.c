@@ -147,8 +147,8 @@ int main(int argc, char **argv)
     if (!tiny_relu(model))
         fail("the model cannot be written");
     atexit(stop_all);
-    const char *const own[] = {"build/cosrel", "serve", "--models", folder, "--http",
-                               "127.0.0.1:0", "--grpc", "off", "--quiet", NULL};
+    const char *const own[] = {"build/cosrel", "serve",  "--models", folder,    "--http",
+                               "127.0.0.1:0",  "--grpc", "off",      "--quiet", NULL};
     start("cosrel", own);
     const char *const node[] = {"node", "bench/serve/node_server.js", argc > 2 ? argv[2] : "",
                                 model, NULL};

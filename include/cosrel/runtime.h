@@ -163,7 +163,8 @@ typedef struct cosrel_result {
 } cosrel_result;
 
 /* Called once per request on a runtime thread. The result is valid until it returns, or longer: see
- * cosrel_result_keep. It may submit and cancel; it must not block for long (its processor waits) and must not call wait or close. */
+ * cosrel_result_keep. It may submit and cancel; it must not block for long (its processor waits)
+ * and must not call wait or close. */
 typedef void (*cosrel_done_fn)(const cosrel_result *result);
 
 typedef struct cosrel_request {

@@ -8,7 +8,8 @@
 
 #include "base/error.h"
 
-/* The kernel refuses a mask shorter than its own; 8192 bits is the largest CONFIG_NR_CPUS of any port. */
+/* The kernel refuses a mask shorter than its own; 8192 bits is the largest CONFIG_NR_CPUS of any
+ * port. */
 enum { MASK_WORDS = 8, MASK_CPUS = MASK_WORDS * CPU_SETSIZE };
 
 bool cpu_list_has(const cpu_list *list, int cpu)
@@ -41,7 +42,8 @@ cosrel_status cpu_allowed(cpu_list *out, cosrel_error *err)
     memset(mask, 0, sizeof mask);
     out->count = 0;
     if (sched_getaffinity(0, sizeof mask, mask) != 0)
-        return error_set(err, COSREL_IO, "the CPUs of this thread cannot be read: %s", strerror(errno));
+        return error_set(err, COSREL_IO, "the CPUs of this thread cannot be read: %s",
+                         strerror(errno));
     for (int cpu = 0; cpu < MASK_CPUS && out->count < CPU_LIST_MAX; cpu++) {
         if (CPU_ISSET_S(cpu, sizeof mask, mask))
             out->cpus[out->count++] = cpu;
@@ -54,7 +56,8 @@ cosrel_status cpu_pin_self(const cpu_list *cpus, cosrel_error *err)
     cpu_set_t mask[MASK_WORDS];
     memset(mask, 0, sizeof mask);
     if (cpus->count == 0)
-        return error_set(err, COSREL_INVALID_ARGUMENT, "a thread cannot be pinned to an empty set of CPUs");
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "a thread cannot be pinned to an empty set of CPUs");
     for (size_t i = 0; i < cpus->count; i++) {
         const int cpu = cpus->cpus[i];
         if (cpu < 0 || cpu >= MASK_CPUS)
@@ -72,7 +75,8 @@ cosrel_status cpu_background_self(cosrel_error *err)
 {
     const struct sched_param none = {0};
     if (sched_setscheduler(0, SCHED_IDLE, &none) != 0)
-        return error_set(err, COSREL_IO, "the thread cannot run in the background: %s", strerror(errno));
+        return error_set(err, COSREL_IO, "the thread cannot run in the background: %s",
+                         strerror(errno));
     return COSREL_OK;
 }
 

@@ -4,7 +4,8 @@
 
 #include "cosrel/status.h"
 
-/* Writes the sentence (err may be NULL) and returns `status`, so that a caller can `return error_set(...)`. */
+/* Writes the sentence (err may be NULL) and returns `status`, so that a caller can `return
+ * error_set(...)`. */
 cosrel_status error_set(cosrel_error *err, cosrel_status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

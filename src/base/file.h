@@ -11,8 +11,8 @@
 
 /* Reads all of `path`; *data gets one extra zero byte after the end (not counted). free() it.
  * Files over max_bytes are refused before anything is read. */
-COSREL_CHECKED cosrel_status file_read(const char *path, size_t max_bytes, char **data, size_t *bytes,
-                                       cosrel_error *err);
+COSREL_CHECKED cosrel_status file_read(const char *path, size_t max_bytes, char **data,
+                                       size_t *bytes, cosrel_error *err);
 
 /* A read-only mapping of a file. map_close accepts a zeroed map. */
 typedef struct file_map {
@@ -22,9 +22,9 @@ typedef struct file_map {
 COSREL_CHECKED cosrel_status file_map_open(const char *path, file_map *map, cosrel_error *err);
 void file_map_close(file_map *map);
 
-/* Writing in one stroke: a temporary file beside `path`, renamed over it by file_save_commit after fsync.
- * kill -9 at any time leaves the old file or the new one. file_save_abort removes the temporary file;
- * both end the save and accept one that never began. */
+/* Writing in one stroke: a temporary file beside `path`, renamed over it by file_save_commit after
+ * fsync. kill -9 at any time leaves the old file or the new one. file_save_abort removes the
+ * temporary file; both end the save and accept one that never began. */
 typedef struct file_save {
     FILE *stream;
     char *path;

@@ -27,7 +27,8 @@ static double bucket_value(int bucket)
 static void halve(uint32_t *buckets)
 {
     for (int i = 0; i < HIST_BUCKETS; i++)
-        buckets[i] = buckets[i] / 2 + (buckets[i] & 1); /* rounded up: a rare outlier does not vanish */
+        buckets[i] = buckets[i] / 2 +
+                     (buckets[i] & 1); /* rounded up: a rare outlier does not vanish */
 }
 
 void hist_reset(hist *h)

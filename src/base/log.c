@@ -12,7 +12,8 @@ static void to_stderr(void *user, cosrel_log_level level, const char *message)
     (void)user;
     char line[MESSAGE_BYTES + 32];
     const int length = snprintf(line, sizeof line, "cosrel: %s: %s\n", names[level], message);
-    /* One write, not stdio: lines of several threads do not mix. If nobody listens, nothing can be done about it. */
+    /* One write, not stdio: lines of several threads do not mix. If nobody listens, nothing can be
+     * done about it. */
     const ssize_t written = write(STDERR_FILENO, line, (size_t)length);
     (void)written;
 }

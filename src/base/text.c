@@ -88,8 +88,8 @@ bool text_to_int64(const char *text, int64_t *out)
     return true;
 }
 
-/* A locale whose decimal point is '.'; glibc and musl give a static object for "C", so this neither allocates nor
- * fails there. 0 if it does fail: the caller then lives with the program's locale. */
+/* A locale whose decimal point is '.'; glibc and musl give a static object for "C", so this neither
+ * allocates nor fails there. 0 if it does fail: the caller then lives with the program's locale. */
 static locale_t plain_locale(void)
 {
     return newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -254,12 +254,23 @@ void text_add_html(text_builder *b, const char *text)
 {
     for (const char *at = text; *at; at++) {
         switch (*at) {
-        case '&': text_add(b, "&amp;"); break;
-        case '<': text_add(b, "&lt;"); break;
-        case '>': text_add(b, "&gt;"); break;
-        case '"': text_add(b, "&quot;"); break;
-        case '\'': text_add(b, "&#39;"); break;
-        default: text_add_bytes(b, at, 1);
+        case '&':
+            text_add(b, "&amp;");
+            break;
+        case '<':
+            text_add(b, "&lt;");
+            break;
+        case '>':
+            text_add(b, "&gt;");
+            break;
+        case '"':
+            text_add(b, "&quot;");
+            break;
+        case '\'':
+            text_add(b, "&#39;");
+            break;
+        default:
+            text_add_bytes(b, at, 1);
         }
     }
 }

@@ -35,7 +35,8 @@ LANES_INLINE const lanes *lanes_of(const float *p)
 
 LANES_INLINE bool lanes_any(const lane_bits *bits)
 {
-    typedef uint64_t halves __attribute__((vector_size(SCORER_LANES * sizeof(int32_t)), aligned(4)));
+    typedef uint64_t halves
+        __attribute__((vector_size(SCORER_LANES * sizeof(int32_t)), aligned(4)));
     const halves h = (halves)*bits;
     return (h[0] | h[1] | h[2] | h[3]) != 0;
 }

@@ -152,7 +152,7 @@ struct worker {
     int64_t started_ns;
     int64_t expected_ns; /* absolute: when the run under way should end */
     int64_t limit_ns;    /* absolute */
-    int64_t retry_ns; /* absolute; SCHED_NEVER: none planned */
+    int64_t retry_ns;    /* absolute; SCHED_NEVER: none planned */
     int64_t backoff_ns;
     bool probe;            /* the job is to try the processor with a sample of `suspect` */
     cosrel_model *suspect; /* the model whose run failed */

@@ -13,9 +13,9 @@ struct learned_hook {
      * take, `best` or another. NULL: best. Must not allocate where the core must not. */
     int (*choose)(void *user, const sched_view *view, const observation *seen, const float *scores,
                   int best);
-    /* Called with every decision, last: `out` holds it, processor < 0 where it waits. Whoever follows
-     * what happened elsewhere may put any other decision there that can be started now, or waiting with
-     * what it holds. NULL: it stands. */
+    /* Called with every decision, last: `out` holds it, processor < 0 where it waits. Whoever
+     * follows what happened elsewhere may put any other decision there that can be started now, or
+     * waiting with what it holds. NULL: it stands. */
     void (*follow)(void *user, const sched_view *view, sched_decision *out);
     void *user;
 };

@@ -58,7 +58,8 @@ static bool make_rows(observer *o, const sched_view *view)
     float **tables[] = {&o->single, &o->good, &o->inside, &o->gap, &o->lost_until};
     float **rows[] = {&o->due,    &o->share,     &o->save_by,   &o->end[0],   &o->end[1],
                       &o->end[2], &o->second[0], &o->second[1], &o->second[2]};
-    const size_t table_count = sizeof tables / sizeof *tables, row_count = sizeof rows / sizeof *rows;
+    const size_t table_count = sizeof tables / sizeof *tables,
+                 row_count = sizeof rows / sizeof *rows;
     float *next = calloc(table_count * table + row_count * row, sizeof *next);
     int32_t *at = calloc(OBSERVE_ENDS * row, sizeof *at);
     o->rows = next;

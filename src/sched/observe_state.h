@@ -21,8 +21,8 @@ typedef struct observe_model {
     uint64_t efficient;
 } observe_model;
 
-/* Ends of a run: as soon as can be; on an efficient processor after part of what waits for it; after
- * all of that. */
+/* Ends of a run: as soon as can be; on an efficient processor after part of what waits for it;
+ * after all of that. */
 enum { OBSERVE_ENDS = 3 };
 
 /* A model with waiting requests, for this decision. */
@@ -65,8 +65,8 @@ struct observer {
 
     /* This decision. */
     uint64_t idle, busy;
-    double free_at[SCHED_PROCESSORS_MAX]; /* NEVER: does not count */
-    double work_at[SCHED_PROCESSORS_MAX]; /* waits for it, where it is efficient */
+    double free_at[SCHED_PROCESSORS_MAX];            /* NEVER: does not count */
+    double work_at[SCHED_PROCESSORS_MAX];            /* waits for it, where it is efficient */
     float *end[OBSERVE_ENDS], *second[OBSERVE_ENDS]; /* [model]: as in observe_waiting */
     int32_t *at[OBSERVE_ENDS];
     float *save_by; /* [model]: savable_due; < 0: nothing to save */

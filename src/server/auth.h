@@ -15,7 +15,7 @@
 /* Each may what those before it may, but that inference alone is not reading. */
 typedef enum auth_right {
     AUTH_NOTHING = 0,
-    AUTH_READ = 1, /* metadata, statistics, metrics, the live page */
+    AUTH_READ = 1,  /* metadata, statistics, metrics, the live page */
     AUTH_INFER = 2, /* and shared memory: whoever has it reaches what the server's user reaches */
     AUTH_ADMIN = 4  /* load and unload, the objective */
 } auth_right;

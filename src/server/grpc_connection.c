@@ -17,8 +17,9 @@ enum {
     CONNECTION_WINDOW = 8 << 20, /* both (chosen): a 10 Gb/s link of 5 ms stays full */
     HEADERS_MAX = 16 << 10,
 };
-#define GREETING_NS ((int64_t)10 * 1000000000) /* a client that says nothing for so long is none   \
-                                                */
+#define GREETING_NS                                                                                \
+    ((int64_t)10 * 1000000000) /* a client that says nothing for so long is none                   \
+                                */
 
 /* ---- Calls ---- */
 

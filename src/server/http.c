@@ -16,8 +16,8 @@
 enum {
     ALIGNMENT = 64,        /* of the first binary tensor */
     TOGETHER_BYTES = 4096, /* of binary outputs that are copied instead of sent by themselves */
-    CONNECTION_S = 120, /* without a byte in either direction (chosen: longer than clients' pools
-                           keep one; a suspended one does not count) */
+    CONNECTION_S = 120,    /* without a byte in either direction (chosen: longer than clients' pools
+                              keep one; a suspended one does not count) */
     KEPT_BYTES = 1 << 20,  /* a larger body's memory is not kept for the next request */
     CONNECTION_BYTES = 16 << 10, /* libmicrohttpd's, per connection (chosen: headers fit; 1000 idle
                                     connections stay small) */
@@ -125,11 +125,9 @@ static enum MHD_Result send_response(http_call *c, int status, struct MHD_Respon
 static enum MHD_Result send_reply(http_call *c, route_reply *reply)
 {
     const size_t bytes = reply->body.length;
-    const enum MHD_ResponseMemoryMode mode = bytes ? MHD_RESPMEM_MUST_FREE
-                                                   : MHD_RESPMEM_PERSISTENT;
+    const enum MHD_ResponseMemoryMode mode = bytes ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT;
     struct MHD_Response *response =
-        reply->body.failed ? NULL
-                           : MHD_create_response_from_buffer(bytes, reply->body.data, mode);
+        reply->body.failed ? NULL : MHD_create_response_from_buffer(bytes, reply->body.data, mode);
     if (!response || !bytes)
         text_deinit(&reply->body);
     return send_response(c, reply->status, response, bytes ? reply->type : NULL);
@@ -169,10 +167,10 @@ static enum MHD_Result send_outputs(http_call *c)
     for (size_t i = 0; i < a->binary_count; i++)
         if (a->binary[i].iov_len && a->binary_bytes > TOGETHER_BYTES)
             parts[count++] = (struct MHD_IoVec){a->binary[i].iov_base, a->binary[i].iov_len};
-    struct MHD_Response *response =
-        count == 1 ? MHD_create_response_from_buffer(a->json.length, a->json.data,
-                                                     MHD_RESPMEM_PERSISTENT)
-                   : MHD_create_response_from_iovec(parts, count, NULL, NULL);
+    struct MHD_Response *response = count == 1
+                                        ? MHD_create_response_from_buffer(
+                                              a->json.length, a->json.data, MHD_RESPMEM_PERSISTENT)
+                                        : MHD_create_response_from_iovec(parts, count, NULL, NULL);
     if (!response)
         return MHD_NO;
     if (a->binary_count == 0)
@@ -202,7 +200,8 @@ static enum MHD_Result answer(http_call *c)
 static void find_model(http_call *c, const char *name, int64_t version)
 {
     char why[512];
-    c->infer.model = version < 0 ? NULL : cosrel_runtime_find_model(c->server->shared->rt, name, version);
+    c->infer.model = version < 0 ? NULL
+                                 : cosrel_runtime_find_model(c->server->shared->rt, name, version);
     if (c->infer.model)
         return;
     snprintf(why, sizeof why, "there is no %smodel '%.200s'", version ? "such version of a " : "",
@@ -330,8 +329,8 @@ static void answered(infer_call *call)
 void http_look_for_gone(http_server *s)
 {
     for (http_call *c = s->under_way; c; c = c->next) {
-        const union MHD_ConnectionInfo *info =
-            MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+            c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
         struct pollfd end = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
         if (poll(&end, 1, 0) == 1 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR)))
             infer_call_cancel(&c->infer);
@@ -355,9 +354,9 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
         refuse(c, 404, "there is no such route");
         return MHD_YES;
     }
-    c->rights = auth_rights(&s->shared->who,
-                            MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
-                                                        MHD_HTTP_HEADER_AUTHORIZATION));
+    c->rights = auth_rights(
+        &s->shared->who,
+        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION));
     c->live = live_http_has(url, &c->body_max);
     c->inference = route_model(&path, "infer", &name, &version);
     s->inferences += c->inference;
@@ -373,10 +372,8 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
 
 static enum MHD_Result answer_route(http_call *c, const char *url, const char *method)
 {
-    route_request request = {.method = method,
-                             .rights = c->rights,
-                             .body = c->body,
-                             .body_bytes = c->body_bytes};
+    route_request request = {
+        .method = method, .rights = c->rights, .body = c->body, .body_bytes = c->body_bytes};
     route_reply reply = {.status = 200};
     if (c->forbidden)
         route_forbid(&reply, c->rights);
@@ -443,12 +440,12 @@ cosrel_status http_create(const http_options *options, service *shared, http_ser
         status = live_http_create(shared, &s->live, err);
     if (status == COSREL_OK) {
         s->daemon = MHD_start_daemon(
-            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-            handle, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, s,
+            MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
             options->connection_max ? options->connection_max : (unsigned)CONNECTION_MAX,
             MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_S,
-            MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
+            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_S, MHD_OPTION_NOTIFY_COMPLETED,
+            completed, NULL, MHD_OPTION_END);
         const union MHD_DaemonInfo *info =
             s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
         s->epoll_fd = info ? info->epoll_fd : -1;

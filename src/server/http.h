@@ -13,8 +13,8 @@
 typedef struct http_server http_server;
 
 typedef struct http_options {
-    const char *address;    /* "127.0.0.1:8000", "[::1]:0"; port 0: any that is free */
-    size_t body_max;        /* bytes; 0: 64 MB */
+    const char *address;     /* "127.0.0.1:8000", "[::1]:0"; port 0: any that is free */
+    size_t body_max;         /* bytes; 0: 64 MB */
     unsigned connection_max; /* 0: 1024 */
 } http_options;
 

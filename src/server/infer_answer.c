@@ -77,8 +77,10 @@ static cosrel_status add_output(infer_answer *a, const cosrel_tensor *t, bool bi
 {
     const char *type = oip_dtype_name(t->type);
     if (!type)
-        return error_set(err, COSREL_UNSUPPORTED, "output '%s' has a type that the protocol cannot "
-                         "carry: %s", t->name, cosrel_dtype_name(t->type));
+        return error_set(err, COSREL_UNSUPPORTED,
+                         "output '%s' has a type that the protocol cannot "
+                         "carry: %s",
+                         t->name, cosrel_dtype_name(t->type));
     text_add(&a->json, "{\"name\":");
     text_add_json(&a->json, t->name);
     text_addf(&a->json, ",\"datatype\":\"%s\",\"shape\":[", type);

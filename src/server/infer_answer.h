@@ -9,7 +9,8 @@
 
 typedef struct infer_answer {
     text_builder json;
-    struct iovec binary[INFER_TENSORS_MAX]; /* behind the JSON: memory of the result, or of strings */
+    struct iovec
+        binary[INFER_TENSORS_MAX]; /* behind the JSON: memory of the result, or of strings */
     size_t binary_count, binary_bytes;
     text_builder strings[INFER_TENSORS_MAX]; /* BYTES outputs as raw data */
 } infer_answer;

@@ -286,8 +286,9 @@ static void done(const cosrel_result *result)
 /* As Triton counts: 1 is the highest, 0 the default. */
 static int priority_of(int64_t asked)
 {
-    return asked == 1 ? COSREL_PRIORITY_HIGH
-                      : asked <= 2 ? COSREL_PRIORITY_NORMAL : COSREL_PRIORITY_BACKGROUND;
+    return asked == 1   ? COSREL_PRIORITY_HIGH
+           : asked <= 2 ? COSREL_PRIORITY_NORMAL
+                        : COSREL_PRIORITY_BACKGROUND;
 }
 
 /* Before anything is run for nothing. */

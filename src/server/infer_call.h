@@ -26,9 +26,9 @@ typedef struct infer_call {
     void *output_memory[INFER_TENSORS_MAX];
     size_t used_count;
     cosrel_ticket ticket;
-    finished_calls *finished;   /* where it goes when it is answered */
-    const cosrel_result *result; /* held until infer_call_clear */
-    struct infer_call *next;    /* in that list */
+    finished_calls *finished;                  /* where it goes when it is answered */
+    const cosrel_result *result;               /* held until infer_call_clear */
+    struct infer_call *next;                   /* in that list */
     void (*answered)(struct infer_call *call); /* the protocol's: the loop has it back */
     void *owner;                               /* the protocol's */
 } infer_call;
@@ -36,8 +36,8 @@ typedef struct infer_call {
 void infer_call_deinit(infer_call *call); /* zeroed is fine; not while it is under way */
 void infer_call_clear(infer_call *call);  /* lets the result go; keeps memory */
 
-/* Makes tensors of call->request and hands them in; model, rt, shared and finished are set. The message
- * that the request was read from stays where it is until the call is finished.
+/* Makes tensors of call->request and hands them in; model, rt, shared and finished are set. The
+ * message that the request was read from stays where it is until the call is finished.
  * INVALID_ARGUMENT: err says which input is wrong; QUEUE_FULL, UNAVAILABLE, CLOSED,
  * OUT_OF_MEMORY: the call is not under way. */
 COSREL_CHECKED cosrel_status infer_call_start(infer_call *call, cosrel_error *err);

@@ -142,8 +142,8 @@ static cosrel_status read_data(reading *r, const json_t *object, infer_input *in
 
 static cosrel_status read_input(reading *r, const json_t *object)
 {
-    const json_t *name = json_object_get(object, "name"), *type = json_object_get(object,
-                                                                                  "datatype");
+    const json_t *name = json_object_get(object, "name"),
+                 *type = json_object_get(object, "datatype");
     if (r->request->input_count == INFER_TENSORS_MAX)
         return wrong(r, "inputs", "", "more than 64");
     infer_input *in = &r->request->inputs[r->request->input_count];

@@ -29,8 +29,8 @@ typedef struct infer_input {
     int64_t shape[INFER_RANK_MAX];
     size_t rank;
     uint64_t elements; /* the shape's product */
-    const char *raw;   /* in the message: the type's little-endian bytes, `bytes` of them; or NULL */
-    const char *text;  /* in the message: a JSON array, `bytes` of it; or NULL */
+    const char *raw;  /* in the message: the type's little-endian bytes, `bytes` of them; or NULL */
+    const char *text; /* in the message: a JSON array, `bytes` of it; or NULL */
     size_t bytes;
     infer_region region;
 } infer_input;

@@ -40,8 +40,7 @@ static inline bool is_digit(char c)
 
 static inline void skip_blanks(reader *r)
 {
-    while (r->at < r->end &&
-           (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t'))
+    while (r->at < r->end && (*r->at == ' ' || *r->at == '\n' || *r->at == '\r' || *r->at == '\t'))
         r->at++;
 }
 
@@ -427,7 +426,8 @@ static char *put_float(char *at, float value)
     while (exponent < FLOAT_DIGITS && size >= powers[exponent])
         exponent++;
     int decimals = FLOAT_DIGITS - exponent;
-    for (double least = 0.1; size != 0 && exponent == 0 && size < least && decimals < 13; least /= 10)
+    for (double least = 0.1; size != 0 && exponent == 0 && size < least && decimals < 13;
+         least /= 10)
         decimals++;
     uint64_t digits = (uint64_t)llrint(size * powers[decimals]);
     for (; decimals > 0 && digits % 10 == 0; decimals--)

@@ -86,9 +86,9 @@ static void add_latencies(text_builder *out, const tally *t)
     for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
         head(out, all[k].name, "histogram", all[k].help);
         for (int i = 0; i < t->count; i++)
-            add_histogram(out, all[k].name, t->models[i].model,
-                          (const tally_hist *)(const void *)((const char *)&t->models[i] +
-                                                             all[k].offset));
+            add_histogram(
+                out, all[k].name, t->models[i].model,
+                (const tally_hist *)(const void *)((const char *)&t->models[i] + all[k].offset));
     }
 }
 

@@ -231,7 +231,6 @@ static bool shared_memory(service *s, const route_request *request, route_reply 
 
 /* ---- The table ---- */
 
-
 static void read_only(service *s, const route_request *request, route_reply *reply)
 {
     const route_path *path = &request->path;
@@ -276,8 +275,8 @@ void route_answer(service *s, const route_request *request, route_reply *reply)
     else if (index && !get)
         repository_index(s, reply);
     else if (!get || index)
-        route_error(reply, 405, get ? "this route is asked for with POST"
-                                    : "this route is read with GET");
+        route_error(reply, 405,
+                    get ? "this route is asked for with POST" : "this route is read with GET");
     else
         read_only(s, request, reply);
 }

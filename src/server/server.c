@@ -12,7 +12,8 @@
 /* How long a wish to stop may go unseen at most (chosen: nobody notices). */
 enum { ASK_MS = 100 };
 
-/* Between two looks for clients that have gone (chosen: nothing that is shorter is worth a stop). */
+/* Between two looks for clients that have gone (chosen: nothing that is shorter is worth a stop).
+ */
 static const int64_t LOOK_EVERY_NS = 50000000;
 
 /* How long clients have at the end to take their answers (chosen: less than service managers wait).

@@ -197,10 +197,10 @@ static void test_distributions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_percentiles), cmocka_unit_test(test_edges),
-        cmocka_unit_test(test_merge),       cmocka_unit_test(test_since),
-        cmocka_unit_test(test_overflow),
-        cmocka_unit_test(test_reference),   cmocka_unit_test(test_distributions),
+        cmocka_unit_test(test_percentiles),   cmocka_unit_test(test_edges),
+        cmocka_unit_test(test_merge),         cmocka_unit_test(test_since),
+        cmocka_unit_test(test_overflow),      cmocka_unit_test(test_reference),
+        cmocka_unit_test(test_distributions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -412,8 +412,8 @@ static void make_requests(corpus *c)
     in.parameters = regions;
     make_one_request(c, "region", &m);
     /* Raw data before what it belongs to: the rest is in two pieces. */
-    save(at(c, "grpc", "raw_between"),
-         "\x0b\x0a\1x\x3a\4abcd\x2a\x0c\x0a\1x\x12\4FP32\x1a\1\1", 24);
+    save(at(c, "grpc", "raw_between"), "\x0b\x0a\1x\x3a\4abcd\x2a\x0c\x0a\1x\x12\4FP32\x1a\1\1",
+         24);
     save(at(c, "grpc", "frame"), "\0\0\0\0\3\x0a\1x", 8);
 }
 

@@ -25,7 +25,8 @@ int main(void)
         cosrel_runtime_processor(rt, 0, &info);
     const char *const name = info.name ? info.name : "";
     int ok = processors == 1 && strcmp(name, "cpu0") == 0;
-    printf("cosrel %s on ONNX Runtime %s: %s\n", cosrel_version(), cosrel_onnxruntime_version(), name);
+    printf("cosrel %s on ONNX Runtime %s: %s\n", cosrel_version(), cosrel_onnxruntime_version(),
+           name);
     cosrel_runtime_close(rt);
     return ok ? 0 : 1;
 }

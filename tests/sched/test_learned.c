@@ -254,7 +254,8 @@ static void waiting_ends(void **state)
     cost_deinit(&costs);
 }
 
-/* What runs beneath is nothing that a foreground request waits for, and what may run beneath is not kept waiting. */
+/* What runs beneath is nothing that a foreground request waits for, and what may run beneath is not
+ * kept waiting. */
 static void background_is_another_matter(void **state)
 {
     (void)state;

@@ -14,10 +14,9 @@
 
 enum { WORLDS = 4000, PROCESSORS = 8, MODELS = 6 };
 
-static const char *const policies[] = {"single:p0",        "round-robin", "static-best",
-                                       "shortest-latency", "heft",        "least-slack",
-                                       "max-weight",       "min-min",     "priced",
-                                       "lookahead:20"};
+static const char *const policies[] = {
+    "single:p0",   "round-robin", "static-best", "shortest-latency", "heft",
+    "least-slack", "max-weight",  "min-min",     "priced",           "lookahead:20"};
 enum { POLICIES = sizeof policies / sizeof *policies };
 
 typedef struct scene {

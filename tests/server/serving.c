@@ -124,8 +124,8 @@ void hear(int fd, reply *r)
     }
 }
 
-void ask(const char *method, const char *path, const char *headers, const char *body,
-                size_t bytes, reply *r)
+void ask(const char *method, const char *path, const char *headers, const char *body, size_t bytes,
+         reply *r)
 {
     char head[1024];
     const int fd = dial();
@@ -149,4 +149,3 @@ void says(const reply *r, int status, const char *text)
     if (r->status != status || !strstr(r->body, text))
         fail_msg("%d '%s', expected %d '%s'", r->status, r->body, status, text);
 }
-

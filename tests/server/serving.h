@@ -1,5 +1,6 @@
-/* A server over a real runtime with small models ("add", "multi", "words", "slow": tiny_onnx.h), on a thread
- * of its own, and a client that says byte by byte what a test wants. Failures fail the test. */
+/* A server over a real runtime with small models ("add", "multi", "words", "slow": tiny_onnx.h), on
+ * a thread of its own, and a client that says byte by byte what a test wants. Failures fail the
+ * test. */
 #ifndef TESTS_SERVING_H
 #define TESTS_SERVING_H
 

@@ -69,9 +69,10 @@ static void infers_json(void **state)
          "{\"id\":\"q\",\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\",\"data\":"
          "[[0,0.5,-3,1e2]]}]}",
          &r);
-    says(&r, 200,
-         "{\"id\":\"q\",\"model_name\":\"add\",\"model_version\":\"1\",\"outputs\":[{\"name\":\"y\","
-         "\"datatype\":\"FP32\",\"shape\":[1,4],\"data\":[1,2.5,0,104]}]}");
+    says(
+        &r, 200,
+        "{\"id\":\"q\",\"model_name\":\"add\",\"model_version\":\"1\",\"outputs\":[{\"name\":\"y\","
+        "\"datatype\":\"FP32\",\"shape\":[1,4],\"data\":[1,2.5,0,104]}]}");
     post("/v2/models/multi/versions/1/infer",
          "{\"inputs\":[{\"name\":\"n\",\"shape\":[1],\"datatype\":\"INT64\",\"data\":[4]},"
          "{\"name\":\"a\",\"shape\":[1,2],\"datatype\":\"FP32\",\"data\":[1,2]},"
@@ -136,9 +137,10 @@ static void refuses_what_is_wrong(void **state)
          "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\",\"data\":[1,2,3]}]}",
          &r);
     says(&r, 400, "before as many elements");
-    post(ADD,
-         "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"INT32\",\"data\":[1,2,3,4]}]}",
-         &r);
+    post(
+        ADD,
+        "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"INT32\",\"data\":[1,2,3,4]}]}",
+        &r);
     says(&r, 400, "float32");
     post(ADD,
          "{\"inputs\":[{\"name\":\"x\",\"shape\":[1000000,1000000],\"datatype\":\"FP32\",\"data\":"
@@ -165,8 +167,9 @@ static void reads_slow_and_chunked_bodies(void **state)
     (void)state;
     static reply r;
     const char *head = "POST " ADD " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
-    const char *json = "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\",\"data\":"
-                       "[1,1,1,1]}]}";
+    const char *json =
+        "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\",\"data\":"
+        "[1,1,1,1]}]}";
     const int fd = dial();
     for (int again = 0; again < 2; again++) { /* the connection stays */
         for (size_t i = 0; i < strlen(head); i += 7)
@@ -246,8 +249,9 @@ static void answers_everyone_their_own(void **state)
 static void refuses_wrong_addresses(void **state)
 {
     (void)state;
-    static const char *const wrong[] = {"", "8000", "127.0.0.1", "127.0.0.1:", "127.0.0.1:70000",
-                                        "127.0.0.1:x", ":8000", "999.0.0.1:1"};
+    static const char *const wrong[] = {
+        "",      "8000",       "127.0.0.1", "127.0.0.1:", "127.0.0.1:70000", "127.0.0.1:x",
+        ":8000", "999.0.0.1:1"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         const server_options options = {.http = {.address = wrong[i]}};
         server *s;

@@ -55,7 +55,8 @@ static void understands_binary(void **state)
     cosrel_error err = {""};
     const cosrel_status status = read_body(
         "{\"inputs\":[{\"name\":\"a\",\"shape\":[2],\"datatype\":\"UINT8\",\"parameters\":{"
-        "\"binary_data_size\":2}},{\"name\":\"b\",\"shape\":[1],\"datatype\":\"UINT8\",\"data\":[9]}"
+        "\"binary_data_size\":2}},{\"name\":\"b\",\"shape\":[1],\"datatype\":\"UINT8\",\"data\":[9]"
+        "}"
         ",{\"name\":\"c\",\"shape\":[3],\"datatype\":\"UINT8\",\"parameters\":{"
         "\"binary_data_size\":3}}],\"parameters\":{\"binary_data_output\":true}}",
         "abcde", 5, &err);
@@ -73,7 +74,8 @@ static void understands_regions(void **state)
     cosrel_error err = {""};
     const cosrel_status status = read_body(
         "{\"inputs\":[{\"name\":\"a\",\"shape\":[2],\"datatype\":\"UINT8\",\"parameters\":{"
-        "\"shared_memory_region\":\"in\",\"shared_memory_offset\":8,\"shared_memory_byte_size\":2}}]"
+        "\"shared_memory_region\":\"in\",\"shared_memory_offset\":8,\"shared_memory_byte_size\":2}}"
+        "]"
         "}",
         NULL, 0, &err);
     assert_int_equal(status, COSREL_OK);

@@ -32,23 +32,23 @@ static void reads_what_is_written(void **state)
     float f[6];
     const float expected[6] = {1, -2.5f, 3e10f, 0.1f, 1e-30f, -0.0f};
     cosrel_error err;
-    assert_int_equal(read_text("[ 1, -2.5,\n[3E+10 ,[0.1]], 1e-30, -0 ] ", COSREL_FLOAT32, f, 6,
-                               &err),
-                     COSREL_OK);
+    assert_int_equal(
+        read_text("[ 1, -2.5,\n[3E+10 ,[0.1]], 1e-30, -0 ] ", COSREL_FLOAT32, f, 6, &err),
+        COSREL_OK);
     assert_memory_equal(f, expected, sizeof f);
     int8_t i8[3];
     assert_int_equal(read_text("[-128,0,127]", COSREL_INT8, i8, 3, &err), COSREL_OK);
     assert_int_equal(i8[0], -128);
     assert_int_equal(i8[2], 127);
     uint64_t u64[3];
-    assert_int_equal(read_text("[18446744073709551615,18446744073709551610,0]", COSREL_UINT64, u64,
-                               3, &err),
-                     COSREL_OK);
+    assert_int_equal(
+        read_text("[18446744073709551615,18446744073709551610,0]", COSREL_UINT64, u64, 3, &err),
+        COSREL_OK);
     assert_true(u64[0] == UINT64_MAX && u64[1] == UINT64_MAX - 5);
     int64_t i64[2];
-    assert_int_equal(read_text("[-9223372036854775808,9223372036854775807]", COSREL_INT64, i64, 2,
-                               &err),
-                     COSREL_OK);
+    assert_int_equal(
+        read_text("[-9223372036854775808,9223372036854775807]", COSREL_INT64, i64, 2, &err),
+        COSREL_OK);
     assert_true(i64[0] == INT64_MIN && i64[1] == INT64_MAX);
     uint8_t b[4];
     assert_int_equal(read_text("[true,false,1,0]", COSREL_BOOL, b, 4, &err), COSREL_OK);
@@ -216,8 +216,8 @@ static void finds_the_end_of_an_array(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(reads_what_is_written),   cmocka_unit_test(refuses_what_is_wrong),
-        cmocka_unit_test(floats_come_back),        cmocka_unit_test(doubles_are_the_librarys),
+        cmocka_unit_test(reads_what_is_written),     cmocka_unit_test(refuses_what_is_wrong),
+        cmocka_unit_test(floats_come_back),          cmocka_unit_test(doubles_are_the_librarys),
         cmocka_unit_test(finds_the_end_of_an_array), cmocka_unit_test(floats_are_the_librarys),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -23,9 +23,8 @@ static const char input[] = "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"data
 static int start(void **state)
 {
     (void)state;
-    const server_options options = {.http = {.address = "127.0.0.1:0"},
-                                    .policy = "min-min",
-                                    .admin_token = "secret-token-1"};
+    const server_options options = {
+        .http = {.address = "127.0.0.1:0"}, .policy = "min-min", .admin_token = "secret-token-1"};
     return serving_start(&options);
 }
 
@@ -102,8 +101,9 @@ static void tells_statistics(void **state)
     static reply r;
     ask("GET", "/v2/models/add/stats", "", NULL, 0, &r);
     says(&r, 200, "{\"model_stats\":[{\"name\":\"add\",\"version\":\"1\",\"last_inference\":1");
-    says(&r, 200, "\"inference_count\":3,\"execution_count\":3,\"inference_stats\":{\"success\":{"
-                  "\"count\":3,\"ns\":");
+    says(&r, 200,
+         "\"inference_count\":3,\"execution_count\":3,\"inference_stats\":{\"success\":{"
+         "\"count\":3,\"ns\":");
     says(&r, 200, "\"fail\":{\"count\":1,");
     says(&r, 200, "\"batch_stats\":[{\"batch_size\":1,");
     ask("GET", "/v2/models/stats", "", NULL, 0, &r);
@@ -165,8 +165,7 @@ static void knows_tokens(void **state)
     assert_int_equal(auth_rights(&a, NULL), AUTH_NOTHING);
     assert_int_equal(auth_rights(&a, "Bearer reader-token"), AUTH_READ);
     assert_int_equal(auth_rights(&a, "bearer client-token"), AUTH_READ | AUTH_INFER);
-    assert_int_equal(auth_rights(&a, "Bearer root-token-xyz"),
-                     AUTH_READ | AUTH_INFER | AUTH_ADMIN);
+    assert_int_equal(auth_rights(&a, "Bearer root-token-xyz"), AUTH_READ | AUTH_INFER | AUTH_ADMIN);
     static const char *const wrong[] = {"",
                                         "Bearer",
                                         "Bearer ",

@@ -74,8 +74,9 @@ static void infers_in_place(void **state)
     for (int i = 0; i < 4; i++)
         memory[8 + i] = (float)(i + 1);
     infer(32, 64, &r);
-    says(&r, 200, "\"shared_memory_region\":\"out\",\"shared_memory_offset\":64,"
-                  "\"shared_memory_byte_size\":16}");
+    says(&r, 200,
+         "\"shared_memory_region\":\"out\",\"shared_memory_offset\":64,"
+         "\"shared_memory_byte_size\":16}");
     assert_null(strstr(r.body, "\"data\""));
     assert_memory_equal(memory + 1024 + 16, expected, sizeof expected);
     infer(33, 64, &r); /* misaligned: copied, and right all the same */

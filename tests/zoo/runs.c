@@ -1,8 +1,8 @@
 #include "runs.h"
 
 #include <setjmp.h>
-#include <stdbool.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,8 +95,8 @@ void run_describe_input(const loaded *model, size_t index, char name[64], char s
  * that. */
 static void fill_row(const value_shape *shape, void *data, size_t elements, rng *r)
 {
-    const bool flag =
-        strcmp(shape->name, "attention_mask") == 0 || strcmp(shape->name, "token_type_ids") == 0;
+    const bool flag = strcmp(shape->name, "attention_mask") == 0 ||
+                      strcmp(shape->name, "token_type_ids") == 0;
     for (size_t i = 0; i < elements; i++) {
         if (shape->type == ONNX_TENSOR_ELEMENT_DATA_TYPE_INT64)
             ((int64_t *)data)[i] = (int64_t)rng_below(r, flag ? 2 : 1000);
