@@ -1,7 +1,7 @@
 /* What each part of learning gives: the same short training with one thing changed at a time,
  * examined on worlds that are not learned from.
  *
- *     bench_ablation [ROUNDS [VARIANT]]       default: 300 rounds, all variants
+ *     bench_ablation [ROUNDS [VARIANT [SEED]]]    default: 300 rounds, all variants (from 0), seed 1
  *
  * Printed: cost over the best baseline's, geometric means over 120 random worlds without device
  * effects, and by the kind of objective. */
@@ -57,21 +57,21 @@ static bool watch(void *user, const train_progress *p, const student *s, double 
     return true;
 }
 
-static void run(const variant *v, int rounds, exam *e)
+static void run(const variant *v, int rounds, uint64_t seed, exam *e)
 {
     student s;
     exam_result result;
     sched_objective only;
     cosrel_error err = {""};
     int round = 0;
-    const train_plan plan = {.seed = 1,
+    const train_plan plan = {.seed = seed,
                              .rounds = rounds,
                              .threads = THREADS,
                              .exam_worlds = 1,
                              .leave_out = v->leave_out,
                              .objective = v->objective ? &only : NULL};
     if ((v->objective && objective_find(v->objective, &only, &err) != COSREL_OK) ||
-        student_init(&s, v->first ? v->first : 48, v->second ? v->second : 24, 1, THREADS) !=
+        student_init(&s, v->first ? v->first : 48, v->second ? v->second : 24, seed, THREADS) !=
             COSREL_OK ||
         train_run(&plan, &s, &round, watch, NULL, &err) != COSREL_OK ||
         exam_take(e, "learned", &s.net, &result, &err) != COSREL_OK)
@@ -99,6 +99,7 @@ static void show_others(exam *e)
 int main(int argc, char **argv)
 {
     const int rounds = argc > 1 ? atoi(argv[1]) : 300;
+    const uint64_t seed = argc > 3 ? strtoull(argv[3], NULL, 10) : 1;
     const world_limits limits = {.no_effects = true};
     exam *e;
     cosrel_error err = {""};
@@ -111,7 +112,7 @@ int main(int argc, char **argv)
            rounds);
     for (int i = 0; i < (int)(sizeof VARIANTS / sizeof *VARIANTS); i++)
         if (argc < 3 || i == atoi(argv[2]))
-            run(&VARIANTS[i], rounds, e);
+            run(&VARIANTS[i], rounds, seed, e);
     if (argc < 3)
         show_others(e);
     exam_free(e);
