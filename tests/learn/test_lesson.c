@@ -36,7 +36,7 @@ static void what_goes_in_comes_out(void **state)
     rng r;
     rng_init(&r, 1);
     for (int i = 0; i < 300; i++) {
-        draw(&r, 1 + i % 65, &seen, costs);
+        draw(&r, 1 + i % OBSERVE_CANDIDATES_MAX, &seen, costs);
         assert_int_equal(lessons_add(&l, &seen, costs), COSREL_OK);
     }
     assert_int_equal(lessons_append(&twice, &l, 1), COSREL_OK);
@@ -45,7 +45,7 @@ static void what_goes_in_comes_out(void **state)
     assert_int_equal(twice.count, 500);
     rng_init(&r, 1);
     for (int i = 0; i < 300; i++) {
-        draw(&r, 1 + i % 65, &seen, costs);
+        draw(&r, 1 + i % OBSERVE_CANDIDATES_MAX, &seen, costs);
         for (int copy = i < 100; copy < 2; copy++) {
             const float *kept = lessons_get(&twice, (size_t)(i - 100 + 300 * copy), &in);
             assert_int_equal(in.count, seen.count);
