@@ -82,30 +82,63 @@ static bool read_exponent(reader *r, decimal *d)
     return true;
 }
 
-static bool read_decimal(reader *r, decimal *d)
+/* All digits fit: no need to look at how many count. False: they may not; r is where it was. */
+static inline bool read_few_digits(reader *r, decimal *d, int *whole, int *after)
+{
+    const char *at = r->at, *begin = at;
+    uint64_t digits = 0;
+    for (; at < r->end && is_digit(*at); at++)
+        digits = digits * 10 + (uint64_t)(*at - '0');
+    *whole = (int)(at - begin);
+    *after = -1; /* no point */
+    if (at < r->end && *at == '.') {
+        const char *point = at++;
+        for (; at < r->end && is_digit(*at); at++)
+            digits = digits * 10 + (uint64_t)(*at - '0');
+        *after = (int)(at - point - 1);
+    }
+    if (at - begin > DIGITS_MAX)
+        return false;
+    d->digits = digits;
+    d->exponent = *after > 0 ? -*after : 0;
+    r->at = at;
+    return true;
+}
+
+static void read_many_digits(reader *r, decimal *d, int *whole, int *after)
 {
     int significant = 0, dropped = 0;
+    *whole = read_digits(r, d, &significant, &dropped);
+    *after = -1;
+    d->exponent = dropped;
+    if (r->at == r->end || *r->at != '.')
+        return;
+    r->at++;
+    dropped = 0;
+    *after = read_digits(r, d, &significant, &dropped);
+    d->exponent -= *after - dropped;
+}
+
+static inline bool read_decimal(reader *r, decimal *d)
+{
+    int whole, after;
     *d = (decimal){.exact = true, .begin = r->at};
     if (r->at < r->end && *r->at == '-') {
         d->negative = true;
         r->at++;
     }
-    const char *whole = r->at;
-    const int digits = read_digits(r, d, &significant, &dropped);
-    if (digits == 0)
+    const char *first = r->at;
+    if (!read_few_digits(r, d, &whole, &after))
+        read_many_digits(r, d, &whole, &after);
+    if (whole == 0) {
+        r->at = first;
         return fail(r, "expected a number");
-    if (digits > 1 && *whole == '0')
-        return fail(r, "a number that begins with a zero");
-    d->exponent = dropped;
-    if (r->at < r->end && *r->at == '.') {
-        r->at++;
-        dropped = 0;
-        const int after = read_digits(r, d, &significant, &dropped);
-        if (after == 0)
-            return fail(r, "a point without digits after it");
-        d->exponent -= after - dropped;
-        d->fraction = true;
     }
+    if (whole > 1 && *first == '0')
+        return fail(r, "a number that begins with a zero");
+    if (after == 0)
+        return fail(r, "a point without digits after it");
+    d->fraction = after > 0;
     if (r->at < r->end && (*r->at == 'e' || *r->at == 'E'))
         return read_exponent(r, d);
     return true;
