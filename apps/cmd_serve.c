@@ -1,6 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "commands.h"
 #include "interrupt.h"
@@ -158,10 +159,21 @@ static int learn_and_serve(serving *now)
     return result;
 }
 
+/* A descriptor per connection: as many as this process may have. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit); /* else the old limit holds */
+}
+
 static int load_and_serve(const cli_call *call, const serve_config *config)
 {
     const serve_values *v = &config->values;
     progress shown;
+    raise_descriptor_limit();
     progress_begin(&shown, "load", v->open.quiet);
     cosrel_options options;
     open_log log = {.command = call->command};

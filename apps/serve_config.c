@@ -6,19 +6,12 @@
 #include "base/text.h"
 #include "base/yaml.h"
 
-/* libcyaml writes through it. */
-typedef struct token_entry {
-    char *token, *role;
-} token_entry;
-
-_Static_assert(sizeof(token_entry) == sizeof(server_token), "one is read as the other");
-
 typedef struct config_file {
     char *models, *http, *grpc, *policy, *objective, *profile, *learn;
     char *settings, *processors, *cache_folder;
     uint32_t queue_max, body_max_mb, connections_max;
     int software_gpu, quiet;
-    token_entry *tokens;
+    server_token *tokens;
     unsigned tokens_count;
 } config_file;
 
@@ -27,12 +20,12 @@ typedef struct config_file {
 #define PATH_MAX_BYTES 4095
 
 static const cyaml_schema_field_t token_fields[] = {
-    CYAML_FIELD_STRING_PTR("token", CYAML_FLAG_POINTER, token_entry, token, 1, 255),
-    CYAML_FIELD_STRING_PTR("role", CYAML_FLAG_POINTER, token_entry, role, 1, 15),
+    CYAML_FIELD_STRING_PTR("token", CYAML_FLAG_POINTER, server_token, token, 1, 255),
+    CYAML_FIELD_STRING_PTR("role", CYAML_FLAG_POINTER, server_token, role, 1, 15),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t token_schema = {
-    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, token_entry, token_fields)};
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, server_token, token_fields)};
 
 static const cyaml_schema_field_t fields[] = {
     CYAML_FIELD_STRING_PTR("models", TEXT, config_file, models, 1, PATH_MAX_BYTES),
@@ -122,7 +115,7 @@ cosrel_status serve_config_init(const serve_values *values, serve_config *out, c
         }
         if (f) {
             fill(&out->values, f);
-            out->tokens = (const server_token *)f->tokens;
+            out->tokens = f->tokens;
             out->token_count = f->tokens_count;
         }
     }

@@ -147,3 +147,14 @@ void http_load_run(const http_load *load, http_load_result *out)
         close(clients[i].fd);
     close(epoll_fd);
 }
+
+void http_load_idle(int port, int count, int *fds)
+{
+    static const char ask[] = "GET /v2/health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for (int i = 0; i < count; i++) {
+        fds[i] = connect_to(port);
+        if (send(fds[i], ask, sizeof ask - 1, MSG_NOSIGNAL) != (ssize_t)sizeof ask - 1 ||
+            recv(fds[i], scratch, sizeof scratch, 0) <= 0)
+            fail("an idle connection");
+    }
+}

@@ -25,4 +25,8 @@ typedef struct http_load_result {
 /* Ends the program, with a line on standard error, if it cannot connect or is not understood. */
 void http_load_run(const http_load *load, http_load_result *out);
 
+/* Opens connections that have each been answered once and then stay idle; fds: room for `count`.
+ * Ends the program likewise. */
+void http_load_idle(int port, int count, int *fds);
+
 #endif

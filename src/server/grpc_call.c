@@ -234,7 +234,7 @@ static cosrel_status start(grpc_call *call, cosrel_error *err)
     infer_call *infer = &call->infer;
     const char *model, *version;
     infer->rt = call->shared->service->rt;
-    infer->shared = &call->shared->service->shared;
+    infer->regions = &call->shared->service->regions;
     infer->finished = &call->shared->service->finished;
     infer->answered = answered;
     infer->owner = call;

@@ -227,7 +227,7 @@ static bool add_region(asking *now, const region *r, status_type *m)
 static cosrel_status shared_memory_status(asking *now)
 {
     status_type m = INFERENCE__SYSTEM_SHARED_MEMORY_STATUS_RESPONSE__INIT;
-    const regions *all = &now->service->shared;
+    const regions *all = &now->service->regions;
     void *message;
     const cosrel_status status = read(
         now, &inference__system_shared_memory_status_request__descriptor, &message);
@@ -255,7 +255,7 @@ static cosrel_status shared_memory_register(asking *now)
     if (status != COSREL_OK)
         return status;
     const Inference__SystemSharedMemoryRegisterRequest *asked = message;
-    status = regions_add(&now->service->shared, asked->name, asked->key, asked->offset,
+    status = regions_add(&now->service->regions, asked->name, asked->key, asked->offset,
                          asked->byte_size, now->err);
     return status == COSREL_OK ? grpc_answer_message(now->answer, &m.base, now->err) : status;
 }
@@ -270,7 +270,7 @@ static cosrel_status shared_memory_unregister(asking *now)
     if (status != COSREL_OK)
         return status;
     const char *name = ((const Inference__SystemSharedMemoryUnregisterRequest *)message)->name;
-    status = regions_remove(&now->service->shared, *name ? name : NULL, now->err);
+    status = regions_remove(&now->service->regions, *name ? name : NULL, now->err);
     return status == COSREL_OK ? grpc_answer_message(now->answer, &m.base, now->err) : status;
 }
 

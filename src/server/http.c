@@ -133,17 +133,22 @@ static enum MHD_Result send_reply(http_call *c, route_reply *reply)
     return send_response(c, reply->status, response, bytes ? reply->type : NULL);
 }
 
+/* What a refusal counts as: the first status with this code; those that only HTTP has (405, 413)
+ * are the client's fault too. */
+static cosrel_status status_of(int http)
+{
+    for (int status = COSREL_OK; status <= COSREL_INTERNAL; status++)
+        if (cosrel_status_http((cosrel_status)status) == http)
+            return (cosrel_status)status;
+    return COSREL_INVALID_ARGUMENT;
+}
+
 static enum MHD_Result send_error(http_call *c, int status, const char *why)
 {
     route_reply reply = {.status = status};
-    if (!c->infer.result) {
-        /* Answers of the runtime were counted when they came. */
-        cosrel_status code = COSREL_OK;
-        while (code < COSREL_INTERNAL && cosrel_status_http(code) != status)
-            code++;
-        if (c->inference)
-            tally_refused(&c->server->shared->counts, c->infer.model, code);
-    }
+    /* Answers of the runtime were counted when they came. */
+    if (c->inference && !c->infer.result)
+        tally_refused(&c->server->shared->counts, c->infer.model, status_of(status));
     route_error(&reply, status, why);
     return send_reply(c, &reply);
 }
@@ -282,7 +287,7 @@ static bool start(http_call *c)
     if (c->refused)
         return false;
     c->infer.rt = c->server->shared->rt;
-    c->infer.shared = &c->server->shared->shared;
+    c->infer.regions = &c->server->shared->regions;
     c->infer.finished = &c->server->shared->finished;
     c->infer.answered = answered;
     c->infer.owner = c;
@@ -360,12 +365,12 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
     c->live = live_http_has(url, &c->body_max);
     c->inference = route_model(&path, "infer", &name, &version);
     s->inferences += c->inference;
-    if (c->inference && strcmp(method, "POST") != 0)
-        refuse(c, 405, "an inference is asked for with POST");
-    else if (c->inference && !(c->rights & AUTH_INFER))
+    if (c->inference && !(c->rights & AUTH_INFER))
         c->forbidden = true;
     else if (c->inference)
         find_model(c, name, version);
+    if (c->inference && strcmp(method, "POST") != 0)
+        refuse(c, 405, "an inference is asked for with POST");
     read_headers(c);
     return MHD_YES;
 }

@@ -206,7 +206,7 @@ static cosrel_status check_sizes(const infer_request *r, cosrel_error *err)
 static cosrel_status use(infer_call *call, const infer_region *where, void **data,
                          cosrel_error *err)
 {
-    return regions_use(call->shared, where->name, where->offset, where->bytes,
+    return regions_use(call->regions, where->name, where->offset, where->bytes,
                        &call->used[call->used_count], data, err);
 }
 

@@ -20,7 +20,7 @@ typedef struct infer_call {
     char *memory; /* of tensors that do not lie in the message as the runtime wants them */
     size_t memory_used, memory_room;
     cosrel_runtime *rt;
-    regions *shared; /* what inputs and outputs may lie in */
+    regions *regions; /* what inputs and outputs may lie in */
     cosrel_model *model;
     region *used[2 * INFER_TENSORS_MAX]; /* of the inputs, then of the outputs */
     void *output_memory[INFER_TENSORS_MAX];
@@ -36,7 +36,7 @@ typedef struct infer_call {
 void infer_call_deinit(infer_call *call); /* zeroed is fine; not while it is under way */
 void infer_call_clear(infer_call *call);  /* lets the result go; keeps memory */
 
-/* Makes tensors of call->request and hands them in; model, rt, shared and finished are set. The
+/* Makes tensors of call->request and hands them in; model, rt, regions and finished are set. The
  * message that the request was read from stays where it is until the call is finished.
  * INVALID_ARGUMENT: err says which input is wrong; QUEUE_FULL, UNAVAILABLE, CLOSED,
  * OUT_OF_MEMORY: the call is not under way. */

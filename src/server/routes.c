@@ -198,7 +198,7 @@ static void register_region(service *s, const char *name, const route_request *r
                     "from 0");
     else
         fail(reply,
-             regions_add(&s->shared, name, json_string_value(key),
+             regions_add(&s->regions, name, json_string_value(key),
                          (uint64_t)json_integer_value(offset), (uint64_t)json_integer_value(bytes),
                          &err),
              &err);
@@ -219,11 +219,11 @@ static bool shared_memory(service *s, const route_request *request, route_reply 
     if (!(request->rights & AUTH_INFER))
         route_forbid(reply, request->rights);
     else if (part_is(path, at, "status") && !post)
-        fail(reply, regions_describe(&s->shared, name, &reply->body, &err), &err);
+        fail(reply, regions_describe(&s->regions, name, &reply->body, &err), &err);
     else if (part_is(path, at, "register") && named && post)
         register_region(s, name, request, reply);
     else if (part_is(path, at, "unregister") && post)
-        fail(reply, regions_remove(&s->shared, name, &err), &err);
+        fail(reply, regions_remove(&s->regions, name, &err), &err);
     else
         return false;
     return true;

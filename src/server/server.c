@@ -88,7 +88,7 @@ void server_free(server *s)
     grpc_free(s->grpc);
     http_free(s->http);
     finished_deinit(&s->shared.finished);
-    regions_deinit(&s->shared.shared);
+    regions_deinit(&s->shared.regions);
     if (s->epoll_fd >= 0)
         close(s->epoll_fd);
     free(s);

@@ -17,7 +17,7 @@ typedef struct service {
     const char *policy, *objective;
     finished_calls finished;
     auth who;
-    regions shared;
+    regions regions;
     tally counts;
     double started_s; /* wall clock */
     int under_way;    /* inference requests */
