@@ -32,6 +32,22 @@ static void path_in(char *out, size_t room, const char *name)
     snprintf(out, room, "%s/%s", folder, name);
 }
 
+int serving_begin(const server_options *serve)
+{
+    cosrel_error err = {""};
+    if (server_create(serve, serving_runtime, &served, &err) == COSREL_OK)
+        return pthread_create(&loop, NULL, run_loop, served);
+    fprintf(stderr, "%s\n", err.text);
+    return -1;
+}
+
+void serving_end(void)
+{
+    server_stop(served);
+    pthread_join(loop, NULL);
+    server_free(served);
+}
+
 int serving_start(const server_options *serve)
 {
     char path[128];
@@ -54,21 +70,18 @@ int serving_start(const server_options *serve)
     cosrel_options_init(&options);
     options.cache_folder = "";
     if (cosrel_runtime_open(&options, &serving_runtime, &err) != COSREL_OK ||
-        cosrel_runtime_load(serving_runtime, folder, &err) != COSREL_OK ||
-        server_create(serve, serving_runtime, &served, &err) != COSREL_OK) {
+        cosrel_runtime_load(serving_runtime, folder, &err) != COSREL_OK) {
         fprintf(stderr, "%s\n", err.text);
         return -1;
     }
-    return pthread_create(&loop, NULL, run_loop, served);
+    return serving_begin(serve);
 }
 
 int serving_stop(void **state)
 {
     (void)state;
     char path[128];
-    server_stop(served);
-    pthread_join(loop, NULL);
-    server_free(served);
+    serving_end();
     cosrel_runtime_close(serving_runtime);
     static const char *const names[] = {"add.onnx", "multi.onnx", "words.onnx", "slow.onnx"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -80,16 +93,23 @@ int serving_stop(void **state)
 
 /* ---- A client ---- */
 
-int dial(void)
+int dial_slowly(int receive_buffer)
 {
     const struct sockaddr_in to = {.sin_family = AF_INET,
                                    .sin_port = htons((uint16_t)server_http_port(served)),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const struct timeval patience = {.tv_sec = 30};
     const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (receive_buffer)
+        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
     assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     return fd;
+}
+
+int dial(void)
+{
+    return dial_slowly(0);
 }
 
 void say(int fd, const char *data, size_t bytes)

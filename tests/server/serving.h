@@ -13,6 +13,10 @@ extern cosrel_runtime *serving_runtime;
 int serving_start(const server_options *options); /* 0: it serves */
 int serving_stop(void **state);
 
+/* The server alone, to end it and begin another on the same runtime. */
+int serving_begin(const server_options *options);
+void serving_end(void);
+
 typedef struct reply {
     int status;
     char head[4096];
@@ -20,7 +24,8 @@ typedef struct reply {
     size_t body_bytes;
 } reply;
 
-int dial(void); /* a connection */
+int dial(void);                      /* a connection */
+int dial_slowly(int receive_buffer); /* one with little room for answers that are not read */
 void say(int fd, const char *data, size_t bytes);
 
 /* One answer; all its headers and as much body as Content-Length says. */

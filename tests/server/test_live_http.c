@@ -1,7 +1,5 @@
 /* The live page and its stream over real sockets: what is served, who may change the objective,
  * viewers that do not read or go away, and that the server ends while somebody looks. */
-#include <arpa/inet.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -14,80 +12,19 @@
 #include <cmocka.h>
 
 #include "server/live.h"
-#include "server/server.h"
-#include "tiny_onnx.h"
+#include "serving.h"
 
-static char folder[] = "/tmp/test-live-http-XXXXXX";
-static char model_path[64];
-static cosrel_runtime *rt;
-static server *served;
-static pthread_t loop;
-
-static void *run_loop(void *s)
+static int begin(const char *token)
 {
-    server_run(s);
-    return NULL;
-}
-
-static void begin(const char *token)
-{
-    cosrel_error err = {""};
-    const server_options serve = {.http = {.address = "127.0.0.1:0"}, .admin_token = token};
-    assert_int_equal(server_create(&serve, rt, &served, &err), COSREL_OK);
-    assert_int_equal(pthread_create(&loop, NULL, run_loop, served), 0);
-}
-
-static void end(void)
-{
-    server_stop(served);
-    pthread_join(loop, NULL);
-    server_free(served);
+    return serving_begin(
+        &(server_options){.http = {.address = "127.0.0.1:0"}, .admin_token = token});
 }
 
 static int start(void **state)
 {
     (void)state;
-    cosrel_options options;
-    cosrel_error err = {""};
-    if (!mkdtemp(folder))
-        return -1;
-    snprintf(model_path, sizeof model_path, "%s/add.onnx", folder);
-    if (!tiny_add(model_path))
-        return -1;
-    cosrel_options_init(&options);
-    options.cache_folder = "";
-    if (cosrel_runtime_open(&options, &rt, &err) != COSREL_OK ||
-        cosrel_runtime_load(rt, folder, &err) != COSREL_OK) {
-        fprintf(stderr, "%s\n", err.text);
-        return -1;
-    }
-    begin("correct-horse");
-    return 0;
-}
-
-static int stop(void **state)
-{
-    (void)state;
-    end();
-    cosrel_runtime_close(rt);
-    unlink(model_path);
-    return rmdir(folder);
-}
-
-/* ---- A client ---- */
-
-static int dial(int receive_buffer)
-{
-    const struct sockaddr_in to = {.sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)server_http_port(served)),
-                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    const struct timeval patience = {.tv_sec = 30};
-    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (receive_buffer)
-        setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
-    assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    return fd;
+    return serving_start(
+        &(server_options){.http = {.address = "127.0.0.1:0"}, .admin_token = "correct-horse"});
 }
 
 static void request(int fd, const char *method, const char *path, const char *headers,
@@ -117,10 +54,10 @@ static char *hear_until(int fd, const char *text)
 }
 
 /* The whole answer; its connection ends with it. */
-static char *ask(const char *method, const char *path, const char *headers, const char *body)
+static char *fetch_all(const char *method, const char *path, const char *headers, const char *body)
 {
     char more[512];
-    const int fd = dial(0);
+    const int fd = dial();
     snprintf(more, sizeof more, "Connection: close\r\n%s", headers);
     request(fd, method, path, more, body);
     char *all = hear_until(fd, "\x01 never");
@@ -133,7 +70,7 @@ static char *ask(const char *method, const char *path, const char *headers, cons
 static int look_in(void)
 {
     for (int i = 0; i < 100; i++) {
-        const int fd = dial(0);
+        const int fd = dial();
         request(fd, "GET", "/live/events", "", "");
         const char *answer = hear_until(fd, "\r\n\r\n");
         if (atoi(answer + 9) == 200)
@@ -145,7 +82,7 @@ static int look_in(void)
     return -1;
 }
 
-static void says(const char *answer, int status, const char *text)
+static void expect(const char *answer, int status, const char *text)
 {
     if (atoi(answer + 9) != status || !strstr(answer, text))
         fail_msg("expected %d '%s' in: %.600s", status, text, answer);
@@ -164,24 +101,24 @@ static void serves_the_page(void **state)
                                            {"/live/uplot.txt", "Permission is hereby granted"},
                                            {"/live/icon.svg", "image/svg+xml"}};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
-        char *answer = ask("GET", files[i][0], "", "");
-        says(answer, 200, files[i][1]);
-        says(answer, 200, "Content-Security-Policy: default-src 'self';");
-        says(answer, 200, "X-Content-Type-Options: nosniff");
+        char *answer = fetch_all("GET", files[i][0], "", "");
+        expect(answer, 200, files[i][1]);
+        expect(answer, 200, "Content-Security-Policy: default-src 'self';");
+        expect(answer, 200, "X-Content-Type-Options: nosniff");
         char tag[64] = "";
         assert_int_equal(sscanf(strstr(answer, "ETag: "), "ETag: %40s", tag), 1);
         char known[128];
         snprintf(known, sizeof known, "If-None-Match: %s\r\n", tag);
-        answer = ask("GET", files[i][0], known, "");
-        says(answer, 304, tag);
+        answer = fetch_all("GET", files[i][0], known, "");
+        expect(answer, 304, tag);
         assert_string_equal(strstr(answer, "\r\n\r\n"), "\r\n\r\n");
     }
-    says(ask("HEAD", "/", "", ""), 200, "text/html");
-    says(ask("POST", "/", "", ""), 405, "GET");
-    says(ask("POST", "/", "", "x"), 413, "error");
-    says(ask("GET", "/live", "", ""), 404, "error");
-    says(ask("GET", "/live/../http.c", "", ""), 404, "error");
-    says(ask("HEAD", "/live/events", "", ""), 405, "");
+    expect(fetch_all("HEAD", "/", "", ""), 200, "text/html");
+    expect(fetch_all("POST", "/", "", ""), 405, "GET");
+    expect(fetch_all("POST", "/", "", "x"), 413, "error");
+    expect(fetch_all("GET", "/live", "", ""), 404, "error");
+    expect(fetch_all("GET", "/live/../http.c", "", ""), 404, "error");
+    expect(fetch_all("HEAD", "/live/events", "", ""), 405, "");
 }
 
 static void only_the_token_changes_the_objective(void **state)
@@ -196,10 +133,10 @@ static void only_the_token_changes_the_objective(void **state)
                                         "Authorization: Basic correct-horse\r\n",
                                         "Authorization: correct-horse\r\n"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        says(ask("POST", "/live/objective", wrong[i], "{\"objective\":\"energy\"}"), 403,
-             "{\"error\":\"");
-    says(ask("POST", "/live/objective", right, "{\"objective\":\"deadline\"}"), 200,
-         "{\"objective\":\"deadline\"}");
+        expect(fetch_all("POST", "/live/objective", wrong[i], "{\"objective\":\"energy\"}"), 403,
+               "{\"error\":\"");
+    expect(fetch_all("POST", "/live/objective", right, "{\"objective\":\"deadline\"}"), 200,
+           "{\"objective\":\"deadline\"}");
     static const char *const bodies[] = {"",
                                          "{",
                                          "[]",
@@ -207,13 +144,13 @@ static void only_the_token_changes_the_objective(void **state)
                                          "{\"objective\":\"nix\"}",
                                          "{\"objective\":\"energy\"} x"};
     for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++)
-        says(ask("POST", "/live/objective", right, bodies[i]), 400, "{\"error\":\"");
-    says(ask("GET", "/live/objective", right, ""), 405, "POST");
+        expect(fetch_all("POST", "/live/objective", right, bodies[i]), 400, "{\"error\":\"");
+    expect(fetch_all("GET", "/live/objective", right, ""), 405, "POST");
     char large[6000];
     memset(large, ' ', sizeof large - 1);
     large[sizeof large - 1] = '\0';
-    says(ask("POST", "/live/objective", right, large), 413, "error");
-    const int fd = dial(0);
+    expect(fetch_all("POST", "/live/objective", right, large), 413, "error");
+    const int fd = dial();
     request(fd, "GET", "/live/events", "", "");
     assert_non_null(
         strstr(hear_until(fd, "\"objective\":\"deadline\""), "\"objective\":\"deadline\""));
@@ -223,12 +160,12 @@ static void only_the_token_changes_the_objective(void **state)
 static void streams_snapshots(void **state)
 {
     (void)state;
-    const int fd = dial(0);
+    const int fd = dial();
     request(fd, "GET", "/live/events", "", "");
     const char *text = hear_until(fd, "{\"number\":");
-    says(text, 200, "Content-Type: text/event-stream");
-    says(text, 200, "Cache-Control: no-store");
-    says(text, 200, "event: hello\ndata: {\"cosrel\":");
+    expect(text, 200, "Content-Type: text/event-stream");
+    expect(text, 200, "Cache-Control: no-store");
+    expect(text, 200, "event: hello\ndata: {\"cosrel\":");
     const long first = strtol(strstr(text, "{\"number\":") + 10, NULL, 10);
     char later[32];
     snprintf(later, sizeof later, "{\"number\":%ld,", first + 5);
@@ -240,10 +177,10 @@ static void streams_snapshots(void **state)
 static void nobody_is_held_up(void **state)
 {
     (void)state;
-    const int deaf = dial(1024);
+    const int deaf = dial_slowly(1024);
     request(deaf, "GET", "/live/events", "", "");
     for (int i = 0; i < 100; i++) {
-        const int gone = dial(0);
+        const int gone = dial();
         request(gone, "GET", "/live/events", "", "");
         close(gone);
     }
@@ -253,7 +190,7 @@ static void nobody_is_held_up(void **state)
     char later[32];
     snprintf(later, sizeof later, "{\"number\":%ld,", first + 20);
     assert_non_null(strstr(hear_until(fd, later), later));
-    says(ask("GET", "/v2/health/live", "", ""), 200, "");
+    expect(fetch_all("GET", "/v2/health/live", "", ""), 200, "");
     close(fd);
     close(deaf);
 }
@@ -264,7 +201,7 @@ static void too_many_are_told_so(void **state)
     int all[LIVE_VIEWERS_MAX];
     for (int i = 0; i < LIVE_VIEWERS_MAX; i++)
         all[i] = look_in();
-    says(ask("GET", "/live/events", "", ""), 503, "Retry-After");
+    expect(fetch_all("GET", "/live/events", "", ""), 503, "Retry-After");
     for (int i = 0; i < LIVE_VIEWERS_MAX; i++)
         close(all[i]);
 }
@@ -273,17 +210,18 @@ static void too_many_are_told_so(void **state)
 static void ends_while_somebody_looks(void **state)
 {
     (void)state;
-    const int fd = look_in(), deaf = dial(1024);
+    const int fd = look_in(), deaf = dial_slowly(1024);
     request(deaf, "GET", "/live/events", "", "");
     hear_until(fd, "{\"number\":");
-    end();
+    serving_end();
     hear_until(fd, "\x01 never");
     close(fd);
     close(deaf);
-    begin(NULL);
-    says(ask("POST", "/live/objective", "Authorization: Bearer \r\n", "{\"objective\":\"energy\"}"),
-         403, "without an admin token");
-    const int again = dial(0);
+    assert_int_equal(begin(NULL), 0);
+    expect(fetch_all("POST", "/live/objective", "Authorization: Bearer \r\n",
+                     "{\"objective\":\"energy\"}"),
+           403, "without an admin token");
+    const int again = dial();
     request(again, "GET", "/live/events", "", "");
     assert_non_null(strstr(hear_until(again, "{\"number\":2,"), "{\"number\":2,"));
     close(again);
@@ -299,5 +237,5 @@ int main(void)
         cmocka_unit_test(too_many_are_told_so),
         cmocka_unit_test(ends_while_somebody_looks),
     };
-    return cmocka_run_group_tests(tests, start, stop);
+    return cmocka_run_group_tests(tests, start, serving_stop);
 }
