@@ -75,6 +75,7 @@ void cost_set_model(cost_table *t, int model, const cost_cell *cells)
            (size_t)t->processor_count * (size_t)t->batch_count * sizeof *cells);
     for (int p = 0; p < t->processor_count; p++)
         drift_forget(&t->processors[p].drift);
+    t->shifts++;
 }
 
 int cost_batch_index(const cost_table *t, int32_t n)

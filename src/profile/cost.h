@@ -37,7 +37,8 @@ typedef struct cost_table {
     int32_t batches[COST_BATCHES_MAX];
     cost_cell *cells; /* [model][processor][batch] */
     cost_processor *processors;
-    uint64_t shifts; /* how many times the cells of a processor were rescaled so far */
+    uint64_t shifts; /* how many times many cells changed at once so far: those of a processor were
+                        rescaled, those of a model replaced */
 } cost_table;
 
 /* batches: ascending, batches[0] == 1, 1 <= batch_count <= COST_BATCHES_MAX. Room for model_max
@@ -72,7 +73,8 @@ static inline double cost_slowdown(const cost_table *t, int processor)
     return t->processors[processor].speed;
 }
 
-/* Replaces a model's cells by new ones, `cells` as [processor][batch], measured or known. */
+/* Replaces a model's cells by new ones, `cells` as [processor][batch], measured or known; counts as
+ * one of `shifts`. */
 void cost_set_model(cost_table *t, int model, const cost_cell *cells);
 
 #endif

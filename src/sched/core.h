@@ -99,11 +99,16 @@ COSREL_CHECKED cosrel_status sched_core_create(const sched_setup *setup, const c
                                                sched_core **out, cosrel_error *err);
 void sched_core_free(sched_core *core);
 
-/* Announces the next model (index = number of models before it); its row in `costs` must be filled.
+/* Announces a model. Its index is sched_core_next_model: the least that no model has, so 0, 1, 2,
+ * ... while none is removed; its row in `costs` must be filled. QUEUE_FULL: model_max are there.
  * sched_core_model_changed: the set of processors that can run it, or its costs, changed greatly (a
- * profile). */
+ * profile).
+ * sched_core_remove_model: its index is free for another one; no request of it may be waiting or
+ * running, or about to be dropped: UNAVAILABLE. INVALID_ARGUMENT: there is no such model. */
+int sched_core_next_model(const sched_core *core);
 COSREL_CHECKED cosrel_status sched_core_add_model(sched_core *core, int64_t now_ns,
                                                   const char *name);
+COSREL_CHECKED cosrel_status sched_core_remove_model(sched_core *core, int64_t now_ns, int model);
 void sched_core_model_changed(sched_core *core, int64_t now_ns, int model);
 
 /* Changes the policy between two events; waiting requests stay. On error the old policy stays. */

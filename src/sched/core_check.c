@@ -50,6 +50,7 @@ static void check_class(const sched_core *core, int class, tally *t)
     }
     CHECK(q->tail == last && q->count == count);
     for (int m = 0; m < core->model_count; m++) {
+        CHECK(core->model_names[m] || core_can(core, (request_class) class)[m] == 0);
         const uint32_t here = check_model_queue(core, class, m);
         in_models += here;
         active += here > 0;

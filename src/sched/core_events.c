@@ -76,7 +76,7 @@ void core_update_model(sched_core *core, int model)
 {
     uint64_t able[2] = {0, 0};
     for (int p = 0; p < core->processor_count; p++) {
-        if (core->states[p] != PROCESSOR_REMOVED &&
+        if (core->model_names[model] && core->states[p] != PROCESSOR_REMOVED &&
             cost_at(core->costs, model, p, 0)->service_ns > 0)
             able[core->processors[p].level] |= VIEW_BIT(p);
     }
@@ -99,22 +99,65 @@ static void drop_unavailable(sched_core *core, int model)
     }
 }
 
+int sched_core_next_model(const sched_core *core)
+{
+    int model = 0;
+    while (model < core->model_count && core->model_names[model])
+        model++;
+    return model;
+}
+
 cosrel_status sched_core_add_model(sched_core *core, int64_t now_ns, const char *name)
 {
-    if (core->model_count == core->model_max)
+    const int model = sched_core_next_model(core);
+    if (model == core->model_max)
         return COSREL_QUEUE_FULL;
     char *copy = strdup(name);
     if (!copy)
         return COSREL_OUT_OF_MEMORY;
     core_set_now(core, now_ns);
-    core->model_names[core->model_count] = copy;
-    core_update_model(core, core->model_count++);
+    core->model_names[model] = copy;
+    if (model == core->model_count)
+        core->model_count++;
+    core_update_model(core, model);
+    return COSREL_OK;
+}
+
+static bool has_requests(const sched_core *core, int model)
+{
+    if (sched_core_waiting(core, model) > 0)
+        return true;
+    for (uint64_t left = core->running; left; left &= left - 1)
+        if (core->requests[core->runs[view_lowest(left)].requests[0]].model == model)
+            return true;
+    for (uint32_t r = core->drop_head; r != REQUEST_NONE; r = core->requests[r].next)
+        if (core->requests[r].model == model)
+            return true;
+    return false;
+}
+
+cosrel_status sched_core_remove_model(sched_core *core, int64_t now_ns, int model)
+{
+    if (model < 0 || model >= core->model_count || !core->model_names[model])
+        return COSREL_INVALID_ARGUMENT;
+    if (has_requests(core, model))
+        return COSREL_UNAVAILABLE;
+    core_set_now(core, now_ns);
+    free(core->model_names[model]);
+    core->model_names[model] = NULL;
+    core->can_foreground[model] = core->can_background[model] = 0;
+    for (int c = 0; c < CLASS_COUNT; c++)
+        core->classes[c].models[model].started_ns = QUEUE_NEVER_STARTED;
+    for (int i = 0; i < 2; i++)
+        rates_forget(&core->rates[i], model);
+    while (core->model_count > 0 && !core->model_names[core->model_count - 1])
+        core->model_count--;
     return COSREL_OK;
 }
 
 void sched_core_model_changed(sched_core *core, int64_t now_ns, int model)
 {
-    if (model < 0 || model >= core->model_count)
+    if (model < 0 || model >= core->model_count || !core->model_names[model])
         return;
     core_set_now(core, now_ns);
     core_update_model(core, model);

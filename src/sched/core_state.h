@@ -37,7 +37,7 @@ struct sched_core {
     uint64_t up;
     uint64_t running;
     int model_count;
-    char **model_names;
+    char **model_names;       /* NULL: that index is free */
     uint64_t *can_foreground; /* per model: processors that may run it, not removed */
     uint64_t *can_background;
 

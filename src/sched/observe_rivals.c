@@ -11,7 +11,8 @@
 void observe_rivals_renew(observer *o, const sched_view *v, int model)
 {
     const int64_t usual_ns = v->rates->deadline_ns[model];
-    o->share[model] = (float)rates_share(v->rates, model, v->model_count);
+    /* One that nothing can run (an index without a model) takes no place from others. */
+    o->share[model] = v->can[model] ? (float)rates_share(v->rates, model, v->model_count) : 0;
     o->due[model] = usual_ns == INT64_MAX ? (float)OBSERVE_NEVER : (float)usual_ns;
     for (int p = 0; p < v->processor_count; p++) {
         double inside = OBSERVE_NEVER;

@@ -12,7 +12,7 @@ cosrel_status class_queue_init(class_queue *q, int model_max)
         return COSREL_OUT_OF_MEMORY;
     for (int m = 0; m < model_max; m++)
         q->models[m] = (model_queue){
-            .head = REQUEST_NONE, .tail = REQUEST_NONE, .started_ns = INT64_MIN / 2};
+            .head = REQUEST_NONE, .tail = REQUEST_NONE, .started_ns = QUEUE_NEVER_STARTED};
     return COSREL_OK;
 }
 

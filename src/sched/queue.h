@@ -49,6 +49,8 @@ typedef struct model_queue {
     int64_t started_ns; /* when one of its requests was started last; the core keeps it */
 } model_queue;
 
+#define QUEUE_NEVER_STARTED (INT64_MIN / 2) /* far enough from the ends to be subtracted from */
+
 typedef struct class_queue {
     uint32_t head, tail, count;
     model_queue *models;

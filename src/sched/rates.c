@@ -57,6 +57,16 @@ void rates_arrive(arrival_rates *r, int64_t now_ns, int model, int64_t deadline_
     r->last_ns = now_ns;
 }
 
+void rates_forget(arrival_rates *r, int model)
+{
+    double sum = 0;
+    r->weight[model] = 0;
+    r->deadline_ns[model] = INT64_MAX;
+    for (int m = 0; m < r->model_max; m++)
+        sum += r->weight[m];
+    r->weight_sum = sum;
+}
+
 double rates_total(const arrival_rates *r, int64_t now_ns)
 {
     if (r->count == 0)

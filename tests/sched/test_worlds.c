@@ -84,7 +84,7 @@ static void make_events(scene *s, world *w, rng *r)
     const double gap_ms = 0.2 + 8 * rng_unit(r) * rng_unit(r);
     const int count = 20 + (int)rng_below(r, 150);
     const bool classes = rng_below(r, 2), deadlines = rng_below(r, 2), faults = rng_below(r, 2),
-               cancels = rng_below(r, 3) == 0;
+               cancels = rng_below(r, 3) == 0, loads = rng_below(r, 3) == 0;
     int64_t t_ns = 0;
     for (int i = 0; i < count; i++) {
         if (rng_below(r, 4) != 0) /* else in the same instant */
@@ -102,6 +102,11 @@ static void make_events(scene *s, world *w, rng *r)
             world_event_at(w, t_ns, EVENT_DOWN, p);
             world_event_at(w, t_ns + (int64_t)(1e6 * rng_exponential(r, 20)), EVENT_UP, p);
         }
+        if (loads && rng_below(r, 4) == 0)
+            world_event_at(w, t_ns, EVENT_UNLOAD,
+                           (int)rng_below(r, (uint64_t)s->costs.model_count));
+        if (loads && rng_below(r, 4) == 0)
+            world_event_at(w, t_ns, EVENT_LOAD, -1);
         if (faults && rng_below(r, 150) == 0)
             world_event_at(w, t_ns, EVENT_REMOVE, p);
     }
@@ -120,7 +125,7 @@ static void make_events(scene *s, world *w, rng *r)
 
 typedef struct outcome {
     uint64_t trace;
-    int64_t done, dropped, cancelled, refused, late;
+    int64_t done, dropped, cancelled, refused, late, unloads, loads;
 } outcome;
 
 static outcome play(uint64_t seed)
@@ -137,7 +142,9 @@ static outcome play(uint64_t seed)
                        .done = world_count(&w, WORLD_DONE),
                        .dropped = world_count(&w, WORLD_DROPPED),
                        .cancelled = world_count(&w, WORLD_CANCELLED),
-                       .refused = world_count(&w, WORLD_REFUSED)};
+                       .refused = world_count(&w, WORLD_REFUSED),
+                       .unloads = (int64_t)w.unloads,
+                       .loads = (int64_t)w.loads};
     if (o.done + o.dropped + o.cancelled + o.refused != w.request_count ||
         !sched_core_idle(w.core)) {
         fail_msg("seed %llu, %s: %d requests, %lld done, %lld dropped, %lld cancelled, %lld "
@@ -161,10 +168,13 @@ static void nothing_is_lost(void **state)
         sum.dropped += o.dropped;
         sum.cancelled += o.cancelled;
         sum.refused += o.refused;
+        sum.unloads += o.unloads;
+        sum.loads += o.loads;
     }
     /* The worlds must have tried what they are for. */
     assert_true(sum.done > 50 * WORLDS);
     assert_true(sum.dropped > WORLDS && sum.cancelled > WORLDS && sum.refused > WORLDS);
+    assert_true(sum.unloads > WORLDS && sum.loads > WORLDS);
 }
 
 static void the_same_seed_gives_the_same_trace(void **state)

@@ -139,7 +139,10 @@ static void arrive(world *w, int index)
     const cosrel_status status = sched_core_arrive(w->core, w->now_ns, &arrival, &r->id);
     r->arrived_ns = w->now_ns;
     r->state = status == COSREL_OK ? WORLD_WAITING : WORLD_REFUSED;
-    REQUIRE(status == COSREL_OK || status == COSREL_QUEUE_FULL || status == COSREL_UNAVAILABLE);
+    REQUIRE(status == COSREL_OK || status == COSREL_QUEUE_FULL || status == COSREL_UNAVAILABLE ||
+            status == COSREL_INVALID_ARGUMENT);
+    REQUIRE(status != COSREL_INVALID_ARGUMENT || w->away[r->model]);
+    REQUIRE(status != COSREL_OK || !w->away[r->model]);
     REQUIRE(sched_core_waiting(w->core, -1) == before + (status == COSREL_OK));
 }
 
@@ -186,6 +189,52 @@ static void cancel(world *w, int index)
         r->state = WORLD_CANCELLED;
 }
 
+/* Whether our own books have requests of it. */
+static bool in_use(const world *w, int model)
+{
+    for (int i = 0; i < w->request_count; i++)
+        if (w->requests[i].model == model && w->requests[i].id != 0 &&
+            (w->requests[i].state == WORLD_WAITING || w->requests[i].state == WORLD_RUNNING))
+            return true;
+    return false;
+}
+
+static void unload(world *w, int model)
+{
+    const cosrel_status status = sched_core_remove_model(w->core, w->now_ns, model);
+    REQUIRE((status == COSREL_INVALID_ARGUMENT) == w->away[model]);
+    if (status == COSREL_INVALID_ARGUMENT)
+        return;
+    REQUIRE((status == COSREL_UNAVAILABLE) == in_use(w, model));
+    if (status == COSREL_UNAVAILABLE)
+        return;
+    REQUIRE(status == COSREL_OK);
+    for (int p = 0; p < w->costs->processor_count; p++)
+        for (int b = 0; b < w->costs->batch_count; b++)
+            *cost_at(w->costs, model, p, b) = (cost_cell){.service_ns = 0};
+    w->costs->shifts++;
+    w->away[model] = true;
+    w->unloads++;
+}
+
+static void load(world *w)
+{
+    const int model = sched_core_next_model(w->core);
+    if (model == w->setup.model_max) {
+        REQUIRE(sched_core_add_model(w->core, w->now_ns, "one more") == COSREL_QUEUE_FULL);
+        return;
+    }
+    REQUIRE(w->away[model]);
+    for (int m = 0; m < model; m++)
+        REQUIRE(!w->away[m]);
+    for (int p = 0; p < w->costs->processor_count; p++)
+        cost_at(w->costs, model, p, 0)->service_ns = (int64_t)rng_below(&w->random, 5) * MS;
+    w->costs->shifts++;
+    REQUIRE(sched_core_add_model(w->core, w->now_ns, "another") == COSREL_OK);
+    w->away[model] = false;
+    w->loads++;
+}
+
 static void tell(world *w, const world_event *e)
 {
     switch (e->type) {
@@ -217,6 +266,12 @@ static void tell(world *w, const world_event *e)
         sched_core_processor_remove(w->core, w->now_ns, e->index);
         if (w->runs[e->index].busy)
             return_requests(w, &w->runs[e->index]);
+        break;
+    case EVENT_UNLOAD:
+        unload(w, e->index);
+        break;
+    case EVENT_LOAD:
+        load(w);
         break;
     case EVENT_POLICY:
         REQUIRE(sched_core_set_policy(w->core, w->now_ns, w->texts[e->index], NULL) == COSREL_OK);

@@ -10,6 +10,8 @@
 
 #define MS INT64_C(1000000)
 
+enum { WORLD_MODELS_MAX = 64 };
+
 typedef enum world_event_type {
     EVENT_COMPLETE,
     EVENT_ARRIVE,
@@ -17,6 +19,8 @@ typedef enum world_event_type {
     EVENT_DOWN,
     EVENT_UP,
     EVENT_REMOVE,
+    EVENT_UNLOAD, /* a model; nothing happens while requests of it are there */
+    EVENT_LOAD,   /* a model with new costs in the place that is free, if one is */
     EVENT_POLICY,
     EVENT_WAKE
 } world_event_type;
@@ -47,7 +51,7 @@ typedef struct world_event {
     int64_t t_ns;
     uint64_t order;
     world_event_type type;
-    int index;    /* request, processor or text */
+    int index;    /* request, processor, text or model */
     uint64_t run; /* EVENT_COMPLETE */
 } world_event;
 
@@ -95,6 +99,8 @@ struct world {
     uint64_t dispatches;
     int64_t busy_ns[SCHED_PROCESSORS_MAX];
     bool removed[SCHED_PROCESSORS_MAX], down[SCHED_PROCESSORS_MAX];
+    bool away[WORLD_MODELS_MAX]; /* models that were unloaded */
+    uint64_t unloads, loads;
     world_watch watch;
     void *watch_user;
 };
