@@ -25,7 +25,8 @@ extern "C" {
 #endif
 
 typedef struct cosrel_runtime cosrel_runtime;
-typedef struct cosrel_model cosrel_model; /* belongs to its runtime; valid until it is closed */
+/* Belongs to its runtime and is valid until that is closed, also after the model was unloaded. */
+typedef struct cosrel_model cosrel_model;
 
 typedef enum cosrel_log_level {
     COSREL_LOG_ERROR,
@@ -116,15 +117,47 @@ typedef struct cosrel_model_info {
  * skipped; the others are loaded all the same. Returns OK if at least one is there now, NOT_FOUND
  * if there is none in the folder, else the first failure. Each model is tried once on each
  * processor, which shows where it runs and gives the first cost estimates. Blocks; requests to
- * models already loaded go on. One load at a time: others wait. */
+ * models already loaded go on. One load or unload at a time: others wait. */
 COSREL_API COSREL_CHECKED cosrel_status cosrel_runtime_load(cosrel_runtime *rt, const char *path,
                                                             cosrel_error *err);
 
-COSREL_API size_t cosrel_runtime_model_count(cosrel_runtime *rt);
-COSREL_API cosrel_model *cosrel_runtime_model(cosrel_runtime *rt,
-                                              size_t index); /* in order of loading */
+/* Zero and NULL mean the default. */
+typedef struct cosrel_load_options {
+    size_t struct_bytes; /* set by cosrel_load_options_init */
+    const char *name;    /* only the models of this name; NULL: all */
+    uint32_t versions;   /* how many of each name's highest versions; 0: 1 */
+    /* Hold afterwards what the folder holds: what is loaded from it but has changed is loaded
+     * again, and what it offers no longer (by the two above) is unloaded. A name's new versions
+     * serve before its old ones go; if one of the new ones cannot be loaded, the old ones stay. */
+    bool follow;
+    int64_t patience_ns; /* cosrel_runtime_unload, of what goes */
+} cosrel_load_options;
 
-/* By name; version 0: the highest. NULL if there is none. */
+COSREL_API void cosrel_load_options_init(cosrel_load_options *options);
+
+/* As cosrel_runtime_load, with options; NULL: none. NOT_FOUND too: no model of that name. */
+COSREL_API COSREL_CHECKED cosrel_status cosrel_runtime_load_models(
+    cosrel_runtime *rt, const char *path, const cosrel_load_options *options, cosrel_error *err);
+
+/* Takes a model out: from now on it is not found any more, and requests for it are refused with
+ * NOT_FOUND. Those that were accepted are answered first; those that still wait after patience_ns
+ * (0: 30 s; < 0: no limit) are answered UNAVAILABLE. Blocks until then, and frees what the model
+ * needed to run; its handle stays, for reading, and serves again if the same file is loaded again.
+ * NOT_FOUND: it is not loaded. TIMEOUT: it is unloaded, but a run of it hangs; its memory goes when
+ * the runtime is closed. Not from a callback. */
+COSREL_API COSREL_CHECKED cosrel_status cosrel_runtime_unload(cosrel_runtime *rt,
+                                                              cosrel_model *model,
+                                                              int64_t patience_ns,
+                                                              cosrel_error *err);
+
+/* Those that are loaded now, in no order that stays. _model: NULL from the count on. _models: up to
+ * `room` of them at one moment; returns how many there are. */
+COSREL_API size_t cosrel_runtime_model_count(cosrel_runtime *rt);
+COSREL_API cosrel_model *cosrel_runtime_model(cosrel_runtime *rt, size_t index);
+COSREL_API size_t cosrel_runtime_models(cosrel_runtime *rt, cosrel_model **out, size_t room);
+
+/* By name; version 0: the highest. Of two of the same version the one that was loaded last. NULL if
+ * there is none. */
 COSREL_API cosrel_model *cosrel_runtime_find_model(cosrel_runtime *rt, const char *name,
                                                    int64_t version);
 

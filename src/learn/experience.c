@@ -44,6 +44,14 @@ void experience_answer(experience *e, int64_t now_ns, uint64_t number, bool drop
     r->energy_uj = (float)energy_uj;
 }
 
+void experience_forget(experience *e, int model)
+{
+    const uint64_t there = e->count < e->room ? e->count : e->room;
+    for (uint64_t i = 0; i < there; i++)
+        if (e->records[i].model == model)
+            e->records[i].model = -1;
+}
+
 uint64_t experience_count(const experience *e)
 {
     return e->count;

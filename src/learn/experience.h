@@ -34,6 +34,9 @@ uint64_t experience_accept(experience *e, int64_t now_ns, int model, int64_t dea
 void experience_answer(experience *e, int64_t now_ns, uint64_t number, bool dropped,
                        double energy_uj);
 
+/* The model's records say nothing from now on: their model is -1. O(room). */
+void experience_forget(experience *e, int model);
+
 uint64_t experience_count(const experience *e); /* accepted so far */
 uint32_t experience_room(const experience *e);
 

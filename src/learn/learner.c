@@ -33,6 +33,11 @@ static void answered(void *user, int64_t now_ns, uint64_t number, bool dropped, 
     experience_answer(user, now_ns, number, dropped, energy_uj);
 }
 
+static void unloaded(void *user, int model)
+{
+    experience_forget(user, model);
+}
+
 /* ---- Opening ---- */
 
 static cosrel_status take_options(cosrel_learner *l, const cosrel_learner_options *options,
@@ -87,7 +92,8 @@ static cosrel_status prepare(cosrel_learner *l, const cosrel_learner_options *op
     if (!l->records || experience_create(LEARNER_RING, &l->seen) != COSREL_OK ||
         online_create(o.seed, &l->online) != COSREL_OK)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a learner");
-    const runtime_watch watch = {.user = l->seen, .accepted = accepted, .answered = answered};
+    const runtime_watch watch = {
+        .user = l->seen, .accepted = accepted, .answered = answered, .unloaded = unloaded};
     status = runtime_set_watch(l->rt, &watch, err);
     l->watching = status == COSREL_OK;
     if (status == COSREL_OK && !learner_versions_serve(l))

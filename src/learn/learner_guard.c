@@ -42,7 +42,7 @@ static void show(cosrel_learner *l, bool ours)
 static void hand_out_job(cosrel_learner *l, const scorer *from)
 {
     learn_job *job = &l->job;
-    if (runtime_look(l->rt, &job->picture) != COSREL_OK ||
+    if (runtime_look(l->rt, &job->picture) != COSREL_OK || job->picture.unloads != l->unloads ||
         scorer_copy(&job->from, from) != COSREL_OK) {
         learn_job_deinit(job);
         return;
@@ -108,6 +108,16 @@ static void remember(cosrel_learner *l, window *w)
     *w = (window){.count = 0};
 }
 
+/* Numbers of models in windows of before an unload may be other models' now. */
+static void forget_if_unloaded(cosrel_learner *l, const runtime_picture *picture)
+{
+    if (picture->unloads == l->unloads)
+        return;
+    while (l->recent_count > 0)
+        window_deinit(&l->recent[--l->recent_count]);
+    l->unloads = picture->unloads;
+}
+
 static void note_window(cosrel_learner *l, const guard_window *w)
 {
     pthread_mutex_lock(&l->lock);
@@ -127,8 +137,10 @@ static void close_window(cosrel_learner *l)
     window w = {.count = 0};
     guard_answer answer = GUARD_KEEP;
     const int64_t now_ns = clock_now_ns();
-    if (runtime_look(l->rt, &picture) == COSREL_OK &&
-        learner_window_close(l, now_ns, &picture, &w)) {
+    const bool looked = runtime_look(l->rt, &picture) == COSREL_OK;
+    if (looked)
+        forget_if_unloaded(l, &picture);
+    if (looked && learner_window_close(l, now_ns, &picture, &w)) {
         take_job(l, &picture);
         if (learner_window_judge(l, &picture, &w, l->window_number + 1, &costs)) {
             answer = guard_step(&l->guard, &costs);

@@ -78,6 +78,7 @@ struct cosrel_learner {
     int recent_count;
     uint64_t window_number; /* of the newest of them */
     experience_record *records;
+    uint64_t unloads; /* when those were made (runtime_picture) */
 
     pthread_mutex_t lock;
     cosrel_learner_stats stats;

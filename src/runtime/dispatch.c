@@ -134,6 +134,9 @@ bool dispatch_answer(slot *s, cosrel_status status, const char *message, int64_t
         s->result.processor = "";
     count_answer(s, status, now_ns);
     tell_answer(s, status, now_ns);
+    s->model->unanswered--;
+    if (rt->unloading > 0)
+        pthread_cond_broadcast(&rt->changed);
     if (s->done)
         return true;
     rt->outstanding--;

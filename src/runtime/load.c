@@ -1,4 +1,5 @@
-/* Loading models from a folder while the runtime serves. */
+/* Loading models from a folder while the runtime serves: what of the folder is wanted, and how one
+ * comes in. How one goes: unload.c. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -32,123 +33,306 @@ static bool runs_somewhere(const cosrel_runtime *rt, const cost_cell *cells)
     return false;
 }
 
-/* From here on requests may name it. */
-static cosrel_status publish(cosrel_model *m, const cost_cell *cells, cosrel_error *err)
+/* ---- One model ---- */
+
+/* Where nothing is known of a model's batches, those of the version before it are taken, at the
+ * same ratio to a run of one request: while others are served, measuring them would cost more than
+ * it tells. Locked. */
+static void inherit_batches(const cosrel_model *m, const cosrel_model *before, cost_cell *cells)
 {
-    cosrel_runtime *rt = m->rt;
-    cosrel_status status = COSREL_OK;
+    const cost_table *t = &m->rt->costs;
+    for (int p = 0; p < t->processor_count; p++) {
+        cost_cell *own = cells + (size_t)p * (size_t)t->batch_count;
+        const cost_cell *old = cost_at(t, before->index, p, 0);
+        if (own[0].service_ns == 0 || old[0].service_ns == 0)
+            continue;
+        for (int b = 1; b < t->batch_count; b++)
+            if (own[b].service_ns == 0 && old[b].service_ns > 0)
+                own[b].service_ns = (int64_t)((double)old[b].service_ns *
+                                              (double)own[0].service_ns /
+                                              (double)old[0].service_ns);
+    }
+}
+
+static int64_t fastest_of(const cosrel_runtime *rt, const cost_cell *cells)
+{
     int64_t fastest_ns = 0;
-    const int row = rt->costs.batch_count;
     for (int i = 0; i < rt->worker_count; i++) {
-        const int64_t cost_ns = cells[i * row].service_ns;
+        const int64_t cost_ns = cells[i * rt->costs.batch_count].service_ns;
         if (cost_ns > 0 && (fastest_ns == 0 || cost_ns < fastest_ns))
             fastest_ns = cost_ns;
     }
+    return fastest_ns;
+}
+
+/* From here on requests may name it. */
+static cosrel_status publish(cosrel_model *m, cost_cell *cells, cosrel_error *err)
+{
+    cosrel_runtime *rt = m->rt;
+    const cosrel_model *before = cosrel_runtime_find_model(rt, m->name, 0);
     pthread_mutex_lock(&rt->lock);
-    m->index = rt->model_count;
-    atomic_store(&m->fastest_ns, fastest_ns);
-    cost_set_model(&rt->costs, m->index, cells);
-    rt->costs.model_count = m->index + 1;
-    status = sched_core_add_model(rt->core, clock_now_ns(), m->name);
-    if (status == COSREL_OK)
-        rt->models[rt->model_count++] = m;
-    else
-        rt->costs.model_count = m->index;
+    const int index = sched_core_next_model(rt->core);
+    const int count = rt->costs.model_count;
+    cosrel_status status = index < RUNTIME_MODELS_MAX ? COSREL_OK : COSREL_UNSUPPORTED;
+    if (status == COSREL_OK) {
+        if (before && before->info.batchable && m->info.batchable)
+            inherit_batches(m, before, cells);
+        cost_set_model(&rt->costs, index, cells);
+        if (index >= count)
+            rt->costs.model_count = index + 1;
+        status = sched_core_add_model(rt->core, clock_now_ns(), m->name);
+    }
+    if (status == COSREL_OK) {
+        atomic_store(&m->fastest_ns, fastest_of(rt, cells));
+        m->index = index;
+        m->open = true;
+        m->loaded_as = ++rt->loads;
+        rt->models[index] = m;
+        if (index >= rt->model_count)
+            rt->model_count = index + 1;
+        if (sched_core_uses_prices(rt->core))
+            service_poke(rt); /* it computes new ones */
+    } else {
+        rt->costs.model_count = count;
+    }
     pthread_mutex_unlock(&rt->lock);
+    if (status == COSREL_UNSUPPORTED)
+        return error_set(err, status, "%s: more than %d models", m->path, RUNTIME_MODELS_MAX);
     return status == COSREL_OK ? status
                                : error_set(err, status, "%s: no memory for the model", m->path);
 }
 
-static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry, cosrel_error *err)
+/* The handle of the same file, if it was unloaded; NULL: it never was. */
+static cosrel_model *find_unloaded(cosrel_runtime *rt, const repository_model *entry,
+                                   const char *hash)
 {
-    char hash[33];
-    cosrel_model *m = NULL;
-    if (rt->model_count == RUNTIME_MODELS_MAX)
-        return error_set(err, COSREL_UNSUPPORTED, "%s: more than %d models", entry->path,
-                         RUNTIME_MODELS_MAX);
-    cost_cell *cells = calloc((size_t)rt->worker_count * (size_t)rt->costs.batch_count,
-                              sizeof *cells);
-    if (!cells)
-        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", entry->path);
-    cosrel_status status = check_file(entry->path, hash, err);
-    if (status == COSREL_OK)
-        status = model_create(rt, entry->name, entry->version, entry->path, hash, &m, err);
-    if (status == COSREL_OK)
-        status = model_load_sessions(m, err);
+    pthread_mutex_lock(&rt->lock);
+    cosrel_model *m = rt->newest;
+    while (m && (m->index >= 0 || m->info.version != entry->version ||
+                 strcmp(m->name, entry->name) != 0 || strcmp(m->path, entry->path) != 0 ||
+                 strcmp(m->source.hash, hash) != 0))
+        m = m->before;
+    pthread_mutex_unlock(&rt->lock);
+    return m;
+}
+
+static cosrel_status prepare(cosrel_model *m, cost_cell *cells, cosrel_error *err)
+{
+    cosrel_status status = model_load_sessions(m, err);
     if (status == COSREL_OK)
         status = model_prepare_samples(m, err);
     if (status == COSREL_OK)
         status = measure_first(m, cells, err);
-    if (status == COSREL_OK && !runs_somewhere(rt, cells))
-        status = error_set(err, COSREL_UNSUPPORTED, "%s: no processor can run it", entry->path);
+    if (status == COSREL_OK && !runs_somewhere(m->rt, cells))
+        status = error_set(err, COSREL_UNSUPPORTED, "%s: no processor can run it", m->path);
+    return status;
+}
+
+/* What is not loaded is of no use to anybody but for a handle that somebody may have. */
+static void give_up(cosrel_model *m, bool had_handle)
+{
+    if (had_handle)
+        model_close_sessions(m);
+    else
+        model_free(m);
+}
+
+static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry, const char *hash,
+                              cosrel_error *err)
+{
+    cost_cell *cells = calloc((size_t)rt->worker_count * (size_t)rt->costs.batch_count,
+                              sizeof *cells);
+    if (!cells)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", entry->path);
+    cosrel_status status = COSREL_OK;
+    cosrel_model *m = find_unloaded(rt, entry, hash);
+    const bool had_handle = m != NULL;
+    if (!m)
+        status = model_create(rt, entry->name, entry->version, entry->path, hash, &m, err);
+    if (status == COSREL_OK)
+        status = prepare(m, cells, err);
     if (status == COSREL_OK)
         status = publish(m, cells, err);
-    if (status != COSREL_OK)
-        model_free(m);
+    if (status == COSREL_OK && !had_handle) {
+        pthread_mutex_lock(&rt->lock);
+        m->before = rt->newest;
+        rt->newest = m;
+        pthread_mutex_unlock(&rt->lock);
+    } else if (status != COSREL_OK && m) {
+        give_up(m, had_handle);
+    }
     free(cells);
     return status;
 }
 
+/* ---- A folder ---- */
+
+typedef struct loading {
+    cosrel_runtime *rt;
+    const repository *found;
+    cosrel_load_options options;
+    int64_t start_ns;
+    size_t tried, there;
+    cosrel_error first; /* what went wrong first, and its status */
+    cosrel_status first_status;
+} loading;
+
 /* Returns false if the user wants it to stop. */
-static bool tell_progress(const cosrel_runtime *rt, const char *what, size_t done, size_t all,
-                          int64_t start_ns)
+static bool tell_progress(const loading *l, const char *what, size_t done)
 {
+    const cosrel_runtime *rt = l->rt;
     if (!rt->progress)
         return true;
-    const int64_t spent_ns = clock_now_ns() - start_ns;
-    const double fraction = (double)done / (double)all;
+    const int64_t spent_ns = clock_now_ns() - l->start_ns;
+    const double fraction = (double)done / (double)l->found->count;
     const int64_t left_ns = done > 0 ? (int64_t)((double)spent_ns / fraction * (1 - fraction)) : -1;
     return rt->progress(rt->progress_user, what, fraction, left_ns);
 }
 
-static cosrel_status load_all(cosrel_runtime *rt, const repository *found, cosrel_error *err)
+static bool same_name(const repository *r, size_t a, size_t b)
 {
-    const int64_t start_ns = clock_now_ns();
-    cosrel_error first = {.text = ""};
-    cosrel_status first_status = COSREL_OK;
-    size_t there = 0;
-    for (size_t i = 0; i < found->problem_count; i++)
-        log_warning(&rt->log, "%s", found->problems[i]);
-    for (size_t i = 0; i < found->count; i++) {
-        const repository_model *entry = &found->models[i];
-        cosrel_error why = {.text = ""};
-        if (!entry->latest)
-            continue;
-        if (!tell_progress(rt, entry->name, i, found->count, start_ns))
-            return error_set(err, COSREL_CANCELLED, "loading was stopped after %zu of %zu models",
-                             i, found->count);
-        if (cosrel_runtime_find_model(rt, entry->name, entry->version)) {
-            there++;
-            continue;
-        }
-        const cosrel_status status = load_one(rt, entry, &why);
-        if (status == COSREL_OK) {
-            there++;
-            continue;
-        }
-        log_warning(&rt->log, "%s", why.text);
-        if (first_status == COSREL_OK) {
-            first_status = status;
-            first = why;
-        }
-    }
-    (void)tell_progress(rt, "done", found->count, found->count, start_ns);
-    if (first_status != COSREL_OK && err)
-        *err = first;
-    return there > 0 ? COSREL_OK : first_status;
+    return strcmp(r->models[a].name, r->models[b].name) == 0;
 }
 
-cosrel_status cosrel_runtime_load(cosrel_runtime *rt, const char *path, cosrel_error *err)
+/* One of the highest versions of its name. */
+static bool is_wanted(const loading *l, size_t i)
+{
+    const size_t versions = l->options.versions;
+    const bool named = !l->options.name || strcmp(l->options.name, l->found->models[i].name) == 0;
+    return named && (l->found->count - i <= versions || !same_name(l->found, i, i + versions));
+}
+
+/* That it is there is enough, unless changes are to be followed. */
+static bool is_there(const loading *l, const repository_model *entry, const char *hash)
+{
+    const cosrel_model *m = cosrel_runtime_find_model(l->rt, entry->name, entry->version);
+    return m && (!l->options.follow ||
+                 (strcmp(m->source.hash, hash) == 0 && strcmp(m->path, entry->path) == 0));
+}
+
+/* False: it could not be loaded. */
+static bool see_to(loading *l, const repository_model *entry)
+{
+    cosrel_error why = {.text = ""};
+    char hash[33] = "";
+    cosrel_status status = COSREL_OK;
+    l->tried++;
+    /* Looking into a file that nobody asks about would take longer than all the rest. */
+    const bool look = l->options.follow ||
+                      !cosrel_runtime_find_model(l->rt, entry->name, entry->version);
+    if (look)
+        status = check_file(entry->path, hash, &why);
+    if (status == COSREL_OK && !is_there(l, entry, hash))
+        status = load_one(l->rt, entry, hash, &why);
+    if (status == COSREL_OK) {
+        l->there++;
+        return true;
+    }
+    log_warning(&l->rt->log, "%s", why.text);
+    if (l->first_status == COSREL_OK) {
+        l->first_status = status;
+        l->first = why;
+    }
+    return false;
+}
+
+/* Whether what is loaded is what the folder offers; its file may have changed since. */
+static bool is_offered(const loading *l, const cosrel_model *m)
+{
+    for (size_t i = 0; i < l->found->count; i++) {
+        const repository_model *entry = &l->found->models[i];
+        if (is_wanted(l, i) && entry->version == m->info.version &&
+            strcmp(entry->name, m->name) == 0)
+            return cosrel_runtime_find_model(l->rt, m->name, m->info.version) == m;
+    }
+    return false;
+}
+
+static bool is_within(const char *path, const char *folder)
+{
+    const size_t length = strlen(folder);
+    return strncmp(path, folder, length) == 0 &&
+           (length == 0 || folder[length - 1] == '/' || path[length] == '/' || path[length] == 0);
+}
+
+/* Unloads what the folder offers no longer of this name; NULL: of names that are not in it at all.
+ */
+static void let_go(const loading *l, const char *folder, const char *name)
+{
+    cosrel_model *all[RUNTIME_MODELS_MAX];
+    const size_t count = cosrel_runtime_models(l->rt, all, RUNTIME_MODELS_MAX);
+    for (size_t k = 0; k < count; k++) {
+        bool mine = !l->options.name || strcmp(l->options.name, all[k]->name) == 0;
+        if (name)
+            mine &= strcmp(all[k]->name, name) == 0;
+        for (size_t i = 0; !name && i < l->found->count && mine; i++)
+            mine = strcmp(l->found->models[i].name, all[k]->name) != 0;
+        cosrel_error why = {.text = ""};
+        if (mine && is_within(all[k]->path, folder) && !is_offered(l, all[k]) &&
+            unload_model(l->rt, all[k], l->options.patience_ns, &why) != COSREL_OK)
+            log_warning(&l->rt->log, "%s", why.text);
+    }
+}
+
+static cosrel_status load_all(loading *l, const char *folder, cosrel_error *err)
+{
+    const repository *found = l->found;
+    for (size_t i = 0; i < found->problem_count; i++)
+        log_warning(&l->rt->log, "%s", found->problems[i]);
+    for (size_t i = 0; i < found->count;) {
+        const size_t first = i;
+        bool good = true;
+        for (; i < found->count && same_name(found, first, i); i++) {
+            if (!is_wanted(l, i))
+                continue;
+            if (!tell_progress(l, found->models[i].name, i))
+                return error_set(err, COSREL_CANCELLED,
+                                 "loading was stopped after %zu of %zu models", i, found->count);
+            good &= see_to(l, &found->models[i]);
+        }
+        if (l->options.follow && good)
+            let_go(l, folder, found->models[first].name);
+    }
+    if (l->options.follow)
+        let_go(l, folder, NULL);
+    (void)tell_progress(l, "done", found->count);
+    if (l->tried == 0)
+        return error_set(err, COSREL_NOT_FOUND, "%s: there is no model '%.200s'", folder,
+                         l->options.name);
+    if (l->first_status != COSREL_OK && err)
+        *err = l->first;
+    return l->there > 0 ? COSREL_OK : l->first_status;
+}
+
+void cosrel_load_options_init(cosrel_load_options *options)
+{
+    *options = (cosrel_load_options){.struct_bytes = sizeof *options};
+}
+
+cosrel_status cosrel_runtime_load_models(cosrel_runtime *rt, const char *path,
+                                         const cosrel_load_options *options, cosrel_error *err)
 {
     repository found;
+    loading l = {.rt = rt, .found = &found};
     if (!path)
         return error_set(err, COSREL_INVALID_ARGUMENT, "load: no path given");
+    if (options)
+        memcpy(&l.options, options,
+               options->struct_bytes < sizeof l.options ? options->struct_bytes : sizeof l.options);
+    if (l.options.versions == 0)
+        l.options.versions = 1;
     cosrel_status status = repository_scan(path, &found, err);
     if (status != COSREL_OK)
         return status;
     pthread_mutex_lock(&rt->load_lock);
-    status = load_all(rt, &found, err);
+    l.start_ns = clock_now_ns();
+    status = load_all(&l, path, err);
     pthread_mutex_unlock(&rt->load_lock);
     repository_deinit(&found);
     return status;
+}
+
+cosrel_status cosrel_runtime_load(cosrel_runtime *rt, const char *path, cosrel_error *err)
+{
+    return cosrel_runtime_load_models(rt, path, NULL, err);
 }

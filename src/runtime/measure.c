@@ -367,7 +367,7 @@ static int count_cells(const profiling *p)
     int count = 0;
     for (int k = 0; k < p->rt->model_count; k++) {
         const cosrel_model *m = p->rt->models[k];
-        for (int i = 0; i < p->rt->worker_count; i++) {
+        for (int i = 0; m && i < p->rt->worker_count; i++) {
             if (is_measured(m, &p->rt->workers[i]))
                 count += batches_planned(p, m);
         }
@@ -395,7 +395,8 @@ cosrel_status cosrel_runtime_profile(cosrel_runtime *rt, const cosrel_profile_op
     const bool pinned = cpu_allowed(&before, NULL) == COSREL_OK;
     p.cells_all = count_cells(&p);
     for (int k = 0; k < rt->model_count && status == COSREL_OK && !p.stopped; k++) {
-        status = profile_model(&p, rt->models[k], err);
+        if (rt->models[k])
+            status = profile_model(&p, rt->models[k], err);
     }
     if (status == COSREL_OK && rt->progress && !p.stopped)
         (void)rt->progress(rt->progress_user, "done", 1, 0);
@@ -420,6 +421,8 @@ cosrel_status cosrel_runtime_save_profile(cosrel_runtime *rt, const char *path, 
     size_t count = 0;
     snprintf(framework, sizeof framework, "onnxruntime-%s", ort_version());
     for (int k = 0; rows && k < rt->model_count; k++) {
+        if (!rt->models[k])
+            continue;
         for (int i = 0; i < rt->worker_count; i++) {
             const worker *w = &rt->workers[i];
             const device_spec *spec = &rt->devices->specs[w->device];

@@ -43,12 +43,12 @@ static void free_samples(cosrel_model *m)
     }
     free(m->samples);
     free(m->sample_tensors);
+    m->samples = NULL;
+    m->sample_tensors = NULL;
 }
 
-void model_free(cosrel_model *m)
+void model_close_sessions(cosrel_model *m)
 {
-    if (!m)
-        return;
     for (int i = 0; i < RUNTIME_WORKERS_MAX; i++) {
         backend_session *session = m->sessions[i];
         for (int k = i; k < RUNTIME_WORKERS_MAX && session; k++) {
@@ -59,6 +59,13 @@ void model_free(cosrel_model *m)
             session->ops->unload(session);
     }
     free_samples(m);
+}
+
+void model_free(cosrel_model *m)
+{
+    if (!m)
+        return;
+    model_close_sessions(m);
     model_io_deinit(&m->io);
     free(m->name);
     free(m->path);
@@ -152,6 +159,8 @@ cosrel_status model_load_sessions(cosrel_model *m, cosrel_error *err)
     }
     if (loaded == 0)
         return error_set(err, first_status, "%s", first.text);
+    if (m->source.io)
+        return COSREL_OK; /* the same file once more */
     const backend_session *session = describing_session(m);
     const cosrel_status status = session ? session->ops->describe(session, &m->io, err)
                                          : describe_by_cpu(m, err);

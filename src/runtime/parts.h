@@ -66,9 +66,10 @@ void service_take_out(worker *w, cosrel_model *suspect, const char *why, int64_t
 COSREL_CHECKED cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version,
                                           const char *path, const char *hash, cosrel_model **out,
                                           cosrel_error *err);
-void model_free(cosrel_model *m); /* NULL is fine; unloads its sessions */
-/* Loads the sessions for every worker and describes the model; a processor that cannot run it gets
- * none. */
+void model_free(cosrel_model *m);           /* NULL is fine; unloads its sessions */
+void model_close_sessions(cosrel_model *m); /* and lets its samples go */
+/* Loads the sessions for every worker and describes the model, if that was not done before; a
+ * processor that cannot run it gets none. */
 COSREL_CHECKED cosrel_status model_load_sessions(cosrel_model *m, cosrel_error *err);
 /* Seeded random inputs of `rows` along the batch axis: input_count tensors (zeroed) and the values
  * around them; the caller releases both, after a failure too. */
@@ -81,6 +82,10 @@ COSREL_CHECKED cosrel_status model_prepare_samples(cosrel_model *m,
 /* runtime.c: the foreground worker of a device; NULL if there is no such device. */
 const worker *worker_of_device(const cosrel_runtime *rt, size_t device);
 
+/* unload.c: cosrel_runtime_unload for who has load_lock already. */
+COSREL_CHECKED cosrel_status unload_model(cosrel_runtime *rt, cosrel_model *m, int64_t patience_ns,
+                                          cosrel_error *err);
+
 /* measure.c */
 /* Runs a sample on every processor a few times, on the calling thread: fills `cells`,
  * [worker][batch], zeroed. */
@@ -89,5 +94,6 @@ COSREL_CHECKED cosrel_status measure_first(cosrel_model *m, cost_cell *cells, co
 /* trail.c: only where there is a trail. Locked. */
 void trail_started(cosrel_runtime *rt, worker *w, int64_t now_ns);
 void trail_finished(worker *w, bool ok, int64_t started_ns, int64_t finished_ns);
+void trail_forget(cosrel_runtime *rt, int model); /* its index will be another one's */
 
 #endif

@@ -168,8 +168,11 @@ static void free_all(cosrel_runtime *rt)
         worker_deinit(&rt->workers[i]);
     slots_deinit(rt);
     free(rt->trail);
-    for (int i = 0; i < rt->model_count; i++)
-        model_free(rt->models[i]);
+    while (rt->newest) {
+        cosrel_model *m = rt->newest;
+        rt->newest = m->before;
+        model_free(m);
+    }
     sched_core_free(rt->core);
     if (rt->network)
         scorer_deinit(rt->network);
@@ -270,20 +273,32 @@ void cosrel_runtime_processor(cosrel_runtime *rt, size_t index, cosrel_processor
     pthread_mutex_unlock(&rt->lock);
 }
 
-size_t cosrel_runtime_model_count(cosrel_runtime *rt)
+size_t cosrel_runtime_models(cosrel_runtime *rt, cosrel_model **out, size_t room)
 {
+    size_t count = 0;
     pthread_mutex_lock(&rt->lock);
-    const size_t count = (size_t)rt->model_count;
+    for (int i = 0; i < rt->model_count; i++) {
+        cosrel_model *m = rt->models[i];
+        if (!m || !m->open)
+            continue;
+        if (count < room)
+            out[count] = m;
+        count++;
+    }
     pthread_mutex_unlock(&rt->lock);
     return count;
 }
 
+size_t cosrel_runtime_model_count(cosrel_runtime *rt)
+{
+    return cosrel_runtime_models(rt, NULL, 0);
+}
+
 cosrel_model *cosrel_runtime_model(cosrel_runtime *rt, size_t index)
 {
-    pthread_mutex_lock(&rt->lock);
-    cosrel_model *m = index < (size_t)rt->model_count ? rt->models[index] : NULL;
-    pthread_mutex_unlock(&rt->lock);
-    return m;
+    cosrel_model *all[RUNTIME_MODELS_MAX];
+    const size_t count = cosrel_runtime_models(rt, all, RUNTIME_MODELS_MAX);
+    return index < count ? all[index] : NULL;
 }
 
 cosrel_model *cosrel_runtime_find_model(cosrel_runtime *rt, const char *name, int64_t version)
@@ -292,9 +307,11 @@ cosrel_model *cosrel_runtime_find_model(cosrel_runtime *rt, const char *name, in
     pthread_mutex_lock(&rt->lock);
     for (int i = 0; i < rt->model_count; i++) {
         cosrel_model *m = rt->models[i];
-        if (strcmp(m->name, name) != 0 || (version != 0 && m->info.version != version))
+        if (!m || !m->open || strcmp(m->name, name) != 0 ||
+            (version != 0 && m->info.version != version))
             continue;
-        if (!found || m->info.version > found->info.version)
+        if (!found || m->info.version > found->info.version ||
+            (m->info.version == found->info.version && m->loaded_as > found->loaded_as))
             found = m;
     }
     pthread_mutex_unlock(&rt->lock);
@@ -314,7 +331,7 @@ int64_t cosrel_model_cost_ns(cosrel_runtime *rt, const cosrel_model *model, size
         return 0;
     pthread_mutex_lock(&rt->lock);
     const int b = cost_batch_index(&rt->costs, batch);
-    const int64_t cost_ns = rt->costs.batches[b] == batch
+    const int64_t cost_ns = rt->costs.batches[b] == batch && model->index >= 0
                                 ? cost_at(&rt->costs, model->index, w->index, b)->service_ns
                                 : 0;
     pthread_mutex_unlock(&rt->lock);

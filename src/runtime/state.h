@@ -94,7 +94,12 @@ typedef struct slot_pool {
 
 struct cosrel_model {
     cosrel_runtime *rt;
-    int index; /* in the core and the cost table */
+    struct cosrel_model *before; /* made before it; guarded by rt->lock */
+    /* Guarded by rt->lock. */
+    int index;           /* in the core and the cost table; < 0: not loaded */
+    bool open;           /* requests are accepted; false while it is being unloaded, too */
+    uint64_t loaded_as;  /* counts the loads of the runtime */
+    uint32_t unanswered; /* accepted requests */
     cosrel_model_info info;
     model_source source;
     model_io io;
@@ -189,14 +194,17 @@ struct cosrel_runtime {
     cost_table costs;
     worker workers[RUNTIME_WORKERS_MAX];
     int worker_count;
-    cosrel_model *models[RUNTIME_MODELS_MAX];
-    int model_count;
-    int running;     /* workers with a run under way */
+    cosrel_model *models[RUNTIME_MODELS_MAX]; /* by index; NULL: free */
+    int model_count;                          /* beyond the last that is loaded */
+    cosrel_model *newest;                     /* all that there ever were */
+    uint64_t loads, unloads;                  /* so far */
+    int unloading;                            /* who waits for a model to be idle */
+    int running;                              /* workers with a run under way */
     int outstanding; /* accepted requests that are not answered and delivered */
     int paused;      /* > 0: nothing is started */
     bool closing;
     _Atomic bool stop;
-    pthread_cond_t changed; /* running or outstanding fell */
+    pthread_cond_t changed; /* running or outstanding fell; while unloading, anything */
     slot *to_deliver;       /* answers with a callback for the service thread */
     cosrel_run_event_fn on_run;
     void *on_run_user;

@@ -16,7 +16,7 @@ void cosrel_model_get_stats(cosrel_runtime *rt, const cosrel_model *m, cosrel_mo
         .late = m->late,
         .with_deadline = m->with_deadline,
         .runs = m->runs,
-        .waiting = sched_core_waiting(rt->core, m->index),
+        .waiting = m->index >= 0 ? sched_core_waiting(rt->core, m->index) : 0,
         .latency_mean_ns = hist_mean(&m->latency),
         .latency_p50_ns = hist_percentile(&m->latency, 0.50),
         .latency_p95_ns = hist_percentile(&m->latency, 0.95),
@@ -54,8 +54,7 @@ void cosrel_runtime_get_stats(cosrel_runtime *rt, cosrel_runtime_stats *stats)
 void cosrel_runtime_reset_stats(cosrel_runtime *rt)
 {
     pthread_mutex_lock(&rt->lock);
-    for (int i = 0; i < rt->model_count; i++) {
-        cosrel_model *m = rt->models[i];
+    for (cosrel_model *m = rt->newest; m; m = m->before) {
         m->completed = m->failed = m->cancelled = m->dropped = m->late = m->with_deadline =
             m->runs = 0;
         hist_reset(&m->latency);

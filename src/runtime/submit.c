@@ -61,7 +61,7 @@ static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *re
                            cosrel_error *err)
 {
     wake_list wakes = {.count = 0};
-    const cosrel_model *m = s->model;
+    cosrel_model *m = s->model;
     pthread_mutex_lock(&rt->lock);
     const int64_t now_ns = clock_now_ns();
     cosrel_status status = rt->closing ? COSREL_CLOSED : COSREL_OK;
@@ -72,10 +72,13 @@ static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *re
                                    .priority = request->priority,
                                    .deadline_ns = s->deadline_ns,
                                    .tag = s->index};
+    if (status == COSREL_OK && !m->open)
+        status = COSREL_NOT_FOUND;
     if (status == COSREL_OK)
         status = sched_core_arrive(rt->core, now_ns, &arrival, &s->id);
     if (status == COSREL_OK) {
         rt->outstanding++;
+        m->unanswered++;
         tell_arrival(rt, s, request->priority, now_ns);
         dispatch_drain(rt, now_ns, &wakes);
     }
@@ -83,6 +86,8 @@ static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *re
     dispatch_wake(rt, &wakes);
     if (status == COSREL_OK)
         return COSREL_OK;
+    if (status == COSREL_NOT_FOUND)
+        return error_set(err, status, "%s was unloaded", m->info.name);
     return error_set(err, status, "%s: %s", m->info.name, cosrel_status_text(status));
 }
 

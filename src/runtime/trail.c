@@ -189,6 +189,16 @@ void trail_finished(worker *w, bool ok, int64_t started_ns, int64_t finished_ns)
     t->started_by[w->index] = 0;
 }
 
+void trail_forget(cosrel_runtime *rt, int model)
+{
+    struct trail *t = rt->trail;
+    /* What was not fetched yet is given up: it would be shown under another model's name. */
+    t->run_seen = t->run_end;
+    t->decision_seen = t->decision_end;
+    if (t->scored.chosen.model == model)
+        t->scored.number = 0;
+}
+
 /* ---- Who looks ---- */
 
 cosrel_status runtime_trail_open(cosrel_runtime *rt, cosrel_error *err)
@@ -225,7 +235,9 @@ void runtime_trail_close(cosrel_runtime *rt)
 
 static cosrel_status make_room(cosrel_runtime *rt, trail_picture *out)
 {
-    const int models = (int)cosrel_runtime_model_count(rt);
+    pthread_mutex_lock(&rt->lock);
+    const int models = rt->model_count;
+    pthread_mutex_unlock(&rt->lock);
     if (models > out->model_room) {
         trail_model *bigger = realloc(out->models, (size_t)models * sizeof *bigger);
         if (!bigger)
@@ -247,9 +259,16 @@ static cosrel_status make_room(cosrel_runtime *rt, trail_picture *out)
 static void look_at_models(const cosrel_runtime *rt, trail_picture *out)
 {
     out->model_count = rt->model_count < out->model_room ? rt->model_count : out->model_room;
+    int number = 0;
+    out->changes = rt->loads + rt->unloads;
     for (int i = 0; i < out->model_count; i++) {
         const cosrel_model *m = rt->models[i];
         trail_model *to = &out->models[i];
+        if (!m) {
+            *to = (trail_model){.number = -1};
+            continue;
+        }
+        to->number = number++;
         to->name = m->name;
         to->version = m->info.version;
         to->waiting = sched_core_waiting(rt->core, i);

@@ -49,7 +49,8 @@ typedef struct trail_decision {
 } trail_decision;
 
 typedef struct trail_model {
-    const char *name; /* the runtime's */
+    const char *name; /* the runtime's; NULL: no model has this place now */
+    int number;       /* among those that are there: 0, 1, 2, ...; < 0: it is not */
     int64_t version;
     uint32_t waiting;
     uint64_t completed, failed, cancelled, dropped, late, with_deadline, runs;
@@ -70,8 +71,9 @@ typedef struct trail_processor {
 
 typedef struct trail_picture {
     int64_t now_ns;
-    trail_model *models; /* grown as needed */
+    trail_model *models; /* grown as needed; by the places that runs and decisions name */
     int model_count, model_room;
+    uint64_t changes; /* counts loads and unloads */
     trail_processor *processors;
     int processor_count;
     trail_run *runs; /* since the last look, in order of their ends */

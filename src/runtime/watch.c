@@ -60,6 +60,7 @@ cosrel_status runtime_look(cosrel_runtime *rt, runtime_picture *out)
     }
     out->objective = rt->settings.objective;
     out->drop_late = rt->settings.drop_late;
+    out->unloads = rt->unloads;
     const cosrel_status status = out->processor_count > 0 && rt->model_count > 0
                                      ? copy_costs(rt, workers, out)
                                      : COSREL_UNAVAILABLE;

@@ -17,6 +17,9 @@ typedef struct runtime_watch {
     uint64_t (*accepted)(void *user, int64_t now_ns, int model, int64_t deadline_ns, int priority);
     /* dropped: without a run, because it was too late. energy_uj: by the cost table; 0: unknown. */
     void (*answered)(void *user, int64_t now_ns, uint64_t number, bool dropped, double energy_uj);
+    /* The model was unloaded; its number may become another one's. Rare: may take a while. Or
+     * NULL. */
+    void (*unloaded)(void *user, int model);
 } runtime_watch;
 
 /* Copies it. NULL: nobody watches any more, and no call is under way. One at a time:
@@ -34,6 +37,7 @@ typedef struct runtime_picture {
     int processor_count;
     sched_objective objective;
     bool drop_late;
+    uint64_t unloads; /* of the runtime so far: after one a number may be another model's */
 } runtime_picture;
 
 /* OUT_OF_MEMORY; UNAVAILABLE: no model or no processor. Deinitialise it in any case. */

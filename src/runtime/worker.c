@@ -83,7 +83,7 @@ static void run_singly(worker *w, job_outcome *out)
 static bool processor_is_well(worker *w, cosrel_model *m)
 {
     cosrel_error ignored;
-    return !m->samples_run[w->index] || run_sample(w, m, &ignored) == COSREL_OK;
+    return !m || !m->samples_run[w->index] || run_sample(w, m, &ignored) == COSREL_OK;
 }
 
 static void run_job(worker *w, job_outcome *out)
@@ -218,7 +218,7 @@ void worker_finish(worker *w)
     w->failures += !out->processor_ok || out->again;
     w->model->runs++;
     rt->running--;
-    if (rt->running == 0)
+    if (rt->running == 0 || rt->unloading > 0)
         pthread_cond_broadcast(&rt->changed);
     tell_watcher(w, out->processor_ok && !out->again, started_ns, now_ns);
     if (out->processor_ok && out->again) {
@@ -259,7 +259,7 @@ static void finish_probe(worker *w, bool ok)
     w->running = false;
     w->probe = false;
     rt->running--;
-    if (rt->running == 0)
+    if (rt->running == 0 || rt->unloading > 0)
         pthread_cond_broadcast(&rt->changed);
     if (ok) {
         w->down = false;

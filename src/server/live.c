@@ -41,13 +41,14 @@ struct live {
 
     /* While somebody looks. */
     trail_picture picture;
-    int known_models;       /* those of the last hello */
-    hist *slices;           /* [model][SLICES]: copies of the latencies at the slices' starts */
-    hist *recent;           /* [model] */
-    int model_room;         /* of both */
-    int slice, slice_count; /* the newest, how many there are */
-    int64_t slice_ns;       /* its start */
-    int64_t energy_ns;      /* when the sensors were read */
+    uint64_t known_changes;  /* picture.changes of the last hello */
+    uint64_t sliced_changes; /* and of the slices */
+    hist *slices;            /* [model][SLICES]: copies of the latencies at the slices' starts */
+    hist *recent;            /* [model] */
+    int model_room;          /* of both */
+    int slice, slice_count;  /* the newest, how many there are */
+    int64_t slice_ns;        /* its start */
+    int64_t energy_ns;       /* when the sensors were read */
     double energy_j, table_j;
 };
 
@@ -207,6 +208,10 @@ static bool look(live *l)
 {
     if (runtime_trail_look(l->rt, &l->picture) != COSREL_OK || !make_room(l))
         return false;
+    /* A place may be another model's now. */
+    if (l->picture.changes != l->sliced_changes)
+        l->slice_count = 0;
+    l->sliced_changes = l->picture.changes;
     find_recent(l);
     for (int i = 0; i < l->picture.run_count; i++)
         l->table_j += (double)l->picture.runs[i].energy_uj * 1e-6;
@@ -228,9 +233,9 @@ void live_tick(live *l, int64_t now_ns)
         l->due_ns = now_ns + LIVE_PACE_NS;
     if (!look(l))
         return;
-    blob *b = l->picture.model_count != l->known_models ? make_hello(l) : NULL;
+    blob *b = l->picture.changes != l->known_changes ? make_hello(l) : NULL;
     if (b) {
-        l->known_models = l->picture.model_count;
+        l->known_changes = l->picture.changes;
         give_all(l, b, true);
     }
     b = make_snapshot(l);
@@ -286,7 +291,7 @@ static cosrel_status start_looking(live *l, cosrel_error *err)
         return status;
     l->table_j = 0;
     if (look(l)) {
-        l->known_models = l->picture.model_count;
+        l->known_changes = l->picture.changes;
         l->due_ns = l->picture.now_ns;
         return COSREL_OK;
     }

@@ -18,6 +18,12 @@ static void add_count(text_builder *out, uint64_t count)
     text_addf(out, ",%llu", (unsigned long long)count);
 }
 
+/* Viewers know models by their number in the last hello. */
+static int number_of(const trail_picture *p, int model)
+{
+    return model >= 0 && model < p->model_count ? p->models[model].number : -1;
+}
+
 /* ---- What there is ---- */
 
 static void add_names(text_builder *out)
@@ -47,7 +53,9 @@ void live_text_hello(text_builder *out, const live_facts *facts)
               facts->admin ? "true" : "false");
     text_add(out, ",\"models\":[");
     for (int i = 0; i < p->model_count; i++) {
-        text_add(out, i ? ",{\"name\":" : "{\"name\":");
+        if (p->models[i].number < 0)
+            continue;
+        text_add(out, p->models[i].number ? ",{\"name\":" : "{\"name\":");
         text_add_json(out, p->models[i].name);
         text_addf(out, ",\"version\":%lld}", (long long)p->models[i].version);
     }
@@ -81,7 +89,9 @@ static void add_models(text_builder *out, const live_frame *f)
     for (int i = 0; i < f->picture->model_count; i++) {
         const trail_model *m = &f->picture->models[i];
         const hist *h = &f->recent[i];
-        text_addf(out, i ? ",[%u" : "[%u", m->waiting);
+        if (m->number < 0)
+            continue;
+        text_addf(out, m->number ? ",[%u" : "[%u", m->waiting);
         const uint64_t counts[] = {m->completed, m->failed,        m->cancelled, m->dropped,
                                    m->late,      m->with_deadline, m->runs,      h->count};
         for (size_t k = 0; k < sizeof counts / sizeof *counts; k++)
@@ -108,8 +118,9 @@ static void add_processors(text_builder *out, const live_frame *f)
         add_ms(out, p->busy_ns);
         add_count(out, p->runs);
         add_count(out, p->failures);
-        text_addf(out, ",%d,%d,%d,", !p->down, p->model, p->model < 0 ? 0 : (int)p->batch);
-        add_ms(out, p->model < 0 ? 0 : p->started_ns - f->origin_ns);
+        const int model = number_of(f->picture, p->model);
+        text_addf(out, ",%d,%d,%d,", !p->down, model, model < 0 ? 0 : (int)p->batch);
+        add_ms(out, model < 0 ? 0 : p->started_ns - f->origin_ns);
         text_add(out, "]");
     }
     text_add(out, "]");
@@ -120,7 +131,8 @@ static void add_runs(text_builder *out, const live_frame *f)
     text_add(out, ",\"runs\":[");
     for (int i = 0; i < f->picture->run_count; i++) {
         const trail_run *r = &f->picture->runs[i];
-        text_addf(out, i ? ",[%d,%d,%d," : "[%d,%d,%d,", r->processor, r->model, (int)r->batch);
+        text_addf(out, i ? ",[%d,%d,%d," : "[%d,%d,%d,", r->processor,
+                  number_of(f->picture, r->model), (int)r->batch);
         add_ms(out, r->started_ns - f->origin_ns);
         text_add(out, ",");
         add_ms(out, r->finished_ns - r->started_ns);
@@ -131,11 +143,12 @@ static void add_runs(text_builder *out, const live_frame *f)
     text_add(out, "]");
 }
 
-static void add_option(text_builder *out, const trail_option *o)
+static void add_option(text_builder *out, const trail_picture *p, const trail_option *o)
 {
     text_addf(out, "{\"processor\":%d", o->processor);
     if (o->processor >= 0) {
-        text_addf(out, ",\"model\":%d,\"batch\":%d,\"expected_ms\":", o->model, (int)o->batch);
+        text_addf(out, ",\"model\":%d,\"batch\":%d,\"expected_ms\":", number_of(p, o->model),
+                  (int)o->batch);
         add_ms(out, o->expected_ns);
         text_add(out, ",\"free_ms\":");
         add_ms(out, o->free_ns);
@@ -162,12 +175,12 @@ static void add_decisions(text_builder *out, const live_frame *f)
         text_add(out, ",\"waited_ms\":");
         add_ms(out, d->waited_ns);
         text_addf(out, ",\"left\":%u,\"times\":%u,\"chosen\":", d->left, d->times);
-        add_option(out, &d->chosen);
+        add_option(out, p, &d->chosen);
         text_add(out, ",\"others\":[");
         for (int k = 0; k < d->other_count; k++) {
             if (k)
                 text_add(out, ",");
-            add_option(out, &d->others[k]);
+            add_option(out, p, &d->others[k]);
         }
         text_add(out, "]}");
     }

@@ -64,10 +64,12 @@ export class State {
         this.history = { time: [], answered: [], late: [], failed: [], power: [], waiting: [], p99: [], busy: [] };
     }
 
-    // True: it is another server, or has other models: all begins anew.
+    // True: it is another server, or has other models: all begins anew, but for the history that still belongs to something.
     greet(hello) {
-        const same = this.hello && this.hello.started_unix_ms === hello.started_unix_ms &&
-            this.hello.models.length === hello.models.length;
+        const key = (m) => `${m.name} ${m.version}`;
+        const before = this.hello?.started_unix_ms === hello.started_unix_ms ? this.hello.models.map(key) : null;
+        const same = before && before.length === hello.models.length && hello.models.every((m, i) => key(m) === before[i]);
+        const old = before ? this.history : null;
         this.hello = hello;
         const place = (fields) => Object.fromEntries(fields.map((f, i) => [f, i]));
         this.m = place(hello.model_fields);
@@ -81,10 +83,12 @@ export class State {
         }
         this.reset();
         this.tracks = hello.processors.map(() => new Track());
+        const carry = (lists) => hello.models.map((m) => lists?.[before.indexOf(key(m))] ?? (old?.time ?? []).map(() => null));
+        if (old) this.history = { ...old };
         const h = this.history;
-        h.waiting = hello.models.map(() => []);
-        h.p99 = hello.models.map(() => []);
-        h.busy = hello.processors.map(() => []);
+        h.waiting = carry(old?.waiting);
+        h.p99 = carry(old?.p99);
+        h.busy = old?.busy ?? hello.processors.map(() => []);
         return true;
     }
 
