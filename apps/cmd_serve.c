@@ -31,6 +31,13 @@ static const cli_option OPTIONS[] = {
      .value = "DIR",
      .help = "folder of models, or one .onnx file (needed)",
      .offset = offsetof(serve_values, models)},
+    {.name = "versions",
+     .kind = CLI_INTEGER,
+     .value = "N",
+     .help = "how many of each model's highest versions are served;\ndefault: 1",
+     .offset = offsetof(serve_values, versions),
+     .min = 1,
+     .max = 100},
     {.name = "http",
      .kind = CLI_TEXT,
      .value = "ADDR",
@@ -111,6 +118,8 @@ static int serve(const serving *now)
         .policy = v->policy,
         .objective = v->objective,
         .learner = now->learner,
+        .models = v->models,
+        .versions = (uint32_t)v->versions,
         .admin_token = v->admin_token,
         .tokens = now->config->tokens,
         .token_count = now->config->token_count,
@@ -189,7 +198,10 @@ static int load_and_serve(const cli_call *call, const serve_config *config)
     cosrel_status status = cosrel_runtime_open(&options, &now.rt, &err);
     if (status != COSREL_OK)
         return cli_fail(call->command, status, &err);
-    status = cosrel_runtime_load(now.rt, v->models, &err);
+    cosrel_load_options what;
+    cosrel_load_options_init(&what);
+    what.versions = (uint32_t)v->versions;
+    status = cosrel_runtime_load_models(now.rt, v->models, &what, &err);
     progress_end(&shown);
     int result = CLI_FAILED;
     if (cosrel_runtime_model_count(now.rt) == 0) {

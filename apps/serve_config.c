@@ -9,7 +9,7 @@
 typedef struct config_file {
     char *models, *http, *grpc, *policy, *objective, *profile, *learn;
     char *settings, *processors, *cache_folder;
-    uint32_t queue_max, body_max_mb, connections_max;
+    uint32_t versions, queue_max, body_max_mb, connections_max;
     int software_gpu, quiet;
     server_token *tokens;
     unsigned tokens_count;
@@ -38,6 +38,7 @@ static const cyaml_schema_field_t fields[] = {
     CYAML_FIELD_STRING_PTR("settings", TEXT, config_file, settings, 1, PATH_MAX_BYTES),
     CYAML_FIELD_STRING_PTR("processors", TEXT, config_file, processors, 1, PATH_MAX_BYTES),
     CYAML_FIELD_STRING_PTR("cache_folder", TEXT, config_file, cache_folder, 0, PATH_MAX_BYTES),
+    CYAML_FIELD_UINT("versions", OPTIONAL, config_file, versions),
     CYAML_FIELD_UINT("queue_max", OPTIONAL, config_file, queue_max),
     CYAML_FIELD_UINT("body_max_mb", OPTIONAL, config_file, body_max_mb),
     CYAML_FIELD_UINT("connections_max", OPTIONAL, config_file, connections_max),
@@ -56,6 +57,7 @@ static const config_file DEFAULTS = {.http = "127.0.0.1:8000",
                                      .grpc = "127.0.0.1:8001",
                                      .policy = "learned",
                                      .objective = "latency",
+                                     .versions = 1,
                                      .queue_max = 256,
                                      .body_max_mb = 64,
                                      .connections_max = 1024};
@@ -66,7 +68,8 @@ static cosrel_status check(const char *path, const config_file *f, cosrel_error 
     const struct {
         const char *key;
         uint32_t value, most;
-    } limits[] = {{"queue_max", f->queue_max, 100000},
+    } limits[] = {{"versions", f->versions, 100},
+                  {"queue_max", f->queue_max, 100000},
                   {"body_max_mb", f->body_max_mb, 4096},
                   {"connections_max", f->connections_max, 100000}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
@@ -94,6 +97,7 @@ static void fill(serve_values *v, const config_file *f)
     take(&v->open.settings, f->settings);
     take(&v->open.processors, f->processors);
     take(&v->open.cache_folder, f->cache_folder);
+    v->versions = v->versions ? v->versions : f->versions;
     v->queue_max = v->queue_max ? v->queue_max : f->queue_max;
     v->body_max_mb = v->body_max_mb ? v->body_max_mb : f->body_max_mb;
     v->connections_max = v->connections_max ? v->connections_max : f->connections_max;
@@ -155,6 +159,7 @@ void serve_config_print(const serve_config *c, FILE *to)
     print_text(to, "settings", v->open.settings);
     print_text(to, "processors", v->open.processors);
     print_text(to, "cache_folder", v->open.cache_folder);
+    fprintf(to, "versions: %lld\n", (long long)v->versions);
     fprintf(to, "queue_max: %lld\nbody_max_mb: %lld\nconnections_max: %lld\n",
             (long long)v->queue_max, (long long)v->body_max_mb, (long long)v->connections_max);
     fprintf(to, "software_gpu: %s\nquiet: %s\n", v->open.software_gpu ? "true" : "false",

@@ -26,6 +26,7 @@ typedef struct serve_values {
     const char *profile;
     const char *learn;
     const char *admin_token;
+    int64_t versions;
     int64_t queue_max;
     int64_t body_max_mb;
     int64_t connections_max;

@@ -128,7 +128,8 @@ typedef struct cosrel_load_options {
     uint32_t versions;   /* how many of each name's highest versions; 0: 1 */
     /* Hold afterwards what the folder holds: what is loaded from it but has changed is loaded
      * again, and what it offers no longer (by the two above) is unloaded. A name's new versions
-     * serve before its old ones go; if one of the new ones cannot be loaded, the old ones stay. */
+     * serve before its old ones go; if one of the new ones cannot be loaded, the old ones stay, and
+     * the first such failure is returned. */
     bool follow;
     int64_t patience_ns; /* cosrel_runtime_unload, of what goes */
 } cosrel_load_options;
@@ -163,6 +164,9 @@ COSREL_API cosrel_model *cosrel_runtime_find_model(cosrel_runtime *rt, const cha
 
 /* Valid until close. */
 COSREL_API const cosrel_model_info *cosrel_model_describe(const cosrel_model *model);
+
+/* False from the moment that it is being unloaded. */
+COSREL_API bool cosrel_model_is_loaded(const cosrel_model *model);
 
 /* Whether and at what cost `processor` runs `batch` requests of the model at once: the present
  * estimate in ns; 0: it cannot. */

@@ -301,7 +301,7 @@ static cosrel_status load_all(loading *l, const char *folder, cosrel_error *err)
                          l->options.name);
     if (l->first_status != COSREL_OK && err)
         *err = l->first;
-    return l->there > 0 ? COSREL_OK : l->first_status;
+    return l->there > 0 && !l->options.follow ? COSREL_OK : l->first_status;
 }
 
 void cosrel_load_options_init(cosrel_load_options *options)

@@ -323,6 +323,14 @@ const cosrel_model_info *cosrel_model_describe(const cosrel_model *model)
     return &model->info;
 }
 
+bool cosrel_model_is_loaded(const cosrel_model *model)
+{
+    pthread_mutex_lock(&model->rt->lock);
+    const bool loaded = model->open;
+    pthread_mutex_unlock(&model->rt->lock);
+    return loaded;
+}
+
 int64_t cosrel_model_cost_ns(cosrel_runtime *rt, const cosrel_model *model, size_t processor,
                              int32_t batch)
 {

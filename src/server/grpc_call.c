@@ -35,6 +35,7 @@ grpc_call *grpc_call_begin(grpc_calls_shared *shared, grpc_connection *connectio
     call->rights = auth_rights(&shared->service->who, NULL);
     call->is_post = call->is_grpc = call->timeout_is_wrong = call->ended = false;
     call->held = 0;
+    call->task = NULL;
     call->deadline_ns = 0;
     call->moved_ns = shared->now_ns;
     grpc_connection_add(connection, call);
@@ -92,9 +93,9 @@ void grpc_call_closed(grpc_call *call)
 {
     grpc_connection_remove(call->connection, call);
     call->connection = NULL;
-    if (call->state == GRPC_UNDER_WAY)
+    if (call->state == GRPC_UNDER_WAY && !call->task)
         infer_call_cancel(&call->infer);
-    else
+    else if (call->state != GRPC_UNDER_WAY)
         give(call);
 }
 
@@ -242,6 +243,8 @@ static cosrel_status start(grpc_call *call, cosrel_error *err)
                                            &infer->request, &model, &version, err);
     if (status != COSREL_OK)
         return status;
+    if (!text_to_int64(version, &infer->version))
+        infer->version = 0; /* "": any */
     infer->model = grpc_find_model(infer->rt, model, version, err);
     if (!infer->model)
         return COSREL_NOT_FOUND;
@@ -272,6 +275,40 @@ static void tell(grpc_call *call)
         .method = call->method, .message = call->message.data, .bytes = call->message.bytes};
     send_outcome(call, grpc_method_answer(call->shared->service, &question, &call->answer, &err),
                  &err);
+}
+
+/* ---- Loading and unloading ---- */
+
+static void changed(repository_task *task)
+{
+    grpc_call *call = task->owner;
+    cosrel_error err = {""};
+    call->task = NULL;
+    if (!call->connection)
+        give(call);
+    else
+        send_outcome(call, grpc_method_end(task, &call->answer, &err), &err);
+    free(task);
+}
+
+static void change(grpc_call *call)
+{
+    cosrel_error err = {""};
+    const grpc_question question = {
+        .method = call->method, .message = call->message.data, .bytes = call->message.bytes};
+    repository_task *task = calloc(1, sizeof *task);
+    const cosrel_status status =
+        task ? grpc_method_begin(call->shared->service, &question, task, &err)
+             : error_set(&err, COSREL_OUT_OF_MEMORY, "no memory for a request");
+    if (status != COSREL_OK) {
+        free(task);
+        refuse(call, grpc_code_of(status), err.text);
+        return;
+    }
+    task->done = changed;
+    task->owner = call;
+    call->task = task;
+    enter(call, GRPC_UNDER_WAY);
 }
 
 /* ---- The request comes in ---- */
@@ -354,6 +391,8 @@ void grpc_call_end(grpc_call *call)
     const grpc_code code = grpc_message_end(&call->message, &why);
     if (code != GRPC_OK)
         refuse(call, code, why);
+    else if (call->method->begin)
+        change(call);
     else if (!call->method->answer)
         infer(call);
     else

@@ -9,6 +9,7 @@
 #include "oip.pb-c.h"
 #include "server/grpc_infer.h"
 #include "server/oip_dtype.h"
+#include "server/versions.h"
 
 #define SERVICE "inference.GRPCInferenceService"
 
@@ -81,7 +82,9 @@ static cosrel_status model_ready(asking *now)
 
 static cosrel_status server_metadata(asking *now)
 {
-    static const char *const extensions[] = {"schedule_policy", "system_shared_memory"};
+    static const char *const extensions[] = {"model_repository",
+                                             "model_repository(unload_dependents)",
+                                             "schedule_policy", "system_shared_memory"};
     Inference__ServerMetadataResponse m = INFERENCE__SERVER_METADATA_RESPONSE__INIT;
     m.name = (char *)"cosrel";
     m.version = (char *)cosrel_version();
@@ -117,19 +120,17 @@ static char *number(asking *now, int64_t value)
     return arena_copy(&now->memory, text, (size_t)length);
 }
 
-/* All that are loaded. */
 static bool add_versions(asking *now, const char *name, Inference__ModelMetadataResponse *m)
 {
-    const size_t models = cosrel_runtime_model_count(now->service->rt);
-    m->versions = arena_take(&now->memory, (models + 1) * sizeof(char *));
-    for (size_t i = 0; i < models && m->versions; i++) {
-        const cosrel_model_info *info = cosrel_model_describe(
-            cosrel_runtime_model(now->service->rt, i));
-        char *text = strcmp(info->name, name) == 0 ? number(now, info->version) : NULL;
+    int64_t versions[VERSIONS_MAX];
+    const size_t count = versions_of(now->service->rt, name, versions);
+    m->versions = arena_take(&now->memory, (count + 1) * sizeof(char *));
+    for (size_t i = 0; i < count && m->versions; i++) {
+        char *text = number(now, versions[i]);
         if (text)
             m->versions[m->n_versions++] = text;
     }
-    return m->n_versions > 0;
+    return m->versions && m->n_versions == count;
 }
 
 static cosrel_status model_metadata(asking *now)
@@ -179,29 +180,92 @@ static cosrel_status health_check(asking *now)
 
 /* ---- Triton's extensions ---- */
 
-static cosrel_status repository_index(asking *now)
+static cosrel_status list_models(asking *now, const repository_list *list)
 {
     Inference__RepositoryIndexResponse m = INFERENCE__REPOSITORY_INDEX_RESPONSE__INIT;
-    const size_t models = cosrel_runtime_model_count(now->service->rt);
     Inference__RepositoryIndexResponse__ModelIndex *each;
     now->memory.bytes_max = 0;
-    m.models = arena_take(&now->memory, (models + 1) * sizeof *m.models);
-    each = arena_take(&now->memory, (models + 1) * sizeof *each);
+    m.models = arena_take(&now->memory, (list->count + 1) * sizeof *m.models);
+    each = arena_take(&now->memory, (list->count + 1) * sizeof *each);
     if (!m.models || !each)
         return no_memory(now->err);
-    for (size_t i = 0; i < models; i++) {
-        const cosrel_model_info *info = cosrel_model_describe(
-            cosrel_runtime_model(now->service->rt, i));
+    for (size_t i = 0; i < list->count; i++) {
+        const repository_item *item = &list->items[i];
         inference__repository_index_response__model_index__init(&each[i]);
-        each[i].name = (char *)info->name;
-        each[i].version = number(now, info->version);
-        each[i].state = (char *)"READY";
+        each[i].name = (char *)item->name;
+        each[i].version = number(now, item->version);
+        each[i].state = (char *)repository_state_name(item->state);
+        each[i].reason = (char *)item->reason;
         if (!each[i].version)
             return no_memory(now->err);
         m.models[m.n_models++] = &each[i];
     }
     return grpc_answer_message(now->answer, &m.base, now->err);
 }
+
+static cosrel_status repository_index(asking *now)
+{
+    repository_list list = {.items = NULL};
+    void *message;
+    cosrel_status status = read(now, &inference__repository_index_request__descriptor, &message);
+    if (status != COSREL_OK)
+        return status;
+    const Inference__RepositoryIndexRequest *asked = message;
+    status = repository_look(now->service->desk, asked->ready, &list, now->err);
+    if (status == COSREL_OK)
+        status = list_models(now, &list);
+    repository_list_deinit(&list);
+    return status;
+}
+
+/* ---- Loading and unloading: what takes longer than the loop may stand still ---- */
+
+static cosrel_status begin_change(asking *now, repository_task *task, const char *name,
+                                  bool overrides)
+{
+    if (overrides)
+        return error_set(now->err, COSREL_INVALID_ARGUMENT,
+                         "parameters config and file: are not offered; a model is what lies in "
+                         "the folder of models");
+    if (strlen(name) > REPOSITORY_NAME_MAX)
+        return error_set(now->err, COSREL_NOT_FOUND, "no model has a name of that length");
+    strcpy(task->name, name);
+    return repository_start(now->service->desk, task, now->err);
+}
+
+static bool is_override(const char *key)
+{
+    return strcmp(key, "config") == 0 || strncmp(key, "file:", 5) == 0;
+}
+
+static cosrel_status model_load(asking *now, repository_task *task)
+{
+    void *message;
+    bool overrides = false;
+    const cosrel_status status = read(now, &inference__repository_model_load_request__descriptor,
+                                      &message);
+    if (status != COSREL_OK)
+        return status;
+    const Inference__RepositoryModelLoadRequest *asked = message;
+    for (size_t i = 0; i < asked->n_parameters; i++)
+        overrides |= is_override(asked->parameters[i]->key);
+    task->action = REPOSITORY_LOAD;
+    return begin_change(now, task, asked->model_name, overrides);
+}
+
+static cosrel_status model_unload(asking *now, repository_task *task)
+{
+    void *message;
+    const cosrel_status status = read(now, &inference__repository_model_unload_request__descriptor,
+                                      &message);
+    if (status != COSREL_OK)
+        return status;
+    task->action = REPOSITORY_UNLOAD;
+    return begin_change(
+        now, task, ((const Inference__RepositoryModelUnloadRequest *)message)->model_name, false);
+}
+
+/* ---- Shared memory ---- */
 
 typedef Inference__SystemSharedMemoryStatusResponse status_type;
 typedef Inference__SystemSharedMemoryStatusResponse__RegionStatus region_type;
@@ -277,17 +341,19 @@ static cosrel_status shared_memory_unregister(asking *now)
 /* ---- The table ---- */
 
 static const grpc_method methods[] = {
-    {"/" SERVICE "/ModelInfer", AUTH_INFER, NULL},
-    {"/" SERVICE "/ServerLive", AUTH_NOTHING, server_live},
-    {"/" SERVICE "/ServerReady", AUTH_NOTHING, server_ready},
-    {"/" SERVICE "/ModelReady", AUTH_READ, model_ready},
-    {"/" SERVICE "/ServerMetadata", AUTH_READ, server_metadata},
-    {"/" SERVICE "/ModelMetadata", AUTH_READ, model_metadata},
-    {"/" SERVICE "/RepositoryIndex", AUTH_READ, repository_index},
-    {"/" SERVICE "/SystemSharedMemoryStatus", AUTH_INFER, shared_memory_status},
-    {"/" SERVICE "/SystemSharedMemoryRegister", AUTH_INFER, shared_memory_register},
-    {"/" SERVICE "/SystemSharedMemoryUnregister", AUTH_INFER, shared_memory_unregister},
-    {"/grpc.health.v1.Health/Check", AUTH_NOTHING, health_check},
+    {"/" SERVICE "/ModelInfer", AUTH_INFER, .answer = NULL},
+    {"/" SERVICE "/ServerLive", AUTH_NOTHING, .answer = server_live},
+    {"/" SERVICE "/ServerReady", AUTH_NOTHING, .answer = server_ready},
+    {"/" SERVICE "/ModelReady", AUTH_READ, .answer = model_ready},
+    {"/" SERVICE "/ServerMetadata", AUTH_READ, .answer = server_metadata},
+    {"/" SERVICE "/ModelMetadata", AUTH_READ, .answer = model_metadata},
+    {"/" SERVICE "/RepositoryIndex", AUTH_READ, .answer = repository_index},
+    {"/" SERVICE "/RepositoryModelLoad", AUTH_ADMIN, .begin = model_load},
+    {"/" SERVICE "/RepositoryModelUnload", AUTH_ADMIN, .begin = model_unload},
+    {"/" SERVICE "/SystemSharedMemoryStatus", AUTH_INFER, .answer = shared_memory_status},
+    {"/" SERVICE "/SystemSharedMemoryRegister", AUTH_INFER, .answer = shared_memory_register},
+    {"/" SERVICE "/SystemSharedMemoryUnregister", AUTH_INFER, .answer = shared_memory_unregister},
+    {"/grpc.health.v1.Health/Check", AUTH_NOTHING, .answer = health_check},
 };
 
 const grpc_method *grpc_method_find(const char *path)
@@ -296,6 +362,28 @@ const grpc_method *grpc_method_find(const char *path)
         if (strcmp(methods[i].path, path) == 0)
             return &methods[i];
     return NULL;
+}
+
+cosrel_status grpc_method_begin(service *s, const grpc_question *q, repository_task *task,
+                                cosrel_error *err)
+{
+    asking now = {.service = s, .q = q, .err = err};
+    grpc_arena_begin(&now.memory, q->bytes, &now.allocator);
+    const cosrel_status status = q->method->begin(&now, task);
+    arena_deinit(&now.memory);
+    return status;
+}
+
+cosrel_status grpc_method_end(const repository_task *task, grpc_answer *a, cosrel_error *err)
+{
+    const Inference__RepositoryModelLoadResponse loaded =
+        INFERENCE__REPOSITORY_MODEL_LOAD_RESPONSE__INIT;
+    const Inference__RepositoryModelUnloadResponse unloaded =
+        INFERENCE__REPOSITORY_MODEL_UNLOAD_RESPONSE__INIT;
+    if (task->status != COSREL_OK)
+        return error_set(err, task->status, "%s", task->err.text);
+    return grpc_answer_message(a, task->action == REPOSITORY_LOAD ? &loaded.base : &unloaded.base,
+                               err);
 }
 
 cosrel_status grpc_method_answer(service *s, const grpc_question *q, grpc_answer *a,

@@ -11,6 +11,7 @@
 #include "server/infer_answer.h"
 #include "server/listen.h"
 #include "server/live_http.h"
+#include "server/repository_routes.h"
 #include "server/routes.h"
 
 enum {
@@ -34,7 +35,8 @@ typedef struct http_call {
     http_server *server;
     struct MHD_Connection *connection;
     call_state state;
-    bool inference, live; /* live: a route of the live page */
+    bool inference, live;  /* live: a route of the live page */
+    repository_task *task; /* a model is loaded or unloaded */
     size_t body_max;
     bool forbidden;  /* by its rights */
     unsigned rights; /* auth_right */
@@ -72,6 +74,7 @@ static http_call *call_take(http_server *s)
     c->state = READING;
     c->body_bytes = c->body_expected = c->json_bytes = 0;
     c->inference = c->live = c->forbidden = c->has_length = false;
+    c->task = NULL;
     c->refused = 0;
     c->json_only = true;
     c->connection = NULL;
@@ -81,6 +84,7 @@ static http_call *call_take(http_server *s)
 static void call_give(http_call *c)
 {
     infer_call_clear(&c->infer);
+    free(c->task);
     for (size_t i = 0; i < c->answer.binary_count; i++)
         text_deinit(&c->answer.strings[i]);
     c->answer.binary_count = 0;
@@ -205,6 +209,7 @@ static enum MHD_Result answer(http_call *c)
 static void find_model(http_call *c, const char *name, int64_t version)
 {
     char why[512];
+    c->infer.version = version;
     c->infer.model = version < 0 ? NULL
                                  : cosrel_runtime_find_model(c->server->shared->rt, name, version);
     if (c->infer.model)
@@ -342,6 +347,36 @@ void http_look_for_gone(http_server *s)
     }
 }
 
+/* ---- Loading and unloading ---- */
+
+static void changed(repository_task *task)
+{
+    http_call *c = task->owner;
+    c->state = FINISHED;
+    MHD_resume_connection(c->connection);
+}
+
+/* It may take seconds: the connection rests until it is done. */
+static enum MHD_Result change_models(http_call *c, const route_request *request)
+{
+    route_reply reply = {.status = 200};
+    c->task = repository_route_start(c->server->shared, request, &reply);
+    if (!c->task)
+        return send_reply(c, &reply);
+    c->task->done = changed;
+    c->task->owner = c;
+    c->state = UNDER_WAY;
+    MHD_suspend_connection(c->connection);
+    return MHD_YES;
+}
+
+static enum MHD_Result answer_change(http_call *c)
+{
+    route_reply reply = {.status = 200};
+    repository_route_finish(c->task, &reply);
+    return send_reply(c, &reply);
+}
+
 /* ---- libmicrohttpd's callbacks ---- */
 
 static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, const char *url,
@@ -382,7 +417,11 @@ static enum MHD_Result answer_route(http_call *c, const char *url, const char *m
     route_reply reply = {.status = 200};
     if (c->forbidden)
         route_forbid(&reply, c->rights);
-    else if (route_split(url, &request.path))
+    else if (!route_split(url, &request.path))
+        route_error(&reply, 404, "there is no such route");
+    else if (repository_route_has(&request.path))
+        return change_models(c, &request);
+    else
         route_answer(c->server->shared, &request, &reply);
     return send_reply(c, &reply);
 }
@@ -402,6 +441,8 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         *bytes = 0;
         return MHD_YES;
     }
+    if (c->task)
+        return answer_change(c);
     if (c->state == FINISHED || c->refused)
         return answer(c);
     if (c->live)

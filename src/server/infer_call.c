@@ -12,6 +12,10 @@
 /* What vector loads like best; also of the first binary tensor, see http_body.c. */
 enum { ALIGNMENT = 64 };
 
+/* Versions in a row that may go between being found and being asked (chosen: a second one in those
+ * microseconds has not been seen). */
+enum { LOOKS_MAX = 4 };
+
 void infer_call_clear(infer_call *call)
 {
     cosrel_result_release(call->result);
@@ -307,6 +311,25 @@ static cosrel_status check_outputs(const infer_call *call, cosrel_error *err)
     return COSREL_OK;
 }
 
+/* A model that has been unloaded since it was found has made place for another version, as a rule:
+ * whoever did not ask for the very one that is gone gets that. */
+static cosrel_status submit(infer_call *call, const cosrel_request *request, cosrel_ticket *ticket,
+                            cosrel_error *err)
+{
+    cosrel_status status = cosrel_submit(call->rt, call->model, request, ticket, err);
+    for (int i = 0; status == COSREL_NOT_FOUND && i < LOOKS_MAX; i++) {
+        const cosrel_model_info *gone = cosrel_model_describe(call->model);
+        cosrel_model *other = cosrel_runtime_find_model(call->rt, gone->name, call->version);
+        if (!other || other == call->model)
+            break;
+        call->model = other;
+        status = check_outputs(call, err);
+        if (status == COSREL_OK)
+            status = cosrel_submit(call->rt, other, request, ticket, err);
+    }
+    return status;
+}
+
 cosrel_status infer_call_start(infer_call *call, cosrel_error *err)
 {
     const infer_request *r = &call->request;
@@ -329,7 +352,7 @@ cosrel_status infer_call_start(infer_call *call, cosrel_error *err)
                                     .done = done,
                                     .user = call};
     cosrel_ticket ticket;
-    status = cosrel_submit(call->rt, call->model, &request, &ticket, err);
+    status = submit(call, &request, &ticket, err);
     if (status == COSREL_OK)
         call->ticket = ticket;
     return status;

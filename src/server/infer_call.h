@@ -20,8 +20,9 @@ typedef struct infer_call {
     char *memory; /* of tensors that do not lie in the message as the runtime wants them */
     size_t memory_used, memory_room;
     cosrel_runtime *rt;
-    regions *regions; /* what inputs and outputs may lie in */
-    cosrel_model *model;
+    regions *regions;    /* what inputs and outputs may lie in */
+    cosrel_model *model; /* what was found for the request; another one if it goes meanwhile */
+    int64_t version;     /* as asked for; 0: whichever is the highest */
     region *used[2 * INFER_TENSORS_MAX]; /* of the inputs, then of the outputs */
     void *output_memory[INFER_TENSORS_MAX];
     size_t used_count;

@@ -131,8 +131,8 @@ static void add_runtime_models(text_builder *out, cosrel_runtime *rt)
     };
     for (int k = 0; k < 3; k++) {
         head(out, all[k].name, all[k].type, all[k].help);
-        for (size_t i = 0; i < cosrel_runtime_model_count(rt); i++) {
-            const cosrel_model *model = cosrel_runtime_model(rt, i);
+        const cosrel_model *model;
+        for (size_t i = 0; (model = cosrel_runtime_model(rt, i)) != NULL; i++) {
             cosrel_model_stats stats;
             cosrel_model_get_stats(rt, model, &stats);
             const uint64_t values[] = {stats.waiting, stats.with_deadline,
@@ -299,8 +299,8 @@ void statistics_add(text_builder *out, const metrics_source *source, const cosre
 {
     bool first = true;
     text_add(out, "{\"model_stats\":[");
-    for (size_t i = 0; i < cosrel_runtime_model_count(source->rt); i++) {
-        const cosrel_model *other = cosrel_runtime_model(source->rt, i);
+    const cosrel_model *other;
+    for (size_t i = 0; (other = cosrel_runtime_model(source->rt, i)) != NULL; i++) {
         const tally_model *m = tally_of(source->counts, other);
         if (!m || (model && other != model))
             continue;

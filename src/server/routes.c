@@ -7,6 +7,8 @@
 #include "cosrel/version.h"
 #include "server/metrics.h"
 #include "server/oip_dtype.h"
+#include "server/repository_routes.h"
+#include "server/versions.h"
 
 bool route_split(const char *url, route_path *out)
 {
@@ -73,7 +75,8 @@ static void server_metadata(route_reply *reply)
 {
     text_add(&reply->body, "{\"name\":\"cosrel\",\"version\":");
     text_add_json(&reply->body, cosrel_version());
-    text_add(&reply->body, ",\"extensions\":[\"binary_tensor_data\",\"schedule_policy\","
+    text_add(&reply->body, ",\"extensions\":[\"binary_tensor_data\",\"model_repository\","
+                           "\"model_repository(unload_dependents)\",\"schedule_policy\","
                            "\"statistics\",\"system_shared_memory\"]}");
 }
 
@@ -103,17 +106,13 @@ static void model_metadata(cosrel_runtime *rt, const cosrel_model *model, route_
 {
     const cosrel_model_info *info = cosrel_model_describe(model);
     text_builder *out = &reply->body;
-    bool first = true;
+    int64_t versions[VERSIONS_MAX];
+    const size_t count = versions_of(rt, info->name, versions);
     text_add(out, "{\"name\":");
     text_add_json(out, info->name);
     text_add(out, ",\"versions\":[");
-    for (size_t i = 0; i < cosrel_runtime_model_count(rt); i++) {
-        const cosrel_model_info *other = cosrel_model_describe(cosrel_runtime_model(rt, i));
-        if (strcmp(other->name, info->name) == 0) {
-            text_addf(out, first ? "\"%lld\"" : ",\"%lld\"", (long long)other->version);
-            first = false;
-        }
-    }
+    for (size_t i = 0; i < count; i++)
+        text_addf(out, i ? ",\"%lld\"" : "\"%lld\"", (long long)versions[i]);
     text_add(out, "],\"platform\":\"onnxruntime_onnx\"");
     add_values(out, "inputs", info->inputs, info->input_count);
     add_values(out, "outputs", info->outputs, info->output_count);
@@ -160,19 +159,6 @@ static void metrics(service *s, route_reply *reply)
     const metrics_source source = source_of(s);
     reply->type = "text/plain; version=0.0.4; charset=utf-8";
     metrics_add(&reply->body, &source);
-}
-
-static void repository_index(service *s, route_reply *reply)
-{
-    text_add(&reply->body, "[");
-    for (size_t i = 0; i < cosrel_runtime_model_count(s->rt); i++) {
-        const cosrel_model_info *info = cosrel_model_describe(cosrel_runtime_model(s->rt, i));
-        text_add(&reply->body, i ? ",{\"name\":" : "{\"name\":");
-        text_add_json(&reply->body, info->name);
-        text_addf(&reply->body, ",\"version\":\"%lld\",\"state\":\"READY\",\"reason\":\"\"}",
-                  (long long)info->version);
-    }
-    text_add(&reply->body, "]");
 }
 
 /* ---- Shared memory ---- */
@@ -273,7 +259,7 @@ void route_answer(service *s, const route_request *request, route_reply *reply)
     else if (!(request->rights & AUTH_READ))
         route_forbid(reply, request->rights);
     else if (index && !get)
-        repository_index(s, reply);
+        repository_route_index(s, request, reply);
     else if (!get || index)
         route_error(reply, 405,
                     get ? "this route is asked for with POST" : "this route is read with GET");

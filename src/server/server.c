@@ -64,6 +64,11 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
     for (size_t i = 0; status == COSREL_OK && i < options->token_count; i++)
         status = auth_add(&s->shared.who, options->tokens[i].token, options->tokens[i].role, err);
     if (status == COSREL_OK)
+        status = repository_open(rt, options->models, options->versions ? options->versions : 1,
+                                 &s->shared.desk, err);
+    if (status == COSREL_OK)
+        status = watch(s, repository_fd(s->shared.desk), err);
+    if (status == COSREL_OK)
         status = http_create(&options->http, &s->shared, &s->http, err);
     if (status == COSREL_OK)
         status = watch(s, s->shared.finished.wake_fd, err);
@@ -87,6 +92,7 @@ void server_free(server *s)
         return;
     grpc_free(s->grpc);
     http_free(s->http);
+    repository_close(s->shared.desk);
     finished_deinit(&s->shared.finished);
     regions_deinit(&s->shared.regions);
     if (s->epoll_fd >= 0)
@@ -126,6 +132,7 @@ static void look_around(server *s, int timeout_ms)
         list = call->next;
         call->answered(call);
     }
+    repository_run(s->shared.desk);
     http_run(s->http);
     if (s->grpc)
         grpc_run(s->grpc, s->grpc_readable);
@@ -157,7 +164,8 @@ void server_run(server *s)
         grpc_drain(s->grpc);
     /* What the runtime has must come back; a client that does not read its answer is given up. */
     const int64_t end_ns = clock_now_ns() + DRAIN_NS;
-    while (s->shared.under_way > 0 || (still_sending(s) && clock_now_ns() < end_ns))
+    while (s->shared.under_way > 0 || repository_busy(s->shared.desk) > 0 ||
+           (still_sending(s) && clock_now_ns() < end_ns))
         look_around(s, 10);
 }
 

@@ -9,11 +9,13 @@
 #include "server/auth.h"
 #include "server/finished.h"
 #include "server/regions.h"
+#include "server/repository.h"
 #include "server/tally.h"
 
 typedef struct service {
     cosrel_runtime *rt;
     cosrel_learner *learner; /* NULL: none */
+    repository_desk *desk;   /* where models are loaded and unloaded */
     const char *policy, *objective;
     finished_calls finished;
     auth who;

@@ -1,17 +1,34 @@
 #include "server/tally.h"
 
+#include <string.h>
 #include <time.h>
 
 const double tally_bounds[TALLY_BUCKETS] = {50e-6, 100e-6, 200e-6, 500e-6, 1e-3, 2e-3,
                                             5e-3,  10e-3,  20e-3,  50e-3,  0.1,  0.2,
                                             0.5,   1,      2,      5,      10,   20};
 
+/* The row of a model that is not loaded any more, and was answered for longest ago, goes: by then
+ * its last numbers have been fetched. */
+static bool make_room(tally *t)
+{
+    int oldest = -1;
+    for (int i = 0; i < t->count; i++)
+        if (!cosrel_model_is_loaded(t->models[i].model) &&
+            (oldest < 0 || t->models[i].last_ns < t->models[oldest].last_ns))
+            oldest = i;
+    if (oldest < 0)
+        return false;
+    t->models[oldest] = t->models[--t->count];
+    memset(&t->models[t->count], 0, sizeof *t->models);
+    return true;
+}
+
 tally_model *tally_of(tally *t, const cosrel_model *model)
 {
     for (int i = 0; i < t->count; i++)
         if (t->models[i].model == model)
             return &t->models[i];
-    if (t->count == TALLY_MODELS_MAX)
+    if (t->count == TALLY_MODELS_MAX && !make_room(t))
         return NULL;
     t->models[t->count].model = model;
     return &t->models[t->count++];

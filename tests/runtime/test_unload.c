@@ -88,6 +88,7 @@ static void test_what_is_accepted_is_answered(void **state)
     assert_int_equal(stats.waiting, 0);
     assert_string_equal(cosrel_model_describe(m)->name, "slow");
     assert_int_equal(cosrel_model_cost_ns(rt, m, 0, 1), 0);
+    assert_false(cosrel_model_is_loaded(m));
 
     /* And serves again with the same file. */
     fixture_path("accepted", path);

@@ -27,7 +27,7 @@ static void *run_loop(void *s)
     return NULL;
 }
 
-static void path_in(char *out, size_t room, const char *name)
+void serving_path(char *out, size_t room, const char *name)
 {
     snprintf(out, room, "%s/%s", folder, name);
 }
@@ -55,16 +55,16 @@ int serving_start(const server_options *serve)
     cosrel_error err = {""};
     if (!mkdtemp(folder))
         return -1;
-    path_in(path, sizeof path, "add.onnx");
+    serving_path(path, sizeof path, "add.onnx");
     if (!tiny_add(path))
         return -1;
-    path_in(path, sizeof path, "multi.onnx");
+    serving_path(path, sizeof path, "multi.onnx");
     if (!tiny_multi(path))
         return -1;
-    path_in(path, sizeof path, "words.onnx");
+    serving_path(path, sizeof path, "words.onnx");
     if (!tiny_identity(path, 8))
         return -1;
-    path_in(path, sizeof path, "slow.onnx");
+    serving_path(path, sizeof path, "slow.onnx");
     if (!tiny_slow(path, 20))
         return -1;
     cosrel_options_init(&options);
@@ -74,7 +74,9 @@ int serving_start(const server_options *serve)
         fprintf(stderr, "%s\n", err.text);
         return -1;
     }
-    return serving_begin(serve);
+    server_options with_folder = *serve;
+    with_folder.models = folder;
+    return serving_begin(&with_folder);
 }
 
 int serving_stop(void **state)
@@ -85,7 +87,7 @@ int serving_stop(void **state)
     cosrel_runtime_close(serving_runtime);
     static const char *const names[] = {"add.onnx", "multi.onnx", "words.onnx", "slow.onnx"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        path_in(path, sizeof path, names[i]);
+        serving_path(path, sizeof path, names[i]);
         unlink(path);
     }
     return rmdir(folder);

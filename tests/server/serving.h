@@ -10,7 +10,10 @@
 
 extern cosrel_runtime *serving_runtime;
 
-int serving_start(const server_options *options); /* 0: it serves */
+/* 0: it serves, a folder with those models. */
+int serving_start(const server_options *options);
+/* A file in that folder; the test removes what it adds. */
+void serving_path(char *out, size_t room, const char *name);
 int serving_stop(void **state);
 
 /* The server alone, to end it and begin another on the same runtime. */

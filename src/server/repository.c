@@ -1,0 +1,365 @@
+#include "server/repository.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/cpu.h"
+#include "base/error.h"
+#include "model/repository.h"
+
+enum { MODELS_MAX = 256 }; /* the runtime's */
+
+/* Why a model is not there: the outcome of its last task. */
+typedef struct note {
+    char name[REPOSITORY_NAME_MAX + 1];
+    char reason[256];
+    struct note *next;
+} note;
+
+struct repository_desk {
+    cosrel_runtime *rt;
+    char *folder; /* NULL: none */
+    uint32_t versions;
+    int fd;
+    int busy; /* the loop's */
+
+    pthread_t thread;
+    bool started;
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    /* Guarded by lock. */
+    repository_task *first, **end; /* that wait */
+    repository_task *now;          /* NULL: none is under way */
+    repository_task *done;
+    note *notes;
+    bool stop;
+};
+
+/* ---- The thread's ---- */
+
+static cosrel_status load(repository_desk *d, const char *name, cosrel_error *err)
+{
+    cosrel_load_options options;
+    cosrel_load_options_init(&options);
+    options.name = name;
+    options.versions = d->versions;
+    options.follow = true;
+    return cosrel_runtime_load_models(d->rt, d->folder, &options, err);
+}
+
+static cosrel_status unload(repository_desk *d, const char *name, cosrel_error *err)
+{
+    cosrel_status status = COSREL_OK;
+    cosrel_model *m = cosrel_runtime_find_model(d->rt, name, 0);
+    if (!m)
+        return error_set(err, COSREL_NOT_FOUND, "no model '%s' is loaded", name);
+    /* Requests for the name find the next lower version while the higher ones drain; all go. */
+    for (; m && status == COSREL_OK; m = cosrel_runtime_find_model(d->rt, name, 0))
+        status = cosrel_runtime_unload(d->rt, m, 0, err);
+    return status;
+}
+
+static void carry_out(repository_desk *d, repository_task *task)
+{
+    task->err.text[0] = '\0';
+    task->status = task->action == REPOSITORY_UNLOAD
+                       ? unload(d, task->name, &task->err)
+                       : load(d, task->action == REPOSITORY_LOAD ? task->name : NULL, &task->err);
+}
+
+/* ---- Notes; locked ---- */
+
+static note **place_of(repository_desk *d, const char *name)
+{
+    note **at = &d->notes;
+    while (*at && strcmp((*at)->name, name) != 0)
+        at = &(*at)->next;
+    return at;
+}
+
+static void keep_note(repository_desk *d, const repository_task *task)
+{
+    const char *reason = task->status != COSREL_OK           ? task->err.text
+                         : task->action == REPOSITORY_UNLOAD ? "unloaded"
+                                                             : NULL;
+    note **at = place_of(d, task->name);
+    if (task->action == REPOSITORY_FOLLOW || task->status == COSREL_NOT_FOUND)
+        return;
+    if (!reason && *at) {
+        note *old = *at;
+        *at = old->next;
+        free(old);
+    }
+    if (!reason || (!*at && !(*at = calloc(1, sizeof **at)))) /* no memory: no reason is given */
+        return;
+    snprintf((*at)->name, sizeof(*at)->name, "%s", task->name);
+    snprintf((*at)->reason, sizeof(*at)->reason, "%.255s", reason);
+}
+
+static void give_back(repository_desk *d, repository_task *task)
+{
+    const uint64_t one = 1;
+    keep_note(d, task);
+    d->now = NULL;
+    task->next = d->done;
+    d->done = task;
+    const ssize_t written = write(d->fd, &one, sizeof one);
+    (void)written; /* full: then it is readable already */
+}
+
+static void *work(void *desk)
+{
+    repository_desk *d = desk;
+    cpu_name_self("cosrel-models");
+    pthread_mutex_lock(&d->lock);
+    while (!d->stop) {
+        repository_task *task = d->first;
+        if (!task) {
+            pthread_cond_wait(&d->news, &d->lock);
+            continue;
+        }
+        d->first = task->next;
+        if (!d->first)
+            d->end = &d->first;
+        d->now = task;
+        pthread_mutex_unlock(&d->lock);
+        carry_out(d, task);
+        pthread_mutex_lock(&d->lock);
+        give_back(d, task);
+    }
+    pthread_mutex_unlock(&d->lock);
+    return NULL;
+}
+
+/* ---- The loop's ---- */
+
+cosrel_status repository_open(cosrel_runtime *rt, const char *folder, uint32_t versions,
+                              repository_desk **out, cosrel_error *err)
+{
+    repository_desk *d = *out = calloc(1, sizeof *d);
+    if (!d)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the folder of models");
+    pthread_mutex_init(&d->lock, NULL);
+    pthread_cond_init(&d->news, NULL);
+    d->rt = rt;
+    d->versions = versions;
+    d->end = &d->first;
+    d->fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    d->folder = folder ? strdup(folder) : NULL;
+    cosrel_status status = COSREL_OK;
+    if (folder && !d->folder)
+        status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the folder of models");
+    else if (d->fd < 0)
+        status = error_set(err, COSREL_IO, "no eventfd to be had");
+    else if (folder)
+        d->started = pthread_create(&d->thread, NULL, work, d) == 0;
+    if (status == COSREL_OK && folder && !d->started)
+        status = error_set(err, COSREL_UNAVAILABLE, "the thread that loads models could not start");
+    if (status == COSREL_OK)
+        return COSREL_OK;
+    repository_close(d);
+    *out = NULL;
+    return status;
+}
+
+void repository_close(repository_desk *d)
+{
+    if (!d)
+        return;
+    pthread_mutex_lock(&d->lock);
+    d->stop = true;
+    pthread_cond_signal(&d->news);
+    pthread_mutex_unlock(&d->lock);
+    if (d->started)
+        pthread_join(d->thread, NULL);
+    while (d->notes) {
+        note *old = d->notes;
+        d->notes = old->next;
+        free(old);
+    }
+    if (d->fd >= 0)
+        close(d->fd);
+    pthread_cond_destroy(&d->news);
+    pthread_mutex_destroy(&d->lock);
+    free(d->folder);
+    free(d);
+}
+
+int repository_fd(const repository_desk *d)
+{
+    return d->fd;
+}
+
+int repository_busy(const repository_desk *d)
+{
+    return d->busy;
+}
+
+void repository_run(repository_desk *d)
+{
+    uint64_t count;
+    if (d->busy == 0 || read(d->fd, &count, sizeof count) != sizeof count)
+        return;
+    pthread_mutex_lock(&d->lock);
+    repository_task *list = d->done;
+    d->done = NULL;
+    pthread_mutex_unlock(&d->lock);
+    while (list) {
+        repository_task *task = list;
+        list = task->next;
+        d->busy--;
+        task->done(task);
+    }
+}
+
+cosrel_status repository_start(repository_desk *d, repository_task *task, cosrel_error *err)
+{
+    if (!d->folder)
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "this server was not given a folder of models");
+    if (d->busy >= REPOSITORY_TASKS_MAX)
+        return error_set(err, COSREL_UNAVAILABLE, "%d loads and unloads wait already", d->busy);
+    d->busy++;
+    task->next = NULL;
+    pthread_mutex_lock(&d->lock);
+    *d->end = task;
+    d->end = &task->next;
+    pthread_cond_signal(&d->news);
+    pthread_mutex_unlock(&d->lock);
+    return COSREL_OK;
+}
+
+/* ---- What there is ---- */
+
+const char *repository_state_name(repository_state state)
+{
+    static const char *const names[] = {[REPOSITORY_READY] = "READY",
+                                        [REPOSITORY_LOADING] = "LOADING",
+                                        [REPOSITORY_UNLOADING] = "UNLOADING",
+                                        [REPOSITORY_UNAVAILABLE] = "UNAVAILABLE"};
+    return names[state];
+}
+
+/* What a list lies in: the names and reasons that its items point to. */
+typedef struct list_memory {
+    repository found; /* of the folder */
+    char *reasons;    /* copies */
+    size_t used, room;
+} list_memory;
+
+static bool is_wanted(const repository *r, size_t i, size_t versions)
+{
+    return r->count - i <= versions || strcmp(r->models[i].name, r->models[i + versions].name) != 0;
+}
+
+/* Locked. */
+static repository_state state_of(repository_desk *d, const char *name, const char **reason)
+{
+    const note *why = *place_of(d, name);
+    bool waits = d->now && strcmp(d->now->name, name) == 0;
+    repository_action action = waits ? d->now->action : REPOSITORY_FOLLOW;
+    for (const repository_task *t = d->first; t && !waits; t = t->next)
+        if (strcmp(t->name, name) == 0) {
+            waits = true;
+            action = t->action;
+        }
+    *reason = why ? why->reason : "not loaded";
+    return action == REPOSITORY_LOAD     ? REPOSITORY_LOADING
+           : action == REPOSITORY_UNLOAD ? REPOSITORY_UNLOADING
+                                         : REPOSITORY_UNAVAILABLE;
+}
+
+static const char *copy_reason(list_memory *memory, const char *reason)
+{
+    const size_t bytes = strlen(reason) + 1;
+    char *copy = memory->reasons + memory->used;
+    if (bytes > memory->room - memory->used)
+        return "";
+    memcpy(copy, reason, bytes);
+    memory->used += bytes;
+    return copy;
+}
+
+static void add_missing(repository_desk *d, const repository_model *entry, list_memory *memory,
+                        repository_list *out)
+{
+    const char *reason;
+    pthread_mutex_lock(&d->lock);
+    const repository_state state = state_of(d, entry->name, &reason);
+    out->items[out->count++] = (repository_item){.name = entry->name,
+                                                 .version = entry->version,
+                                                 .state = state,
+                                                 .reason = copy_reason(memory, reason)};
+    pthread_mutex_unlock(&d->lock);
+}
+
+static int compare_items(const void *a, const void *b)
+{
+    const repository_item *x = a, *y = b;
+    const int names = strcmp(x->name, y->name);
+    return names ? names : (x->version > y->version) - (x->version < y->version);
+}
+
+static bool is_listed(const repository_list *list, const char *name, int64_t version)
+{
+    for (size_t i = 0; i < list->count; i++)
+        if (list->items[i].version == version && strcmp(list->items[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+cosrel_status repository_look(repository_desk *d, bool ready_only, repository_list *out,
+                              cosrel_error *err)
+{
+    cosrel_model *loaded[MODELS_MAX];
+    list_memory *memory = out->memory = calloc(1, sizeof *memory);
+    cosrel_error none;
+    size_t count = cosrel_runtime_models(d->rt, loaded, MODELS_MAX);
+    count = count < MODELS_MAX ? count : MODELS_MAX;
+    out->count = 0;
+    out->items = NULL;
+    if (!memory)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a list of models");
+    /* A folder that cannot be read has nothing to offer; what is loaded is there all the same. */
+    if (!ready_only && d->folder && repository_scan(d->folder, &memory->found, &none) != COSREL_OK)
+        memory->found.count = 0;
+    memory->room = (memory->found.count + 1) * sizeof((note *)NULL)->reason;
+    memory->reasons = malloc(memory->room);
+    out->items = malloc((memory->found.count + count + 1) * sizeof *out->items);
+    if (!memory->reasons || !out->items) {
+        repository_list_deinit(out);
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a list of models");
+    }
+    for (size_t i = 0; i < count; i++) {
+        const cosrel_model_info *info = cosrel_model_describe(loaded[i]);
+        if (!is_listed(out, info->name, info->version))
+            out->items[out->count++] = (repository_item){.name = info->name,
+                                                         .version = info->version,
+                                                         .state = REPOSITORY_READY,
+                                                         .reason = ""};
+    }
+    for (size_t i = 0; i < memory->found.count; i++) {
+        const repository_model *entry = &memory->found.models[i];
+        if (is_wanted(&memory->found, i, d->versions) &&
+            !is_listed(out, entry->name, entry->version))
+            add_missing(d, entry, memory, out);
+    }
+    qsort(out->items, out->count, sizeof *out->items, compare_items);
+    return COSREL_OK;
+}
+
+void repository_list_deinit(repository_list *list)
+{
+    list_memory *memory = list->memory;
+    if (memory) {
+        repository_deinit(&memory->found);
+        free(memory->reasons);
+    }
+    free(memory);
+    free(list->items);
+    memset(list, 0, sizeof *list);
+}
