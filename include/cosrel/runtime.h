@@ -248,6 +248,22 @@ COSREL_API COSREL_CHECKED cosrel_status cosrel_run(cosrel_runtime *rt, cosrel_mo
                                                    const cosrel_tensor *inputs, size_t input_count,
                                                    const cosrel_result **result, cosrel_error *err);
 
+/* Memory for the inputs of one request (one row along the batch axis), lent by the model. Inputs of
+ * requests that were taken one after the other lie one after the other, so that such requests run
+ * as a batch without being copied; and a processor that needs them in memory of its own kind finds
+ * them there. */
+typedef struct cosrel_inputs cosrel_inputs;
+
+/* Fills in `tensors`, as many as the model has inputs: their data is to be written, then they are
+ * to be submitted as they are. UNSUPPORTED: the model has no batch axis, or sizes that are not
+ * known beforehand, or strings; UNAVAILABLE: it has lent all that it lends, or is unloaded. Then
+ * use memory of your own. */
+COSREL_API COSREL_CHECKED cosrel_status cosrel_inputs_take(cosrel_model *model,
+                                                           cosrel_tensor *tensors,
+                                                           cosrel_inputs **out, cosrel_error *err);
+/* After the answer, or instead of submitting. NULL is fine. Before the runtime is closed. */
+COSREL_API void cosrel_inputs_give(cosrel_inputs *inputs);
+
 /* ---- Scheduling
  * ------------------------------------------------------------------------------------------------
  */

@@ -59,6 +59,7 @@ void model_close_sessions(cosrel_model *m)
             session->ops->unload(session);
     }
     free_samples(m);
+    rows_close(&m->rows);
 }
 
 void model_free(cosrel_model *m)
@@ -66,6 +67,7 @@ void model_free(cosrel_model *m)
     if (!m)
         return;
     model_close_sessions(m);
+    rows_deinit(&m->rows);
     model_io_deinit(&m->io);
     free(m->name);
     free(m->path);
@@ -159,14 +161,19 @@ cosrel_status model_load_sessions(cosrel_model *m, cosrel_error *err)
     }
     if (loaded == 0)
         return error_set(err, first_status, "%s", first.text);
-    if (m->source.io)
-        return COSREL_OK; /* the same file once more */
+    if (m->source.io) { /* the same file once more */
+        rows_reopen(&m->rows);
+        return COSREL_OK;
+    }
     const backend_session *session = describing_session(m);
     const cosrel_status status = session ? session->ops->describe(session, &m->io, err)
                                          : describe_by_cpu(m, err);
-    if (status == COSREL_OK)
-        set_info(m);
-    return status;
+    if (status != COSREL_OK)
+        return status;
+    set_info(m);
+    if (rows_init(&m->rows, &m->io, rt->costs.batches[rt->costs.batch_count - 1]) != COSREL_OK)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory for a model", m->path);
+    return COSREL_OK;
 }
 
 cosrel_status model_make_samples(cosrel_model *m, int64_t rows, tensor_buffer *tensors,

@@ -82,6 +82,12 @@ COSREL_CHECKED cosrel_status model_prepare_samples(cosrel_model *m,
 /* runtime.c: the foreground worker of a device; NULL if there is no such device. */
 const worker *worker_of_device(const cosrel_runtime *rt, size_t device);
 
+/* rows.c. batch_max: the largest batch that there can be. OUT_OF_MEMORY. */
+COSREL_CHECKED cosrel_status rows_init(row_pool *pool, const model_io *io, int32_t batch_max);
+void rows_close(row_pool *pool); /* what is lent may still be given back */
+void rows_reopen(row_pool *pool);
+void rows_deinit(row_pool *pool); /* zeroed is fine */
+
 /* unload.c: cosrel_runtime_unload for who has load_lock already. */
 COSREL_CHECKED cosrel_status unload_model(cosrel_runtime *rt, cosrel_model *m, int64_t patience_ns,
                                           cosrel_error *err);

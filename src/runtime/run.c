@@ -1,9 +1,10 @@
 /* One run: from the memory of a batch's requests to their outputs.
  *
- * A single request on the CPU is run in place: the session reads the caller's memory. Otherwise the
- * inputs are gathered into the worker's buffers: to stand one after the other along the batch axis,
- * and, on devices whose driver may go on reading after a run was given up, to be ours. Outputs are
- * never copied: each request gets a view of its rows. */
+ * On the CPU requests are run in place where they lie one after the other (rows.c), as a single one
+ * always does: the session reads the callers' memory. Otherwise the inputs are gathered into the
+ * worker's buffers: to stand one after the other along the batch axis, and, on devices whose driver
+ * may go on reading after a run was given up, to be ours. Outputs are never copied: each request
+ * gets a view of its rows. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,18 +35,48 @@ static cosrel_status reserve(worker *w, size_t inputs)
     return COSREL_OK;
 }
 
+/* The requests' inputs i as one tensor in `data`. */
+static cosrel_status wrap(worker *w, slot *const *slots, int32_t n, size_t i, int64_t rows,
+                          void *data, size_t bytes, cosrel_error *err)
+{
+    int64_t shape[TENSOR_RANK_MAX];
+    cosrel_tensor joined = slots[0]->inputs[i];
+    if (n > 1) {
+        if (joined.rank > TENSOR_RANK_MAX)
+            return error_set(err, COSREL_UNSUPPORTED, "input '%s' has %zu dimensions", joined.name,
+                             joined.rank);
+        memcpy(shape, joined.shape, joined.rank * sizeof *shape);
+        shape[0] = rows;
+        joined.shape = shape;
+    }
+    joined.data = data;
+    joined.bytes = bytes;
+    return ort_value_wrap(&joined, &w->inputs[i], err);
+}
+
+static size_t bytes_of(slot *const *slots, int32_t n, size_t i)
+{
+    size_t bytes = 0;
+    for (int32_t k = 0; k < n; k++)
+        bytes += slots[k]->inputs[i].bytes;
+    return bytes;
+}
+
+static bool lie_together(slot *const *slots, int32_t n, size_t i)
+{
+    for (int32_t k = 1; k < n; k++) {
+        const cosrel_tensor *before = &slots[k - 1]->inputs[i];
+        if ((const char *)before->data + before->bytes != (const char *)slots[k]->inputs[i].data)
+            return false;
+    }
+    return true;
+}
+
 /* Input i of all requests, one after the other, as one value. */
 static cosrel_status gather(worker *w, slot *const *slots, int32_t n, size_t i, int64_t rows,
                             cosrel_error *err)
 {
-    const cosrel_tensor *first = &slots[0]->inputs[i];
-    int64_t shape[64];
-    size_t bytes = 0;
-    if (first->rank > sizeof shape / sizeof shape[0])
-        return error_set(err, COSREL_UNSUPPORTED, "input '%s' has %zu dimensions", first->name,
-                         first->rank);
-    for (int32_t k = 0; k < n; k++)
-        bytes += slots[k]->inputs[i].bytes;
+    const size_t bytes = bytes_of(slots, n, i);
     if (bytes > w->buffer_bytes[i]) {
         /* 64: what vector loads like best; aligned_alloc wants a multiple of it. */
         const size_t room = (bytes + 63) / 64 * 64;
@@ -63,15 +94,7 @@ static cosrel_status gather(worker *w, slot *const *slots, int32_t n, size_t i, 
         at += t->bytes;
     }
     atomic_fetch_add_explicit(&w->rt->bytes_copied, bytes, memory_order_relaxed);
-    if (first->rank)
-        memcpy(shape, first->shape, first->rank * sizeof *shape);
-    if (n > 1)
-        shape[0] = rows;
-    cosrel_tensor joined = *first;
-    joined.shape = shape;
-    joined.data = w->buffers[i];
-    joined.bytes = bytes;
-    return ort_value_wrap(&joined, &w->inputs[i], err);
+    return wrap(w, slots, n, i, rows, w->buffers[i], bytes, err);
 }
 
 static cosrel_status make_inputs(worker *w, const cosrel_model *m, const backend_session *session,
@@ -81,10 +104,10 @@ static cosrel_status make_inputs(worker *w, const cosrel_model *m, const backend
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a run");
     cosrel_status status = COSREL_OK;
     for (size_t i = 0; i < m->io.input_count && status == COSREL_OK; i++) {
-        const bool in_place = n == 1 && (session->reads_in_place ||
-                                         slots[0]->inputs[i].type == COSREL_STRING);
-        if (in_place)
-            status = ort_value_wrap(&slots[0]->inputs[i], &w->inputs[i], err);
+        const cosrel_tensor *first = &slots[0]->inputs[i];
+        const bool in_place = session->reads_in_place || (n == 1 && first->type == COSREL_STRING);
+        if (in_place && lie_together(slots, n, i))
+            status = wrap(w, slots, n, i, rows, first->data, bytes_of(slots, n, i), err);
         else
             status = gather(w, slots, n, i, rows, err);
     }

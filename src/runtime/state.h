@@ -11,7 +11,8 @@
  * tells the core, and carries its actions out. A decision takes microseconds, a hop to another
  * thread costs more than that.
  *
- * Locks, in the order in which they may be taken: load_lock, lock, slots.lock. */
+ * Locks, in the order in which they may be taken: load_lock, lock, slots.lock; rows.lock with none
+ * after it. */
 #ifndef RUNTIME_STATE_H
 #define RUNTIME_STATE_H
 
@@ -92,6 +93,22 @@ typedef struct slot_pool {
     output_set *free_sets;
 } slot_pool;
 
+/* Memory for inputs, lent to callers (rows.c). */
+typedef struct row_slab row_slab;
+typedef struct row_pool {
+    const model_io *io; /* NULL: none yet */
+    int64_t **shapes;   /* per input, of one row */
+    size_t *bytes;      /* likewise */
+    size_t *offsets;    /* per input: where its rows begin in a slab */
+    size_t slab_bytes;
+    uint32_t rows; /* of a slab; 0: its inputs' sizes are not known beforehand */
+    pthread_mutex_t lock;
+    /* Guarded by lock. */
+    row_slab *slabs;
+    int slab_count;
+    bool closed; /* nothing is lent any more */
+} row_pool;
+
 struct cosrel_model {
     cosrel_runtime *rt;
     struct cosrel_model *before; /* made before it; guarded by rt->lock */
@@ -109,6 +126,7 @@ struct cosrel_model {
     tensor_buffer *sample_tensors;                  /* the memory behind `samples` */
     OrtValue **samples; /* a valid input of batch 1, per input; for warming up and probing */
     bool samples_run[RUNTIME_WORKERS_MAX]; /* per worker: they are known to run there */
+    row_pool rows;
     _Atomic int64_t
         fastest_ns;         /* the least of its estimates; for waiters, who spin if it is small */
     _Atomic bool batchable; /* cleared if the outputs turn out not to follow the batch */

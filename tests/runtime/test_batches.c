@@ -130,11 +130,93 @@ static void test_results_are_independent(void **state)
     cosrel_runtime_close(rt);
 }
 
+/* Inputs in memory that the model lends: batches of them are read where they lie. */
+static void test_lent_inputs(void **state)
+{
+    (void)state;
+    static request_data data[REQUESTS];
+    static char profile_path[512];
+    cosrel_inputs *lent[REQUESTS];
+    fixture_path("profile.csv", profile_path);
+    cosrel_options options = fixture_options();
+    options.profile = profile_path;
+    options.processors = "cpu0";
+    options.policy = "max-weight";
+    cosrel_runtime *rt = fixture_open(&options, "models");
+    cosrel_model *m = fixture_model(rt, "multi");
+    const int64_t row[] = {1, 4};
+    float x[4] = {0};
+    const cosrel_tensor slow = fixture_floats(row, 2, x);
+    cosrel_error err;
+    int32_t largest = 0;
+    for (int round = 0; round < 3; round++) {
+        const cosrel_ticket blocker = fixture_submit(rt, fixture_model(rt, "slow"), &slow, 1);
+        for (int i = 0; i < REQUESTS; i++) {
+            cosrel_tensor inputs[3];
+            fill(&data[i], i, 1);
+            assert_int_equal(cosrel_inputs_take(m, inputs, &lent[i], &err), COSREL_OK);
+            for (int k = 0; k < 3; k++) {
+                assert_int_equal(inputs[k].bytes, data[i].inputs[k].bytes);
+                assert_int_equal(inputs[k].shape[0], 1);
+                memcpy(inputs[k].data, data[i].inputs[k].data, inputs[k].bytes);
+            }
+            data[i].ticket = fixture_submit(rt, m, inputs, 3);
+        }
+        for (int i = 0; i < REQUESTS; i++) {
+            const cosrel_result *r;
+            assert_int_equal(cosrel_wait(rt, data[i].ticket, -1, &r), COSREL_OK);
+            check(&data[i], r);
+            largest = r->batch > largest ? r->batch : largest;
+            cosrel_result_release(r);
+            cosrel_inputs_give(lent[i]);
+        }
+        assert_int_equal(fixture_answer(rt, blocker), COSREL_OK);
+    }
+    assert_true(largest > 1);
+    cosrel_runtime_stats stats;
+    cosrel_runtime_get_stats(rt, &stats);
+    assert_int_equal(stats.bytes_copied, 0);
+    cosrel_runtime_close(rt);
+}
+
+/* It ends somewhere, and goes on when it is given back, also after the model has gone. */
+static void test_lending_ends(void **state)
+{
+    (void)state;
+    enum { MANY = 2000 };
+    static cosrel_inputs *lent[MANY];
+    cosrel_tensor inputs[3];
+    cosrel_error err;
+    const cosrel_options options = fixture_options();
+    cosrel_runtime *rt = fixture_open(&options, "models");
+    cosrel_model *m = fixture_model(rt, "multi");
+    int count = 0;
+    while (count < MANY && cosrel_inputs_take(m, inputs, &lent[count], &err) == COSREL_OK)
+        count++;
+    assert_in_range(count, 32, MANY - 1);
+    assert_non_null(strstr(err.text, "multi"));
+    for (int i = 0; i < count; i += 2)
+        cosrel_inputs_give(lent[i]);
+    assert_int_equal(cosrel_runtime_unload(rt, m, 0, &err), COSREL_OK);
+    for (int i = 1; i < count; i += 2)
+        cosrel_inputs_give(lent[i]);
+    assert_int_equal(cosrel_inputs_take(m, inputs, &lent[0], &err), COSREL_UNAVAILABLE);
+    char path[512];
+    fixture_path("models", path);
+    assert_int_equal(cosrel_runtime_load(rt, path, &err), COSREL_OK);
+    assert_int_equal(cosrel_inputs_take(m, inputs, &lent[0], &err), COSREL_OK);
+    cosrel_inputs_give(lent[0]);
+    cosrel_inputs_give(NULL);
+    cosrel_runtime_close(rt);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_own_rows),
         cmocka_unit_test(test_results_are_independent),
+        cmocka_unit_test(test_lent_inputs),
+        cmocka_unit_test(test_lending_ends),
     };
     return cmocka_run_group_tests(tests, fixture_setup, fixture_teardown);
 }

@@ -1,0 +1,220 @@
+/* Memory for requests' inputs in rows of one tensor, so that requests which are run together can be
+ * read where they lie (run.c).
+ *
+ * A slab holds as many rows as the largest batch; requests take them in order of coming, which is
+ * the order in which a model's requests are put together. Once all rows of a slab were given back
+ * it begins anew: at low load that is the same warm row again and again. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "runtime/parts.h"
+
+/* Bytes of a slab at most, unless a single row is larger (chosen: 13 images of 224 x 224 x 3
+ * floats); and how many slabs a model may have (chosen: what is in flight beyond that is not the
+ * usual case, and its callers have memory of their own). */
+static const size_t SLAB_BYTES_MAX = (size_t)8 << 20;
+enum { SLABS_MAX = 16, ALIGNMENT = 64 };
+
+struct cosrel_inputs {
+    row_slab *slab;
+};
+
+struct row_slab {
+    row_pool *pool;
+    row_slab *next;
+    char *memory;
+    uint32_t used, held; /* rows taken since it was empty, and those not given back */
+    cosrel_inputs rows[];
+};
+
+/* Bytes of one row of this input; 0: not known before the request is there. */
+static size_t row_bytes(const cosrel_value_info *info)
+{
+    uint64_t elements = 1;
+    if (info->batch_axis != 0 || info->type == COSREL_STRING)
+        return 0;
+    for (size_t d = 1; d < info->rank; d++)
+        if (info->shape[d] <= 0 ||
+            __builtin_mul_overflow(elements, (uint64_t)info->shape[d], &elements))
+            return 0;
+    const size_t bytes = cosrel_dtype_bytes(info->type, elements);
+    /* Elements of four bits: a row may end in the middle of a byte. */
+    return bytes > 0 && cosrel_dtype_bytes(info->type, 2 * elements) == 2 * bytes ? bytes : 0;
+}
+
+static cosrel_status add_input(row_pool *pool, const cosrel_value_info *info, size_t i)
+{
+    const size_t bytes = row_bytes(info);
+    if (bytes == 0)
+        return COSREL_UNSUPPORTED;
+    pool->shapes[i] = malloc(info->rank * sizeof *pool->shapes[i]);
+    if (!pool->shapes[i])
+        return COSREL_OUT_OF_MEMORY;
+    memcpy(pool->shapes[i], info->shape, info->rank * sizeof *pool->shapes[i]);
+    pool->shapes[i][0] = 1;
+    pool->bytes[i] = bytes;
+    return COSREL_OK;
+}
+
+cosrel_status rows_init(row_pool *pool, const model_io *io, int32_t batch_max)
+{
+    size_t row = 0;
+    pthread_mutex_init(&pool->lock, NULL);
+    pool->io = io;
+    pool->shapes = calloc(io->input_count + 1, sizeof *pool->shapes);
+    pool->bytes = calloc(io->input_count + 1, sizeof *pool->bytes);
+    pool->offsets = calloc(io->input_count + 1, sizeof *pool->offsets);
+    cosrel_status status = pool->shapes && pool->bytes && pool->offsets ? COSREL_OK
+                                                                        : COSREL_OUT_OF_MEMORY;
+    for (size_t i = 0; i < io->input_count && status == COSREL_OK; i++) {
+        status = add_input(pool, &io->inputs[i], i);
+        row += pool->bytes[i];
+    }
+    if (status != COSREL_OK || row == 0)
+        return status == COSREL_UNSUPPORTED ? COSREL_OK : status; /* without rows */
+    const size_t fit = SLAB_BYTES_MAX / row;
+    pool->rows = fit < 1 ? 1 : fit < (size_t)batch_max ? (uint32_t)fit : (uint32_t)batch_max;
+    for (size_t i = 0; i < io->input_count; i++) {
+        pool->offsets[i] = pool->slab_bytes;
+        pool->slab_bytes += (pool->bytes[i] * pool->rows + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+    }
+    return COSREL_OK;
+}
+
+static void free_slab(row_slab *s)
+{
+    free(s->memory);
+    free(s);
+}
+
+/* Locked. */
+static void drop_idle(row_pool *pool)
+{
+    for (row_slab **at = &pool->slabs; *at;) {
+        row_slab *s = *at;
+        if (s->held > 0) {
+            at = &s->next;
+            continue;
+        }
+        *at = s->next;
+        pool->slab_count--;
+        free_slab(s);
+    }
+}
+
+void rows_close(row_pool *pool)
+{
+    if (!pool->io)
+        return;
+    pthread_mutex_lock(&pool->lock);
+    pool->closed = true;
+    drop_idle(pool);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void rows_reopen(row_pool *pool)
+{
+    pthread_mutex_lock(&pool->lock);
+    pool->closed = false;
+    pthread_mutex_unlock(&pool->lock);
+}
+
+void rows_deinit(row_pool *pool)
+{
+    if (!pool->io)
+        return;
+    while (pool->slabs) {
+        row_slab *s = pool->slabs;
+        pool->slabs = s->next;
+        free_slab(s);
+    }
+    for (size_t i = 0; pool->shapes && i < pool->io->input_count; i++)
+        free(pool->shapes[i]);
+    free(pool->shapes);
+    free(pool->bytes);
+    free(pool->offsets);
+    pthread_mutex_destroy(&pool->lock);
+    memset(pool, 0, sizeof *pool);
+}
+
+static row_slab *make_slab(row_pool *pool)
+{
+    row_slab *s = calloc(1, sizeof *s + pool->rows * sizeof s->rows[0]);
+    if (s)
+        s->memory = aligned_alloc(ALIGNMENT, pool->slab_bytes);
+    if (!s || !s->memory) {
+        free(s);
+        return NULL;
+    }
+    s->pool = pool;
+    for (uint32_t k = 0; k < pool->rows; k++)
+        s->rows[k].slab = s;
+    return s;
+}
+
+/* One with room: the one that was begun, so that rows follow each other; else one that is empty.
+ * Locked. */
+static row_slab *find_slab(row_pool *pool)
+{
+    row_slab *empty = NULL;
+    for (row_slab *s = pool->slabs; s; s = s->next) {
+        if (s->used > 0 && s->used < pool->rows)
+            return s;
+        if (s->used == 0)
+            empty = s;
+    }
+    if (empty || pool->slab_count == SLABS_MAX)
+        return empty;
+    row_slab *s = make_slab(pool);
+    if (!s)
+        return NULL;
+    s->next = pool->slabs;
+    pool->slabs = s;
+    pool->slab_count++;
+    return s;
+}
+
+cosrel_status cosrel_inputs_take(cosrel_model *model, cosrel_tensor *tensors, cosrel_inputs **out,
+                                 cosrel_error *err)
+{
+    row_pool *pool = &model->rows;
+    uint32_t row = 0;
+    *out = NULL;
+    if (pool->rows == 0)
+        return error_set(err, COSREL_UNSUPPORTED,
+                         "%s: its inputs have no shape that is known beforehand", model->name);
+    pthread_mutex_lock(&pool->lock);
+    row_slab *s = pool->closed ? NULL : find_slab(pool);
+    if (s) {
+        row = s->used++;
+        s->held++;
+        *out = &s->rows[row];
+    }
+    pthread_mutex_unlock(&pool->lock);
+    if (!s)
+        return error_set(err, COSREL_UNAVAILABLE, "%s: no more memory for inputs is lent out",
+                         model->name);
+    for (size_t i = 0; i < pool->io->input_count; i++)
+        tensors[i] = (cosrel_tensor){.name = pool->io->inputs[i].name,
+                                     .type = pool->io->inputs[i].type,
+                                     .rank = pool->io->inputs[i].rank,
+                                     .shape = pool->shapes[i],
+                                     .data = s->memory + pool->offsets[i] + row * pool->bytes[i],
+                                     .bytes = pool->bytes[i]};
+    return COSREL_OK;
+}
+
+void cosrel_inputs_give(cosrel_inputs *inputs)
+{
+    if (!inputs)
+        return;
+    row_slab *s = inputs->slab;
+    row_pool *pool = s->pool;
+    pthread_mutex_lock(&pool->lock);
+    if (--s->held == 0)
+        s->used = 0;
+    if (pool->closed)
+        drop_idle(pool);
+    pthread_mutex_unlock(&pool->lock);
+}
