@@ -132,7 +132,8 @@ bool dispatch_answer(slot *s, cosrel_status status, const char *message, int64_t
     s->result.message = s->message;
     if (!s->result.processor)
         s->result.processor = "";
-    count_answer(s, status, now_ns);
+    if (!s->trial)
+        count_answer(s, status, now_ns);
     tell_answer(s, status, now_ns);
     s->model->unanswered--;
     if (rt->unloading > 0)

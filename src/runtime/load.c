@@ -65,33 +65,25 @@ static int64_t fastest_of(const cosrel_runtime *rt, const cost_cell *cells)
     return fastest_ns;
 }
 
-/* From here on requests may name it. */
-static cosrel_status publish(cosrel_model *m, cost_cell *cells, cosrel_error *err)
+/* A place in the core and the cost table, where no processor can run it yet. */
+static cosrel_status take_place(cosrel_model *m, cosrel_error *err)
 {
     cosrel_runtime *rt = m->rt;
-    const cosrel_model *before = cosrel_runtime_find_model(rt, m->name, 0);
     pthread_mutex_lock(&rt->lock);
     const int index = sched_core_next_model(rt->core);
     const int count = rt->costs.model_count;
     cosrel_status status = index < RUNTIME_MODELS_MAX ? COSREL_OK : COSREL_UNSUPPORTED;
     if (status == COSREL_OK) {
-        if (before && before->info.batchable && m->info.batchable)
-            inherit_batches(m, before, cells);
-        cost_set_model(&rt->costs, index, cells);
         if (index >= count)
             rt->costs.model_count = index + 1;
         status = sched_core_add_model(rt->core, clock_now_ns(), m->name);
     }
     if (status == COSREL_OK) {
-        atomic_store(&m->fastest_ns, fastest_of(rt, cells));
         m->index = index;
-        m->open = true;
-        m->loaded_as = ++rt->loads;
+        m->open = false;
         rt->models[index] = m;
         if (index >= rt->model_count)
             rt->model_count = index + 1;
-        if (sched_core_uses_prices(rt->core))
-            service_poke(rt); /* it computes new ones */
     } else {
         rt->costs.model_count = count;
     }
@@ -100,6 +92,23 @@ static cosrel_status publish(cosrel_model *m, cost_cell *cells, cosrel_error *er
         return error_set(err, status, "%s: more than %d models", m->path, RUNTIME_MODELS_MAX);
     return status == COSREL_OK ? status
                                : error_set(err, status, "%s: no memory for the model", m->path);
+}
+
+/* From here on requests may name it. */
+static void open_to_all(cosrel_model *m, const cosrel_model *before, cost_cell *cells)
+{
+    cosrel_runtime *rt = m->rt;
+    pthread_mutex_lock(&rt->lock);
+    if (before && before->info.batchable && m->info.batchable)
+        inherit_batches(m, before, cells);
+    cost_set_model(&rt->costs, m->index, cells);
+    sched_core_model_changed(rt->core, clock_now_ns(), m->index);
+    atomic_store(&m->fastest_ns, fastest_of(rt, cells));
+    m->open = true;
+    m->loaded_as = ++rt->loads;
+    if (sched_core_uses_prices(rt->core))
+        service_poke(rt); /* it computes new ones */
+    pthread_mutex_unlock(&rt->lock);
 }
 
 /* The handle of the same file, if it was unloaded; NULL: it never was. */
@@ -116,21 +125,38 @@ static cosrel_model *find_unloaded(cosrel_runtime *rt, const repository_model *e
     return m;
 }
 
-static cosrel_status prepare(cosrel_model *m, cost_cell *cells, cosrel_error *err)
+static cosrel_status try_out(cosrel_model *m, const cosrel_model *before, cost_cell *cells,
+                             cosrel_error *err)
 {
-    cosrel_status status = model_load_sessions(m, err);
-    if (status == COSREL_OK)
-        status = model_prepare_samples(m, err);
-    if (status == COSREL_OK)
-        status = measure_first(m, cells, err);
-    if (status == COSREL_OK && !runs_somewhere(m->rt, cells))
-        status = error_set(err, COSREL_UNSUPPORTED, "%s: no processor can run it", m->path);
-    return status;
+    trial_run(m, cells);
+    if (!runs_somewhere(m->rt, cells))
+        return error_set(err, COSREL_UNSUPPORTED, "%s: no processor can run it", m->path);
+    if (m->finite)
+        return COSREL_OK;
+    /* There are models that give such numbers on purpose; those whose predecessor did not are
+     * broken.
+     */
+    if (before && before->finite)
+        return error_set(err, COSREL_INVALID_MODEL,
+                         "%s: its outputs hold numbers that are not finite; version %lld's did not",
+                         m->path, (long long)before->info.version);
+    log_warning(&m->rt->log, "%s: its outputs hold numbers that are not finite", m->path);
+    return COSREL_OK;
 }
 
 /* What is not loaded is of no use to anybody but for a handle that somebody may have. */
 static void give_up(cosrel_model *m, bool had_handle)
 {
+    cosrel_runtime *rt = m->rt;
+    pthread_mutex_lock(&rt->lock);
+    const bool idle = m->index < 0 || model_leave(m, 0);
+    if (!idle && !had_handle) { /* a run of it hangs: it goes when the runtime is closed */
+        m->before = rt->newest;
+        rt->newest = m;
+    }
+    pthread_mutex_unlock(&rt->lock);
+    if (!idle)
+        return;
     if (had_handle)
         model_close_sessions(m);
     else
@@ -140,6 +166,7 @@ static void give_up(cosrel_model *m, bool had_handle)
 static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry, const char *hash,
                               cosrel_error *err)
 {
+    const cosrel_model *before = cosrel_runtime_find_model(rt, entry->name, 0);
     cost_cell *cells = calloc((size_t)rt->worker_count * (size_t)rt->costs.batch_count,
                               sizeof *cells);
     if (!cells)
@@ -150,17 +177,23 @@ static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry,
     if (!m)
         status = model_create(rt, entry->name, entry->version, entry->path, hash, &m, err);
     if (status == COSREL_OK)
-        status = prepare(m, cells, err);
+        status = model_load_sessions(m, err);
     if (status == COSREL_OK)
-        status = publish(m, cells, err);
+        status = model_prepare_samples(m, err);
+    if (status == COSREL_OK)
+        status = take_place(m, err);
+    if (status == COSREL_OK)
+        status = try_out(m, before, cells, err);
     if (status == COSREL_OK && !had_handle) {
         pthread_mutex_lock(&rt->lock);
         m->before = rt->newest;
         rt->newest = m;
         pthread_mutex_unlock(&rt->lock);
-    } else if (status != COSREL_OK && m) {
-        give_up(m, had_handle);
     }
+    if (status == COSREL_OK)
+        open_to_all(m, before, cells);
+    else if (m)
+        give_up(m, had_handle);
     free(cells);
     return status;
 }

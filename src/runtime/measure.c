@@ -1,4 +1,5 @@
-/* Measuring what a run costs: a few runs at load, a proper profile on request. */
+/* What a run costs: what is known beforehand, and a proper profile on request. A few runs at load:
+ * trial.c. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,16 +11,11 @@
 #include "model/tensor_buffer.h"
 #include "runtime/parts.h"
 
-enum { SAMPLES_MAX = 64, FIRST_RUNS = 3 };
+enum { SAMPLES_MAX = 64 };
 /* The median of three bears one run that others interrupted, which a short cell may consist of.
  * Runs longer than any time slice are not doubted. */
 enum { RUNS_MIN = 3 };
 static const int64_t OUTLIER_MAX_NS = INT64_C(100000000);
-/* At load: enough for a first estimate, little enough that thirty models load at once (chosen). */
-static const int64_t FIRST_CELL_NS = INT64_C(60000000);
-/* Where nothing could be tried: what a mid-sized network takes (chosen); the first requests correct
- * it. */
-static const int64_t GUESS_NS = INT64_C(20000000);
 static const int64_t CELL_DEFAULT_NS = INT64_C(300000000);
 enum { BATCH_MAX_DEFAULT = 8 };
 
@@ -133,7 +129,7 @@ static int64_t known_energy_uj(const cosrel_model *m, const worker *w, int32_t b
     return row ? table_energy_uj(row) : 0;
 }
 
-static void fill_known(const cosrel_model *m, const worker *w, cost_cell *cells)
+void measure_known(const cosrel_model *m, const worker *w, cost_cell *cells)
 {
     const cost_table *t = &m->rt->costs;
     for (int b = 0; b < t->batch_count; b++) {
@@ -144,67 +140,12 @@ static void fill_known(const cosrel_model *m, const worker *w, cost_cell *cells)
     }
 }
 
-static bool is_emulated(const backend_session *session)
+bool measure_is_emulated(const backend_session *session)
 {
     return session->ops->known_cost_ns != NULL;
 }
 
-/* Tries the model on one processor; costs[0] stays 0 where it cannot run. */
-static void try_processor(cosrel_model *m, bench_set *set, const worker *w, bool samples_fit,
-                          cost_cell *cells)
-{
-    backend_session *session = m->sessions[w->index];
-    cosrel_error why;
-    if (!session)
-        return;
-    if (is_emulated(session)) {
-        fill_known(m, w, cells);
-        m->samples_run[w->index] = true;
-        return;
-    }
-    worker_pin_self(&m->rt->devices->specs[w->device], &m->rt->log);
-    cost_cell measured = {.service_ns = 0};
-    const cosrel_status status = samples_fit ? time_cell(set, session, 1, FIRST_CELL_NS, FIRST_RUNS,
-                                                         &measured, &why)
-                                             : COSREL_OK;
-    if (status != COSREL_OK) {
-        log_info(&m->rt->log, "%s: not offered on %s: %s", m->name, w->name, why.text);
-        return;
-    }
-    m->samples_run[w->index] = samples_fit;
-    fill_known(m, w, cells);
-    if (cells[0].service_ns == 0) {
-        cells[0].service_ns = measured.service_ns;
-        cells[0].samples = measured.samples;
-    }
-    if (cells[0].service_ns == 0)
-        cells[0].service_ns = GUESS_NS;
-}
-
-/* Random values may not suit a model (indexes, lengths that must agree): then no processor accepts
- * them, which says nothing about the processors. */
-static bool samples_suit(cosrel_model *m, bench_set *set)
-{
-    cosrel_error why = {.text = ""};
-    int64_t took_ns;
-    bool tried = false;
-    for (int i = 0; i < m->rt->worker_count; i++) {
-        backend_session *session = m->sessions[i];
-        if (!session || is_emulated(session) || (i > 0 && session == m->sessions[i - 1]))
-            continue;
-        tried = true;
-        if (set_run(set, session, 1, &took_ns, &why) == COSREL_OK)
-            return true;
-    }
-    if (tried)
-        log_warning(
-            &m->rt->log,
-            "%s: it does not take random inputs, so its cost is unknown until requests come: %s",
-            m->name, why.text);
-    return false;
-}
-
-static void twins_follow(const cosrel_runtime *rt, cosrel_model *m, cost_cell *cells)
+void measure_twins_follow(const cosrel_runtime *rt, cosrel_model *m, cost_cell *cells)
 {
     for (int i = 0; i < rt->worker_count; i++) {
         const worker *w = &rt->workers[i];
@@ -215,25 +156,6 @@ static void twins_follow(const cosrel_runtime *rt, cosrel_model *m, cost_cell *c
         memcpy(&cells[i * rt->costs.batch_count], &cells[own->index * rt->costs.batch_count],
                (size_t)rt->costs.batch_count * sizeof *cells);
     }
-}
-
-cosrel_status measure_first(cosrel_model *m, cost_cell *cells, cosrel_error *err)
-{
-    cosrel_runtime *rt = m->rt;
-    bench_set set;
-    cpu_list before;
-    const bool pinned = cpu_allowed(&before, NULL) == COSREL_OK;
-    cosrel_status status = set_init(&set, m, 1, err);
-    const bool fit = status == COSREL_OK && samples_suit(m, &set);
-    for (int i = 0; i < rt->worker_count && status == COSREL_OK; i++) {
-        if (!rt->workers[i].background)
-            try_processor(m, &set, &rt->workers[i], fit, &cells[i * rt->costs.batch_count]);
-    }
-    twins_follow(rt, m, cells);
-    set_deinit(&set);
-    if (pinned && cpu_pin_self(&before, NULL) != COSREL_OK)
-        log_warning(&rt->log, "the calling thread stays pinned");
-    return status;
 }
 
 /* ---- Profile ---- */
@@ -265,7 +187,8 @@ static bool tell_progress(profiling *p, const char *model)
 /* Whether a profile says something about the model there. */
 static bool is_measured(const cosrel_model *m, const worker *w)
 {
-    return !w->background && m->samples_run[w->index] && !is_emulated(m->sessions[w->index]);
+    return !w->background && m->samples_run[w->index] &&
+           !measure_is_emulated(m->sessions[w->index]);
 }
 
 static int batches_planned(const profiling *p, const cosrel_model *m)
@@ -351,7 +274,7 @@ static cosrel_status profile_model(profiling *p, cosrel_model *m, cosrel_error *
         profile_processor(p, m, sets, batches, w, own);
     }
     if (status == COSREL_OK) {
-        twins_follow(rt, m, cells);
+        measure_twins_follow(rt, m, cells);
         accept_cells(m, cells);
     }
     for (int b = 0; b < batches; b++) {

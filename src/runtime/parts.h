@@ -88,14 +88,27 @@ void rows_close(row_pool *pool); /* what is lent may still be given back */
 void rows_reopen(row_pool *pool);
 void rows_deinit(row_pool *pool); /* zeroed is fine */
 
-/* unload.c: cosrel_runtime_unload for who has load_lock already. */
+/* unload.c: answers what waits, and gives the model's place back. False: a run of it hangs, so that
+ * its sessions must not be freed. Locked; patience_ns < 0: no limit. */
+bool model_leave(cosrel_model *m, int64_t patience_ns);
+
+/* cosrel_runtime_unload for who has load_lock already. */
 COSREL_CHECKED cosrel_status unload_model(cosrel_runtime *rt, cosrel_model *m, int64_t patience_ns,
                                           cosrel_error *err);
 
-/* measure.c */
-/* Runs a sample on every processor a few times, on the calling thread: fills `cells`,
- * [worker][batch], zeroed. */
-COSREL_CHECKED cosrel_status measure_first(cosrel_model *m, cost_cell *cells, cosrel_error *err);
+/* measure.c: what is known without running, into the cells of one worker. */
+void measure_known(const cosrel_model *m, const worker *w, cost_cell *cells);
+bool measure_is_emulated(const backend_session *session);
+void measure_twins_follow(const cosrel_runtime *rt, cosrel_model *m, cost_cell *cells);
+
+/* trial.c: runs a sample on every processor a few times. The model has a place and is not open.
+ * Fills `cells`, [worker][batch], zeroed; those of a processor that cannot run it stay so. */
+void trial_run(cosrel_model *m, cost_cell *cells);
+
+/* submit.c: a request with the model's sample, whether it is open or not; counted nowhere. Errors
+ * as of cosrel_submit. */
+COSREL_CHECKED cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m,
+                                           cosrel_ticket *ticket, cosrel_error *err);
 
 /* trail.c: only where there is a trail. Locked. */
 void trail_started(cosrel_runtime *rt, worker *w, int64_t now_ns);

@@ -63,6 +63,7 @@ struct slot {
     uint32_t index;
     _Atomic slot_state state; /* changed under rt->lock, but for SLOT_FREE */
     bool cancelled;           /* guarded by rt->lock */
+    bool trial;               /* not a user's: counted nowhere */
     cosrel_model *model;
     sched_id id;
     cosrel_done_fn done;
@@ -126,6 +127,7 @@ struct cosrel_model {
     tensor_buffer *sample_tensors;                  /* the memory behind `samples` */
     OrtValue **samples; /* a valid input of batch 1, per input; for warming up and probing */
     bool samples_run[RUNTIME_WORKERS_MAX]; /* per worker: they are known to run there */
+    bool finite;                           /* what came out of them were numbers */
     row_pool rows;
     _Atomic int64_t
         fastest_ns;         /* the least of its estimates; for waiters, who spin if it is small */

@@ -50,7 +50,7 @@ static void tell_arrival(cosrel_runtime *rt, slot *s, int priority, int64_t now_
 {
     s->energy_uj = 0;
     s->watch_round = 0;
-    if (!rt->watch.accepted || priority < COSREL_PRIORITY_NORMAL)
+    if (!rt->watch.accepted || priority < COSREL_PRIORITY_NORMAL || s->trial)
         return;
     s->watch_number = rt->watch.accepted(rt->watch.user, now_ns, s->model->index, s->deadline_ns,
                                          priority);
@@ -72,7 +72,7 @@ static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *re
                                    .priority = request->priority,
                                    .deadline_ns = s->deadline_ns,
                                    .tag = s->index};
-    if (status == COSREL_OK && !m->open)
+    if (status == COSREL_OK && !m->open && !s->trial)
         status = COSREL_NOT_FOUND;
     if (status == COSREL_OK)
         status = sched_core_arrive(rt->core, now_ns, &arrival, &s->id);
@@ -120,6 +120,32 @@ cosrel_status cosrel_submit(cosrel_runtime *rt, cosrel_model *model, const cosre
     if (ticket)
         *ticket = own;
     return COSREL_OK;
+}
+
+cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m, cosrel_ticket *ticket,
+                            cosrel_error *err)
+{
+    const size_t count = m->io.input_count;
+    cosrel_tensor inputs[VALUE_CHECK_MAX];
+    slot *s = slot_take(rt);
+    if (!s || count > VALUE_CHECK_MAX) {
+        if (s)
+            slot_give(s);
+        return error_set(err, s ? COSREL_UNSUPPORTED : COSREL_QUEUE_FULL, "no room for a request");
+    }
+    for (size_t i = 0; i < count; i++)
+        inputs[i] = tensor_buffer_view(&m->sample_tensors[i], m->io.inputs[i].name);
+    const cosrel_request request = {.inputs = inputs, .input_count = count};
+    s->model = m;
+    s->done = NULL;
+    s->trial = true;
+    *ticket = slot_ticket(s);
+    cosrel_status status = take_inputs(s, m, &request, err);
+    if (status == COSREL_OK)
+        status = enter(rt, s, &request, err);
+    if (status != COSREL_OK)
+        slot_give(s);
+    return status;
 }
 
 /* True once the answer is there. */

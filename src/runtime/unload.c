@@ -95,19 +95,24 @@ static void forget(cosrel_model *m)
     t->model_count = rt->model_count;
 }
 
+bool model_leave(cosrel_model *m, int64_t patience_ns)
+{
+    cosrel_runtime *rt = m->rt;
+    m->open = false;
+    rt->unloading++;
+    const bool idle = drain(m, patience_ns);
+    rt->unloading--;
+    if (idle)
+        forget(m);
+    return idle;
+}
+
 cosrel_status unload_model(cosrel_runtime *rt, cosrel_model *m, int64_t patience_ns,
                            cosrel_error *err)
 {
     pthread_mutex_lock(&rt->lock);
     const bool there = m->open;
-    if (there) {
-        m->open = false;
-        rt->unloading++;
-    }
-    const bool idle = there && drain(m, patience_ns ? patience_ns : PATIENCE_NS);
-    rt->unloading -= there;
-    if (idle)
-        forget(m);
+    const bool idle = there && model_leave(m, patience_ns ? patience_ns : PATIENCE_NS);
     pthread_mutex_unlock(&rt->lock);
     if (!there)
         return error_set(err, COSREL_NOT_FOUND, "%s is not loaded", m->name);

@@ -181,7 +181,7 @@ static void tell_watcher(worker *w, bool ok, int64_t started_ns, int64_t finishe
     cosrel_runtime *rt = w->rt;
     if (rt->trail)
         trail_finished(w, ok, started_ns, finished_ns);
-    if (!rt->on_run)
+    if (!rt->on_run || w->slots[0]->trial)
         return;
     const cosrel_run_event event = {.processor = w->name,
                                     .model = w->model->info.name,
@@ -213,10 +213,12 @@ void worker_finish(worker *w)
     pthread_mutex_lock(&rt->lock);
     const int64_t now_ns = clock_now_ns();
     w->running = false;
-    w->runs++;
-    w->busy_ns += now_ns - started_ns;
-    w->failures += !out->processor_ok || out->again;
-    w->model->runs++;
+    if (!w->slots[0]->trial) {
+        w->runs++;
+        w->busy_ns += now_ns - started_ns;
+        w->failures += !out->processor_ok || out->again;
+        w->model->runs++;
+    }
     rt->running--;
     if (rt->running == 0 || rt->unloading > 0)
         pthread_cond_broadcast(&rt->changed);
