@@ -132,6 +132,7 @@ typedef struct cosrel_load_options {
      * the first such failure is returned. */
     bool follow;
     int64_t patience_ns; /* cosrel_runtime_unload, of what goes */
+    bool gently; /* reading and optimising take only what everybody else leaves of the cores */
 } cosrel_load_options;
 
 COSREL_API void cosrel_load_options_init(cosrel_load_options *options);

@@ -24,6 +24,19 @@ static cosrel_status check_file(const char *path, char hash[33], cosrel_error *e
     return status;
 }
 
+typedef struct looking {
+    const char *path;
+    char *hash; /* 33 bytes */
+    cosrel_status status;
+    cosrel_error *err;
+} looking;
+
+static void look_into(void *arg)
+{
+    looking *l = arg;
+    l->status = check_file(l->path, l->hash, l->err);
+}
+
 static bool runs_somewhere(const cosrel_runtime *rt, const cost_cell *cells)
 {
     for (int i = 0; i < rt->worker_count; i++) {
@@ -164,7 +177,7 @@ static void give_up(cosrel_model *m, bool had_handle)
 }
 
 static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry, const char *hash,
-                              cosrel_error *err)
+                              bool gently, cosrel_error *err)
 {
     const cosrel_model *before = cosrel_runtime_find_model(rt, entry->name, 0);
     cost_cell *cells = calloc((size_t)rt->worker_count * (size_t)rt->costs.batch_count,
@@ -177,7 +190,7 @@ static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry,
     if (!m)
         status = model_create(rt, entry->name, entry->version, entry->path, hash, &m, err);
     if (status == COSREL_OK)
-        status = model_load_sessions(m, err);
+        status = model_load_sessions(m, gently, err);
     if (status == COSREL_OK)
         status = model_prepare_samples(m, err);
     if (status == COSREL_OK)
@@ -253,10 +266,13 @@ static bool see_to(loading *l, const repository_model *entry)
     /* Looking into a file that nobody asks about would take longer than all the rest. */
     const bool look = l->options.follow ||
                       !cosrel_runtime_find_model(l->rt, entry->name, entry->version);
-    if (look)
-        status = check_file(entry->path, hash, &why);
+    if (look) {
+        looking now = {.path = entry->path, .hash = hash, .err = &why};
+        quiet_run(l->options.gently, look_into, &now);
+        status = now.status;
+    }
     if (status == COSREL_OK && !is_there(l, entry, hash))
-        status = load_one(l->rt, entry, hash, &why);
+        status = load_one(l->rt, entry, hash, l->options.gently, &why);
     if (status == COSREL_OK) {
         l->there++;
         return true;

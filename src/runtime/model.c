@@ -124,7 +124,29 @@ static const attempt *find_attempt(const attempt *attempts, int count, const cha
     return NULL;
 }
 
-cosrel_status model_load_sessions(cosrel_model *m, cosrel_error *err)
+typedef struct session_job {
+    const device_spec *spec;
+    model_source *source;
+    backend_session *session;
+    cosrel_status status;
+    cosrel_error *err;
+} session_job;
+
+static void load_session(void *arg)
+{
+    session_job *job = arg;
+    job->status =
+        backend_for(job->spec->kind)->load(job->spec, job->source, &job->session, job->err);
+}
+
+/* The heavy part is optimising the graph, which the first session of one core does for all (
+ * device/ort_cache.c). One of several cores has threads of its own, and a driver may. */
+static bool starts_threads(const device_spec *spec)
+{
+    return spec->kind != DEVICE_CPU || spec->core_count > 1;
+}
+
+cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *err)
 {
     cosrel_runtime *rt = m->rt;
     attempt attempts[RUNTIME_WORKERS_MAX];
@@ -145,9 +167,10 @@ cosrel_status model_load_sessions(cosrel_model *m, cosrel_error *err)
             loaded += before->session != NULL;
             continue;
         }
-        now->session = NULL;
-        const cosrel_status status =
-            backend_for(spec->kind)->load(spec, &m->source, &now->session, &why);
+        session_job job = {.spec = spec, .source = &m->source, .err = &why};
+        quiet_run(gently && !starts_threads(spec), load_session, &job);
+        const cosrel_status status = job.status;
+        now->session = job.session;
         tried++;
         m->sessions[i] = now->session;
         loaded += now->session != NULL;

@@ -68,9 +68,9 @@ COSREL_CHECKED cosrel_status model_create(cosrel_runtime *rt, const char *name, 
                                           cosrel_error *err);
 void model_free(cosrel_model *m);           /* NULL is fine; unloads its sessions */
 void model_close_sessions(cosrel_model *m); /* and lets its samples go */
-/* Loads the sessions for every worker and describes the model, if that was not done before; a
- * processor that cannot run it gets none. */
-COSREL_CHECKED cosrel_status model_load_sessions(cosrel_model *m, cosrel_error *err);
+/* gently: quiet_run where it can be. Loads the sessions for every worker and describes the model,
+ * if that was not done before; a processor that cannot run it gets none. */
+COSREL_CHECKED cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *err);
 /* Seeded random inputs of `rows` along the batch axis: input_count tensors (zeroed) and the values
  * around them; the caller releases both, after a failure too. */
 COSREL_CHECKED cosrel_status model_make_samples(cosrel_model *m, int64_t rows,
@@ -95,6 +95,11 @@ bool model_leave(cosrel_model *m, int64_t patience_ns);
 /* cosrel_runtime_unload for who has load_lock already. */
 COSREL_CHECKED cosrel_status unload_model(cosrel_runtime *rt, cosrel_model *m, int64_t patience_ns,
                                           cosrel_error *err);
+
+/* quiet.c: does the work and returns when it is done; quietly: on a thread of the kernel's idle
+ * class, since one that went there may not be allowed to come back. Such work must hold no lock
+ * that others wait for, and start no thread that lives on: that would stay in the class. */
+void quiet_run(bool quietly, void (*work)(void *arg), void *arg);
 
 /* measure.c: what is known without running, into the cells of one worker. */
 void measure_known(const cosrel_model *m, const worker *w, cost_cell *cells);

@@ -47,7 +47,7 @@ static cosrel_status load(repository_desk *d, const char *name, cosrel_error *er
     cosrel_load_options_init(&options);
     options.name = name;
     options.versions = d->versions;
-    options.follow = true;
+    options.follow = options.gently = true;
     return cosrel_runtime_load_models(d->rt, d->folder, &options, err);
 }
 

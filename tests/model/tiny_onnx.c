@@ -202,6 +202,17 @@ bool tiny_add(const char *path)
     return tiny_end(&t, path);
 }
 
+bool tiny_nan(const char *path)
+{
+    static const float numbers[] = {1, NAN, 3, 4};
+    tiny t;
+    Onnx__TensorProto *c;
+    begin_add(&t, 4, &c);
+    set_raw(&t, c, numbers, sizeof numbers);
+    add_node(&t, t.model->graph, "Add", "x,c", "y");
+    return tiny_end(&t, path);
+}
+
 bool tiny_lying(const char *path, int64_t elements)
 {
     tiny t;

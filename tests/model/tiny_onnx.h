@@ -12,6 +12,9 @@
 /* y = x + [1,2,3,4]; x and y float32 [batch,4]. The constant is raw data. */
 bool tiny_add(const char *path);
 
+/* As tiny_add, but the second element becomes no number. */
+bool tiny_nan(const char *path);
+
 /* y = x, of any element type (ONNX's numbers, cosrel_dtype's too); [batch,3]. */
 bool tiny_identity(const char *path, int32_t type);
 
