@@ -89,6 +89,16 @@ static const cli_option OPTIONS[] = {
      .value = "T",
      .help = "who has it may administer (Authorization: Bearer T);\ndefault: nobody",
      .offset = offsetof(serve_values, admin_token)},
+    {.name = "tls-cert",
+     .kind = CLI_TEXT,
+     .value = "C.pem",
+     .help = "speak TLS, HTTP and gRPC, with this certificate",
+     .offset = offsetof(serve_values, tls_cert)},
+    {.name = "tls-key",
+     .kind = CLI_TEXT,
+     .value = "K.pem",
+     .help = "its private key",
+     .offset = offsetof(serve_values, tls_key)},
     {.name = "profile",
      .kind = CLI_TEXT,
      .value = "D.csv",
@@ -103,6 +113,7 @@ typedef struct serving {
     const serve_config *config;
     cosrel_runtime *rt;
     cosrel_learner *learner; /* NULL: none */
+    tls_context *tls;        /* NULL: clear text */
 } serving;
 
 static int serve(const serving *now)
@@ -120,6 +131,7 @@ static int serve(const serving *now)
         .learner = now->learner,
         .models = v->models,
         .versions = (uint32_t)v->versions,
+        .tls = now->tls,
         .admin_token = v->admin_token,
         .tokens = now->config->tokens,
         .token_count = now->config->token_count,
@@ -130,10 +142,10 @@ static int serve(const serving *now)
     if (status != COSREL_OK)
         return cli_fail(now->call->command, status, &err);
     /* Whoever started it with port 0 reads the port here. */
-    printf("serving %zu models over HTTP on port %d\n", cosrel_runtime_model_count(now->rt),
-           server_http_port(s));
+    printf("serving %zu models over %s on port %d\n", cosrel_runtime_model_count(now->rt),
+           now->tls ? "HTTPS" : "HTTP", server_http_port(s));
     if (grpc)
-        printf("gRPC on port %d\n", server_grpc_port(s));
+        printf("gRPC%s on port %d\n", now->tls ? " with TLS" : "", server_grpc_port(s));
     fflush(stdout);
     server_run(s);
     server_free(s);
@@ -178,7 +190,7 @@ static void raise_descriptor_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* else the old limit holds */
 }
 
-static int load_and_serve(const cli_call *call, const serve_config *config)
+static int load_and_serve(const cli_call *call, const serve_config *config, tls_context *tls)
 {
     const serve_values *v = &config->values;
     progress shown;
@@ -193,7 +205,7 @@ static int load_and_serve(const cli_call *call, const serve_config *config)
     options.objective = v->objective;
     options.profile = v->profile;
     options.measure_energy = true; /* for the live page and the metrics: read only when asked for */
-    serving now = {.call = call, .config = config};
+    serving now = {.call = call, .config = config, .tls = tls};
     cosrel_error err = {""};
     cosrel_status status = cosrel_runtime_open(&options, &now.rt, &err);
     if (status != COSREL_OK)
@@ -215,6 +227,27 @@ static int load_and_serve(const cli_call *call, const serve_config *config)
     return result;
 }
 
+/* Before the models are loaded, which takes longer than to say that a file is wrong. */
+static int secure_and_serve(const cli_call *call, const serve_config *config)
+{
+    const serve_values *v = &config->values;
+    const tls_options options = {.certificate = v->tls_cert, .key = v->tls_key};
+    cosrel_error err = {""};
+    char remark[sizeof err.text];
+    tls_context *tls = NULL;
+    if (!v->tls_cert != !v->tls_key)
+        return cli_wrong(call->command, "--tls-cert and --tls-key go together: %s is missing",
+                         v->tls_key ? "--tls-cert" : "--tls-key");
+    const cosrel_status status = v->tls_cert ? tls_create(&options, &tls, &err) : COSREL_OK;
+    if (status != COSREL_OK)
+        return cli_fail(call->command, status, &err);
+    if (tls && tls_remark(tls, remark, sizeof remark))
+        fprintf(stderr, "cosrel %s: %s\n", call->command->name, remark);
+    const int result = load_and_serve(call, config, tls);
+    tls_free(tls);
+    return result;
+}
+
 static int run(const cli_call *call)
 {
     serve_config config;
@@ -228,7 +261,7 @@ static int run(const cli_call *call)
     else if (!config.values.models)
         result = cli_wrong(call->command, "--models is missing: the folder of models");
     else
-        result = load_and_serve(call, &config);
+        result = secure_and_serve(call, &config);
     serve_config_deinit(&config);
     return result;
 }

@@ -8,7 +8,7 @@
 
 typedef struct config_file {
     char *models, *http, *grpc, *policy, *objective, *profile, *learn;
-    char *settings, *processors, *cache_folder;
+    char *settings, *processors, *cache_folder, *tls_cert, *tls_key;
     uint32_t versions, queue_max, body_max_mb, connections_max;
     int software_gpu, quiet;
     server_token *tokens;
@@ -39,6 +39,8 @@ static const cyaml_schema_field_t fields[] = {
     CYAML_FIELD_STRING_PTR("processors", TEXT, config_file, processors, 1, PATH_MAX_BYTES),
     CYAML_FIELD_STRING_PTR("cache_folder", TEXT, config_file, cache_folder, 0, PATH_MAX_BYTES),
     CYAML_FIELD_UINT("versions", OPTIONAL, config_file, versions),
+    CYAML_FIELD_STRING_PTR("tls_cert", TEXT, config_file, tls_cert, 1, PATH_MAX_BYTES),
+    CYAML_FIELD_STRING_PTR("tls_key", TEXT, config_file, tls_key, 1, PATH_MAX_BYTES),
     CYAML_FIELD_UINT("queue_max", OPTIONAL, config_file, queue_max),
     CYAML_FIELD_UINT("body_max_mb", OPTIONAL, config_file, body_max_mb),
     CYAML_FIELD_UINT("connections_max", OPTIONAL, config_file, connections_max),
@@ -98,6 +100,8 @@ static void fill(serve_values *v, const config_file *f)
     take(&v->open.processors, f->processors);
     take(&v->open.cache_folder, f->cache_folder);
     v->versions = v->versions ? v->versions : f->versions;
+    take(&v->tls_cert, f->tls_cert);
+    take(&v->tls_key, f->tls_key);
     v->queue_max = v->queue_max ? v->queue_max : f->queue_max;
     v->body_max_mb = v->body_max_mb ? v->body_max_mb : f->body_max_mb;
     v->connections_max = v->connections_max ? v->connections_max : f->connections_max;
@@ -160,6 +164,8 @@ void serve_config_print(const serve_config *c, FILE *to)
     print_text(to, "processors", v->open.processors);
     print_text(to, "cache_folder", v->open.cache_folder);
     fprintf(to, "versions: %lld\n", (long long)v->versions);
+    print_text(to, "tls_cert", v->tls_cert);
+    print_text(to, "tls_key", v->tls_key);
     fprintf(to, "queue_max: %lld\nbody_max_mb: %lld\nconnections_max: %lld\n",
             (long long)v->queue_max, (long long)v->body_max_mb, (long long)v->connections_max);
     fprintf(to, "software_gpu: %s\nquiet: %s\n", v->open.software_gpu ? "true" : "false",

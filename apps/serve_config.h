@@ -27,6 +27,8 @@ typedef struct serve_values {
     const char *learn;
     const char *admin_token;
     int64_t versions;
+    const char *tls_cert;
+    const char *tls_key;
     int64_t queue_max;
     int64_t body_max_mb;
     int64_t connections_max;

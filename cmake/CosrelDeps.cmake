@@ -9,6 +9,7 @@ pkg_check_modules(PNG REQUIRED IMPORTED_TARGET libpng)
 pkg_check_modules(XXHASH REQUIRED IMPORTED_TARGET libxxhash)
 pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
 pkg_check_modules(NGHTTP2 REQUIRED IMPORTED_TARGET libnghttp2)
+pkg_check_modules(GNUTLS REQUIRED IMPORTED_TARGET gnutls)
 # GLPK brings no pkg-config file.
 add_library(cosrel_glpk INTERFACE)
 set(pc_glpk "")

@@ -3,8 +3,9 @@
  * gRPC is HTTP/2 with a five-byte prefix before each message and the outcome in trailers. nghttp2
  * does HTTP/2; it has no sockets and no threads, so that all runs on the server's loop without a
  * lock: grpc.c accepts and watches, grpc_connection.c moves bytes between sockets and nghttp2,
- * grpc_call.c is one call from its first header to the end of its answer. Clear text with prior
- * knowledge only (h2c), as gRPC's insecure channels speak.
+ * grpc_call.c is one call from its first header to the end of its answer. With the service's TLS
+ * (tls_stream.h) and ALPN, or without it clear text with prior knowledge (h2c), as gRPC's channels
+ * speak.
  *
  * Threads: the loop's only. */
 #ifndef SERVER_GRPC_H

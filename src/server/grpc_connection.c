@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "server/tls_identity.h"
 
 enum {
     FRAME_HEAD_BYTES = 9,
@@ -17,6 +18,7 @@ enum {
     CONNECTION_WINDOW = 8 << 20, /* both (chosen): a 10 Gb/s link of 5 ms stays full */
     HEADERS_MAX = 16 << 10,
 };
+/* With TLS it counts anew after the handshake. */
 #define GREETING_NS                                                                                \
     ((int64_t)10 * 1000000000) /* a client that says nothing for so long is none                   \
                                 */
@@ -62,7 +64,7 @@ void grpc_connection_remove(grpc_connection *c, grpc_call *call)
 static bool flush(grpc_connection *c)
 {
     size_t bytes;
-    const grpc_sent sent = grpc_out_send(&c->shared->out, c->fd, &c->left, &bytes);
+    const grpc_sent sent = grpc_out_send(&c->shared->out, &c->socket, &c->left, &bytes);
     if (bytes)
         c->moved_ns = c->shared->calls->now_ns;
     c->gone |= sent == GRPC_SENT_GONE;
@@ -103,14 +105,15 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
     grpc_call *call = source->ptr;
     grpc_out *out = &c->shared->out;
     (void)session, (void)frame;
-    /* A frame of 16 KB may have a head and two large pieces with small ones around each. */
+    /* A frame of 16 KB may have a head and two large pieces with small ones around each. Under TLS
+     * all is copied: a record takes what lies together, and encrypting reads it anyway. */
     const int refused = make_room(c, FRAME_HEAD_BYTES + bytes, 6);
     if (refused)
         return refused;
     grpc_out_copy(out, head, FRAME_HEAD_BYTES);
     while (bytes > 0) {
         const struct iovec part = grpc_answer_next(&call->answer, bytes);
-        if (part.iov_len >= BY_REFERENCE)
+        if (part.iov_len >= BY_REFERENCE && !c->socket.tls)
             grpc_out_refer(out, part.iov_base, part.iov_len);
         else
             grpc_out_copy(out, part.iov_base, part.iov_len);
@@ -135,16 +138,39 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
 
 static void watch(grpc_connection *c)
 {
-    struct epoll_event event = {.events = EPOLLIN | (c->left.data ? EPOLLOUT : 0), .data.ptr = c};
-    (void)epoll_ctl(c->shared->epoll_fd, EPOLL_CTL_MOD, c->fd, &event);
+    const tls_stream *tls = c->socket.tls;
+    const bool writes = c->left.data || (tls && tls_stream_wants_write(tls));
+    struct epoll_event event = {.events = EPOLLIN | (writes ? EPOLLOUT : 0), .data.ptr = c};
+    (void)epoll_ctl(c->shared->epoll_fd, EPOLL_CTL_MOD, c->socket.fd, &event);
+}
+
+static bool may_talk(const grpc_connection *c)
+{
+    return !c->socket.tls || tls_stream_is_shaken(c->socket.tls);
+}
+
+/* A step of the handshake. False: it failed. */
+static bool shake(grpc_connection *c)
+{
+    const tls_shake outcome = tls_stream_shake(c->socket.tls);
+    if (outcome == TLS_UNTRUSTED)
+        return false;
+    watch(c);
+    if (outcome == TLS_SHAKEN) {
+        c->moved_ns = c->shared->calls->now_ns;
+        grpc_connection_touch(c); /* our greeting waits */
+    }
+    return true;
 }
 
 bool grpc_connection_write(grpc_connection *c)
 {
     const bool was_blocked = c->left.data != NULL;
+    if (!may_talk(c))
+        return shake(c);
     if (was_blocked) {
         size_t bytes;
-        const grpc_sent sent = grpc_left_send(&c->left, c->fd, &bytes);
+        const grpc_sent sent = grpc_left_send(&c->left, &c->socket, &bytes);
         if (bytes)
             c->moved_ns = c->shared->calls->now_ns;
         if (sent != GRPC_SENT_ALL)
@@ -162,11 +188,23 @@ bool grpc_connection_write(grpc_connection *c)
 
 /* ---- Receiving ---- */
 
+static ssize_t receive(const grpc_socket *from, void *data, size_t room)
+{
+    return from->tls ? tls_stream_receive(from->tls, data, room)
+                     : recv(from->fd, data, room, MSG_DONTWAIT);
+}
+
 bool grpc_connection_read(grpc_connection *c)
 {
     grpc_connections_shared *shared = c->shared;
+    if (!may_talk(c)) {
+        if (!shake(c))
+            return false;
+        if (!may_talk(c))
+            return true;
+    }
     for (int reads = 0; reads < READS_MAX; reads++) {
-        const ssize_t n = recv(c->fd, shared->in, sizeof shared->in, MSG_DONTWAIT);
+        const ssize_t n = receive(&c->socket, shared->in, sizeof shared->in);
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
@@ -174,7 +212,7 @@ bool grpc_connection_read(grpc_connection *c)
         if (n == 0 || nghttp2_session_mem_recv(c->session, shared->in, (size_t)n) < 0)
             return false;
         grpc_connection_touch(c);
-        if ((size_t)n < sizeof shared->in)
+        if ((size_t)n < sizeof shared->in && !c->socket.tls) /* which gives a record at a time */
             break;
     }
     return true;
@@ -288,6 +326,12 @@ static bool greet(grpc_connection *c)
                                                  CONNECTION_WINDOW) == 0;
 }
 
+static bool secure(grpc_connection *c)
+{
+    tls_context *tls = c->shared->calls->service->tls;
+    return !tls || (c->socket.tls = tls_stream_open(tls, c->socket.fd, "h2")) != NULL;
+}
+
 grpc_connection *grpc_connection_create(grpc_connections_shared *shared, int fd)
 {
     grpc_connection *c = calloc(1, sizeof *c);
@@ -297,9 +341,9 @@ grpc_connection *grpc_connection_create(grpc_connections_shared *shared, int fd)
         return NULL;
     }
     c->shared = shared;
-    c->fd = fd;
+    c->socket.fd = fd;
     c->moved_ns = shared->calls->now_ns;
-    if (!greet(c) || epoll_ctl(shared->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+    if (!secure(c) || !greet(c) || epoll_ctl(shared->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
         grpc_connection_free(c);
         return NULL;
     }
@@ -319,7 +363,8 @@ void grpc_connection_free(grpc_connection *c)
         grpc_call_closed(c->calls);
     nghttp2_session_del(c->session); /* calls no callback */
     grpc_left_clear(&c->left);
-    close(c->fd);
+    tls_stream_close(c->socket.tls);
+    close(c->socket.fd);
     free(c);
 }
 
@@ -327,6 +372,8 @@ bool grpc_connection_look(grpc_connection *c)
 {
     const grpc_calls_shared *calls = c->shared->calls;
     const int64_t still_ns = calls->now_ns - c->moved_ns;
+    if (!may_talk(c))
+        return still_ns <= tls_handshake_ns(calls->service->tls);
     if ((!c->greeted && still_ns > GREETING_NS) || (c->left.data && still_ns > calls->stall_ns))
         return false;
     for (grpc_call *call = c->calls, *next; call; call = next) {

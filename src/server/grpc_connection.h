@@ -23,7 +23,7 @@ typedef struct grpc_connections_shared {
 struct grpc_connection {
     grpc_connections_shared *shared;
     nghttp2_session *session;
-    int fd;
+    grpc_socket socket;
     grpc_left left;
     bool is_touched, gone, greeted; /* greeted: the client's first frame was there */
     int64_t moved_ns;               /* when it was accepted, or something was last sent */
@@ -37,7 +37,7 @@ COSREL_CHECKED cosrel_status grpc_connections_init(grpc_connections_shared *shar
                                                    cosrel_error *err);
 void grpc_connections_deinit(grpc_connections_shared *shared); /* zeroed is fine */
 
-/* Takes fd over and watches it. NULL: no memory; fd is closed. */
+/* Takes fd over and watches it; with TLS if the service has it. NULL: no memory; fd is closed. */
 grpc_connection *grpc_connection_create(grpc_connections_shared *shared, int fd);
 void grpc_connection_free(grpc_connection *c); /* its calls are cancelled */
 

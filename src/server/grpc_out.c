@@ -47,7 +47,19 @@ static bool keep(const grpc_out *o, size_t sent, size_t total, grpc_left *left)
     return true;
 }
 
-grpc_sent grpc_out_send(grpc_out *o, int fd, grpc_left *left, size_t *bytes)
+/* As sendmsg. */
+static ssize_t send_pieces(const grpc_socket *to, struct iovec *pieces, int count)
+{
+    const struct msghdr message = {.msg_iov = pieces, .msg_iovlen = (size_t)count};
+    ssize_t n;
+    do
+        n = to->tls ? tls_stream_send(to->tls, pieces, count)
+                    : sendmsg(to->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (n < 0 && errno == EINTR);
+    return n;
+}
+
+grpc_sent grpc_out_send(grpc_out *o, const grpc_socket *to, grpc_left *left, size_t *bytes)
 {
     size_t total = 0;
     grpc_sent result = GRPC_SENT_ALL;
@@ -55,11 +67,7 @@ grpc_sent grpc_out_send(grpc_out *o, int fd, grpc_left *left, size_t *bytes)
     for (int i = 0; i < o->count; i++)
         total += o->pieces[i].iov_len;
     if (total > 0) {
-        const struct msghdr message = {.msg_iov = o->pieces, .msg_iovlen = (size_t)o->count};
-        ssize_t n;
-        do
-            n = sendmsg(fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        while (n < 0 && errno == EINTR);
+        const ssize_t n = send_pieces(to, o->pieces, o->count);
         if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
             result = GRPC_SENT_GONE;
         else
@@ -79,14 +87,12 @@ void grpc_left_clear(grpc_left *left)
     *left = (grpc_left){.data = NULL};
 }
 
-grpc_sent grpc_left_send(grpc_left *left, int fd, size_t *bytes)
+grpc_sent grpc_left_send(grpc_left *left, const grpc_socket *to, size_t *bytes)
 {
     *bytes = 0;
     while (left->at < left->bytes) {
-        const ssize_t n = send(fd, left->data + left->at, left->bytes - left->at,
-                               MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n < 0 && errno == EINTR)
-            continue;
+        struct iovec rest = {left->data + left->at, left->bytes - left->at};
+        const ssize_t n = send_pieces(to, &rest, 1);
         if (n < 0)
             return errno == EAGAIN || errno == EWOULDBLOCK ? GRPC_SENT_SOME : GRPC_SENT_GONE;
         left->at += (size_t)n;

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <sys/uio.h>
 
+#include "server/tls_stream.h"
+
 enum { GRPC_OUT_BYTES = 64 << 10, GRPC_OUT_PIECES = 64 };
 
 typedef struct grpc_out {
@@ -17,6 +19,11 @@ typedef struct grpc_out {
     int count;
     bool refers; /* to others' memory */
 } grpc_out;
+
+typedef struct grpc_socket {
+    int fd;
+    tls_stream *tls; /* NULL: clear text */
+} grpc_socket;
 
 /* What a connection's socket did not take yet. */
 typedef struct grpc_left {
@@ -36,10 +43,10 @@ void grpc_out_copy(grpc_out *o, const void *data, size_t bytes);
 void grpc_out_refer(grpc_out *o, void *data, size_t bytes); /* stays until grpc_out_send */
 
 /* Afterwards `o` is empty; *left was empty before. *bytes: how many went out. */
-grpc_sent grpc_out_send(grpc_out *o, int fd, grpc_left *left, size_t *bytes);
+grpc_sent grpc_out_send(grpc_out *o, const grpc_socket *to, grpc_left *left, size_t *bytes);
 
 /* Once more. */
-grpc_sent grpc_left_send(grpc_left *left, int fd, size_t *bytes);
+grpc_sent grpc_left_send(grpc_left *left, const grpc_socket *to, size_t *bytes);
 void grpc_left_clear(grpc_left *left);
 
 #endif

@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "server/http_tls.h"
 #include "server/infer_answer.h"
 #include "server/listen.h"
 #include "server/live_http.h"
@@ -53,6 +55,7 @@ typedef struct http_call {
 struct http_server {
     struct MHD_Daemon *daemon;
     service *shared;
+    http_tls *tls; /* NULL: clear text */
     live_http *live;
     size_t body_max;
     int listen_fd, port, epoll_fd;
@@ -338,6 +341,8 @@ static void answered(infer_call *call)
 
 void http_look_for_gone(http_server *s)
 {
+    if (s->tls)
+        http_tls_look(s->tls, clock_now_ns());
     for (http_call *c = s->under_way; c; c = c->next) {
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(
             c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
@@ -471,6 +476,27 @@ static void completed(void *user, struct MHD_Connection *connection, void **stat
 
 /* ---- The server ---- */
 
+static cosrel_status start_daemon(http_server *s, const http_options *options, cosrel_error *err)
+{
+    struct MHD_OptionItem more[HTTP_TLS_OPTIONS + 1] = {{MHD_OPTION_END, 0, NULL}};
+    unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
+    if (s->tls) {
+        http_tls_options(s->tls, more);
+        flags |= MHD_USE_TLS;
+    }
+    s->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
+        MHD_OPTION_CONNECTION_LIMIT,
+        options->connection_max ? options->connection_max : (unsigned)CONNECTION_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)CONNECTION_S, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_ARRAY,
+        more, MHD_OPTION_END);
+    const union MHD_DaemonInfo *info =
+        s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
+    s->epoll_fd = info ? info->epoll_fd : -1;
+    return info ? COSREL_OK : error_set(err, COSREL_INTERNAL, "the HTTP library did not start");
+}
+
 cosrel_status http_create(const http_options *options, service *shared, http_server **out,
                           cosrel_error *err)
 {
@@ -484,20 +510,10 @@ cosrel_status http_create(const http_options *options, service *shared, http_ser
     cosrel_status status = listen_on(options->address, &s->listen_fd, &s->port, err);
     if (status == COSREL_OK)
         status = live_http_create(shared, &s->live, err);
-    if (status == COSREL_OK) {
-        s->daemon = MHD_start_daemon(
-            MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, s,
-            MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-            options->connection_max ? options->connection_max : (unsigned)CONNECTION_MAX,
-            MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES,
-            MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_S, MHD_OPTION_NOTIFY_COMPLETED,
-            completed, NULL, MHD_OPTION_END);
-        const union MHD_DaemonInfo *info =
-            s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
-        s->epoll_fd = info ? info->epoll_fd : -1;
-        if (!info)
-            status = error_set(err, COSREL_INTERNAL, "the HTTP library did not start");
-    }
+    if (status == COSREL_OK && shared->tls)
+        status = http_tls_create(shared->tls, &s->tls, err);
+    if (status == COSREL_OK)
+        status = start_daemon(s, options, err);
     if (status == COSREL_OK)
         return COSREL_OK;
     http_free(s);
@@ -514,6 +530,7 @@ void http_free(http_server *s)
         MHD_stop_daemon(s->daemon);
     else if (s->listen_fd >= 0)
         close(s->listen_fd);
+    http_tls_free(s->tls);
     live_http_free(s->live);
     while (s->free_calls) {
         http_call *c = s->free_calls;

@@ -29,8 +29,8 @@ void http_run(http_server *s);
 /* Until http_run is due by itself; -1: only when the fd is readable. */
 int http_timeout_ms(http_server *s);
 
-/* Cancels the calls of clients that have closed their connection. Now and then: nothing else would
- * notice while a request waits. */
+/* Cancels the calls of clients that have closed their connection, and ends connections that do not
+ * finish their TLS handshake. Now and then: nothing else would notice while a request waits. */
 void http_look_for_gone(http_server *s);
 
 /* Requests for inferences that are being received, run or answered. */

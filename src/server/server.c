@@ -52,6 +52,7 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
                           .policy = options->policy ? options->policy : "",
                           .objective = options->objective ? options->objective : "latency",
                           .finished.wake_fd = -1,
+                          .tls = options->tls,
                           .who.open = options->token_count == 0,
                           .started_s = (double)time(NULL)};
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

@@ -22,6 +22,7 @@ typedef struct server_options {
     cosrel_learner *learner;        /* of the runtime; NULL: none */
     const char *models;             /* folder that models are loaded from; NULL: none are */
     uint32_t versions;              /* of each model are served, the highest; 0: 1 */
+    tls_context *tls;               /* for HTTP and gRPC, outlives the server; NULL: clear text */
     const char *admin_token;        /* allows everything; others still need no token. NULL: none */
     const server_token *tokens;     /* with any of these, everybody needs one */
     size_t token_count;

@@ -1,4 +1,4 @@
-/* What all protocols share: the runtime, who may do what, regions, counts.
+/* What all protocols share: the runtime, who may do what, TLS, regions, counts.
  *
  * Threads: the server's loop, but for `finished` (finished.h). */
 #ifndef SERVER_SERVICE_H
@@ -11,6 +11,7 @@
 #include "server/regions.h"
 #include "server/repository.h"
 #include "server/tally.h"
+#include "server/tls.h"
 
 typedef struct service {
     cosrel_runtime *rt;
@@ -19,6 +20,7 @@ typedef struct service {
     const char *policy, *objective;
     finished_calls finished;
     auth who;
+    tls_context *tls; /* NULL: clear text */
     regions regions;
     tally counts;
     double started_s; /* wall clock */
