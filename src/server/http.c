@@ -526,6 +526,8 @@ void http_free(http_server *s)
     if (!s)
         return;
     live_http_end(s->live);
+    if (s->tls)
+        http_tls_end(s->tls);
     if (s->daemon)
         MHD_stop_daemon(s->daemon);
     else if (s->listen_fd >= 0)
@@ -553,10 +555,19 @@ int http_epoll_fd(const http_server *s)
     return s->epoll_fd;
 }
 
+int http_handshakes_fd(const http_server *s)
+{
+    return s->tls ? http_tls_epoll_fd(s->tls) : -1;
+}
+
 void http_run(http_server *s)
 {
     live_http_tick(s->live);
+    if (s->tls)
+        http_tls_before(s->tls);
     MHD_run(s->daemon);
+    if (s->tls)
+        http_tls_after(s->tls);
 }
 
 int http_timeout_ms(http_server *s)

@@ -24,7 +24,8 @@ COSREL_CHECKED cosrel_status http_create(const http_options *options, service *s
 void http_free(http_server *s); /* NULL is fine; no call may be under way */
 
 int http_port(const http_server *s);
-int http_epoll_fd(const http_server *s); /* readable: http_run has something to do */
+int http_epoll_fd(const http_server *s);      /* readable: http_run has something to do */
+int http_handshakes_fd(const http_server *s); /* another such; -1: there is none */
 void http_run(http_server *s);
 /* Until http_run is due by itself; -1: only when the fd is readable. */
 int http_timeout_ms(http_server *s);

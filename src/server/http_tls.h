@@ -1,6 +1,10 @@
-/* HTTP's connections under TLS. libmicrohttpd runs GnuTLS on its sockets by itself; here each of
- * its connections gets the certificate that is in force when it begins, and those that do not
- * finish their handshake are dropped.
+/* HTTP's connections under TLS. libmicrohttpd runs GnuTLS on its sockets by itself; this gives each
+ * of its connections the certificate that is in force when it begins, and looks after handshakes:
+ *
+ * - libmicrohttpd (0.9.75 to 1.0.1) runs in circles while a handshake waits for the client, since
+ *   it goes on holding the socket for readable. So between two steps of its handshake a connection
+ *   is suspended, and its socket watched here.
+ * - Who does not finish it in time is dropped.
  *
  * Threads: the loop's only. */
 #ifndef SERVER_HTTP_TLS_H
@@ -14,16 +18,22 @@ typedef struct http_tls http_tls;
 
 enum { HTTP_TLS_OPTIONS = 3 };
 
-/* OUT_OF_MEMORY; UNSUPPORTED: this libmicrohttpd has no TLS. */
+/* OUT_OF_MEMORY, IO; UNSUPPORTED: this libmicrohttpd has no TLS. */
 COSREL_CHECKED cosrel_status http_tls_create(tls_context *t, http_tls **out, cosrel_error *err);
-void http_tls_free(http_tls *h); /* after MHD_stop_daemon; NULL is fine */
+void http_tls_end(http_tls *h);  /* before MHD_stop_daemon, which takes no suspended connections */
+void http_tls_free(http_tls *h); /* after it; NULL is fine */
 
-/* For MHD_OPTION_ARRAY, beside the flag MHD_USE_TLS. */
+/* For MHD_OPTION_ARRAY, beside the flags MHD_USE_TLS and MHD_ALLOW_SUSPEND_RESUME. */
 void http_tls_options(http_tls *h, struct MHD_OptionItem out[HTTP_TLS_OPTIONS + 1]);
 
 /* For MHD_OPTION_NOTIFY_CONNECTION, with `h`: takes the socket's context for itself. */
 void http_tls_notify(void *h, struct MHD_Connection *connection, void **context,
                      enum MHD_ConnectionNotificationCode what);
+
+/* Around each MHD_run, which is due when the descriptor is readable. */
+int http_tls_epoll_fd(const http_tls *h);
+void http_tls_before(http_tls *h);
+void http_tls_after(http_tls *h);
 
 /* Now and then: ends connections whose handshake takes too long. */
 void http_tls_look(http_tls *h, int64_t now_ns);

@@ -75,6 +75,8 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
         status = watch(s, s->shared.finished.wake_fd, err);
     if (status == COSREL_OK)
         status = watch(s, http_epoll_fd(s->http), err);
+    if (status == COSREL_OK && http_handshakes_fd(s->http) >= 0)
+        status = watch(s, http_handshakes_fd(s->http), err);
     if (status == COSREL_OK && options->grpc.address)
         status = grpc_create(&options->grpc, &s->shared, &s->grpc, err);
     if (status == COSREL_OK && s->grpc)

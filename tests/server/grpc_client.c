@@ -104,7 +104,7 @@ static int on_close(nghttp2_session *session, int32_t stream, uint32_t code, voi
     return 0;
 }
 
-grpc_client *client_open(int port)
+static grpc_client *create(void)
 {
     grpc_client *c = calloc(1, sizeof *c);
     nghttp2_session_callbacks *to;
@@ -124,13 +124,29 @@ grpc_client *client_open(int port)
     assert_int_equal(nghttp2_submit_settings(c->session, NGHTTP2_FLAG_NONE, NULL, 0), 0);
     for (int i = 0; i < CLIENT_STREAMS_MAX; i++)
         c->replies[i].code = -1;
+    return c;
+}
+
+grpc_client *client_open(int port)
+{
+    grpc_client *c = create();
     c->fd = client_dial(port);
+    return c;
+}
+
+grpc_client *client_open_on(tls_peer *tls)
+{
+    grpc_client *c = create();
+    c->tls = tls;
     return c;
 }
 
 void client_close(grpc_client *c)
 {
-    close(c->fd);
+    if (c->tls)
+        tls_peer_end(c->tls);
+    else
+        close(c->fd);
     nghttp2_session_del(c->session);
     for (int i = 0; i < CLIENT_STREAMS_MAX; i++) {
         text_deinit(&c->replies[i].data);
@@ -195,14 +211,18 @@ void client_say(int fd, const char *data, size_t bytes)
 void client_flush(grpc_client *c)
 {
     client_gather(c);
-    client_say(c->fd, c->out.data, c->out.length);
+    if (c->tls)
+        (void)tls_peer_send(c->tls, c->out.data, c->out.length);
+    else
+        client_say(c->fd, c->out.data, c->out.length);
     c->out.length = 0;
 }
 
 void client_hear(grpc_client *c)
 {
     uint8_t buffer[16384];
-    const ssize_t n = recv(c->fd, buffer, sizeof buffer, 0);
+    const ssize_t n = c->tls ? tls_peer_receive(c->tls, buffer, sizeof buffer)
+                             : recv(c->fd, buffer, sizeof buffer, 0);
     if (n <= 0) {
         assert_true(n == 0 || c->over || nghttp2_session_want_read(c->session));
         c->over = true;

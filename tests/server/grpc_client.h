@@ -11,6 +11,7 @@
 #include <nghttp2/nghttp2.h>
 
 #include "base/text.h"
+#include "tls_peer.h"
 
 enum { CLIENT_STREAMS_MAX = 512 };
 
@@ -36,6 +37,7 @@ typedef struct grpc_ask {
 
 typedef struct grpc_client {
     int fd;
+    tls_peer *tls; /* NULL: clear text */
     nghttp2_session *session;
     text_builder out; /* gathered */
     grpc_reply replies[CLIENT_STREAMS_MAX];
@@ -49,6 +51,7 @@ typedef struct grpc_client {
 
 int client_dial(int port); /* a plain socket that waits 30 s at most */
 grpc_client *client_open(int port);
+grpc_client *client_open_on(tls_peer *tls); /* takes it over */
 void client_close(grpc_client *c);
 
 /* Gathers a request; the number of its reply. */

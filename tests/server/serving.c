@@ -48,6 +48,11 @@ void serving_end(void)
     server_free(served);
 }
 
+int serving_grpc_port(void)
+{
+    return server_grpc_port(served);
+}
+
 int serving_start(const server_options *serve)
 {
     char path[128];

@@ -19,6 +19,7 @@ int serving_stop(void **state);
 /* The server alone, to end it and begin another on the same runtime. */
 int serving_begin(const server_options *options);
 void serving_end(void);
+int serving_grpc_port(void);
 
 typedef struct reply {
     int status;
