@@ -174,7 +174,8 @@ static int none(gnutls_session_t session, const gnutls_datum_t *authorities, int
                 gnutls_pcert_st **chain, unsigned *chain_count, gnutls_privkey_t *key)
 {
     (void)session, (void)authorities, (void)authority_count, (void)algorithms;
-    (void)algorithm_count, (void)chain, (void)chain_count, (void)key;
+    (void)algorithm_count, (void)chain, (void)key;
+    *chain_count = 0;
     return -1;
 }
 
