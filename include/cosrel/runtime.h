@@ -341,11 +341,22 @@ typedef struct cosrel_processor_stats {
                          included; a set of cores has more threads */
 } cosrel_processor_stats;
 
+enum { COSREL_DECISION_BUCKETS = 14 };
+
 typedef struct cosrel_runtime_stats {
     uint64_t decisions;    /* calls into the policy */
     uint64_t bytes_copied; /* by the runtime, to form batches and to take them apart */
     double energy_j;       /* since open, of the whole package; < 0: no sensor */
+    /* How long decisions took, from the events that brought them to what follows from them being
+     * under way; several that one event brings count with their mean each. Numbers of decisions
+     * by cosrel_decision_bound_ns, and the sum of all. */
+    uint64_t decision_times[COSREL_DECISION_BUCKETS];
+    int64_t decision_ns;
 } cosrel_runtime_stats;
+
+/* The longest time that counts in a bucket of decision_times: 1, 2, 5 in each decade from 1 us to
+ * 10 ms. 0: the last one has no bound, or there is no such bucket. */
+COSREL_API int64_t cosrel_decision_bound_ns(int bucket);
 
 COSREL_API void cosrel_model_get_stats(cosrel_runtime *rt, const cosrel_model *model,
                                        cosrel_model_stats *stats);

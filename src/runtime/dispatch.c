@@ -70,12 +70,17 @@ static void drop(cosrel_runtime *rt, const sched_action *action, int64_t now_ns)
 void dispatch_drain(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes)
 {
     sched_action action;
+    const uint64_t before = sched_core_decisions(rt->core);
+    const int64_t started_ns = clock_now_ns(); /* now_ns is when the event was */
     while (!rt->paused && sched_core_next(rt->core, now_ns, &action)) {
         if (action.type == SCHED_DISPATCH)
             start_job(rt, &action, now_ns, wakes);
         else
             drop(rt, &action, now_ns);
     }
+    const uint64_t decided = sched_core_decisions(rt->core) - before;
+    if (decided)
+        stats_decided(rt, decided, clock_now_ns() - started_ns);
     if (sched_core_wake_ns(rt->core) < rt->service_next_ns)
         service_poke(rt);
 }

@@ -35,6 +35,9 @@ void dispatch_give_to_service(cosrel_runtime *rt, slot *s); /* locked */
 void dispatch_pause(cosrel_runtime *rt);
 void dispatch_resume(cosrel_runtime *rt);
 
+/* stats.c: so many decisions (> 0) took so long together. Locked. */
+void stats_decided(cosrel_runtime *rt, uint64_t decisions, int64_t took_ns);
+
 /* worker.c */
 COSREL_CHECKED cosrel_status worker_start(worker *w, cosrel_error *err);
 void worker_stop(worker *w); /* not locked; waits for its end */

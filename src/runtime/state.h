@@ -243,7 +243,9 @@ struct cosrel_runtime {
     _Atomic bool service_sleeping;
     int64_t service_next_ns; /* when it looks around by itself; guarded by lock */
     _Atomic uint64_t bytes_copied;
-    uint64_t decisions_before; /* at the last reset of the statistics */
+    uint64_t decisions_before;                        /* at the last reset of the statistics */
+    uint64_t decision_times[COSREL_DECISION_BUCKETS]; /* guarded by lock, like the next */
+    int64_t decision_ns;
     cosrel_progress_fn progress;
     void *progress_user;
 };

@@ -42,12 +42,34 @@ void cosrel_processor_get_stats(cosrel_runtime *rt, size_t processor, cosrel_pro
     pthread_mutex_unlock(&rt->lock);
 }
 
+/* Exact counts at fixed bounds instead of a hist: what reads them adds them up over machines. */
+static const int64_t decision_bounds_ns[COSREL_DECISION_BUCKETS - 1] = {
+    1000,   2000,   5000,    10000,   20000,   50000,   100000,
+    200000, 500000, 1000000, 2000000, 5000000, 10000000};
+
+int64_t cosrel_decision_bound_ns(int bucket)
+{
+    return bucket >= 0 && bucket < COSREL_DECISION_BUCKETS - 1 ? decision_bounds_ns[bucket] : 0;
+}
+
+void stats_decided(cosrel_runtime *rt, uint64_t decisions, int64_t took_ns)
+{
+    const int64_t each_ns = took_ns / (int64_t)decisions;
+    int bucket = 0;
+    while (bucket < COSREL_DECISION_BUCKETS - 1 && each_ns > decision_bounds_ns[bucket])
+        bucket++;
+    rt->decision_times[bucket] += decisions;
+    rt->decision_ns += took_ns;
+}
+
 void cosrel_runtime_get_stats(cosrel_runtime *rt, cosrel_runtime_stats *stats)
 {
     pthread_mutex_lock(&rt->lock);
     stats->decisions = sched_core_decisions(rt->core) - rt->decisions_before;
     stats->bytes_copied = atomic_load(&rt->bytes_copied);
     stats->energy_j = energy_meter_read_j(&rt->energy);
+    memcpy(stats->decision_times, rt->decision_times, sizeof stats->decision_times);
+    stats->decision_ns = rt->decision_ns;
     pthread_mutex_unlock(&rt->lock);
 }
 
@@ -67,5 +89,7 @@ void cosrel_runtime_reset_stats(cosrel_runtime *rt)
     }
     atomic_store(&rt->bytes_copied, 0);
     rt->decisions_before = sched_core_decisions(rt->core);
+    memset(rt->decision_times, 0, sizeof rt->decision_times);
+    rt->decision_ns = 0;
     pthread_mutex_unlock(&rt->lock);
 }
