@@ -10,7 +10,7 @@
 
 enum { CLI_DONE = 0, CLI_FAILED = 1, CLI_WRONG = 2 }; /* exit statuses */
 
-enum { CLI_TEXTS_MAX = 64, CLI_OPTIONS_MAX = 32 };
+enum { CLI_TEXTS_MAX = 64, CLI_OPTIONS_MAX = 48 };
 
 typedef enum cli_kind {
     CLI_FLAG,    /* bool */

@@ -5,11 +5,14 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "base/yaml.h"
+#include "server/hosts.h"
 
 typedef struct config_file {
     char *models, *http, *grpc, *policy, *objective, *profile, *learn;
     char *settings, *processors, *cache_folder, *tls_cert, *tls_key;
-    uint32_t versions, queue_max, body_max_mb, connections_max;
+    char *admin_token, *access_log, *allow_host;
+    uint32_t versions, queue_max, body_max_mb, bodies_max_mb, header_max_kb, connections_max;
+    uint32_t client_requests_max, drain_seconds;
     int software_gpu, quiet;
     server_token *tokens;
     unsigned tokens_count;
@@ -38,12 +41,19 @@ static const cyaml_schema_field_t fields[] = {
     CYAML_FIELD_STRING_PTR("settings", TEXT, config_file, settings, 1, PATH_MAX_BYTES),
     CYAML_FIELD_STRING_PTR("processors", TEXT, config_file, processors, 1, PATH_MAX_BYTES),
     CYAML_FIELD_STRING_PTR("cache_folder", TEXT, config_file, cache_folder, 0, PATH_MAX_BYTES),
+    CYAML_FIELD_STRING_PTR("admin_token", TEXT, config_file, admin_token, 1, 255),
+    CYAML_FIELD_STRING_PTR("access_log", TEXT, config_file, access_log, 1, PATH_MAX_BYTES),
+    CYAML_FIELD_STRING_PTR("allow_host", TEXT, config_file, allow_host, 1, PATH_MAX_BYTES),
     CYAML_FIELD_UINT("versions", OPTIONAL, config_file, versions),
     CYAML_FIELD_STRING_PTR("tls_cert", TEXT, config_file, tls_cert, 1, PATH_MAX_BYTES),
     CYAML_FIELD_STRING_PTR("tls_key", TEXT, config_file, tls_key, 1, PATH_MAX_BYTES),
     CYAML_FIELD_UINT("queue_max", OPTIONAL, config_file, queue_max),
     CYAML_FIELD_UINT("body_max_mb", OPTIONAL, config_file, body_max_mb),
+    CYAML_FIELD_UINT("bodies_max_mb", OPTIONAL, config_file, bodies_max_mb),
+    CYAML_FIELD_UINT("header_max_kb", OPTIONAL, config_file, header_max_kb),
     CYAML_FIELD_UINT("connections_max", OPTIONAL, config_file, connections_max),
+    CYAML_FIELD_UINT("client_requests_max", OPTIONAL, config_file, client_requests_max),
+    CYAML_FIELD_UINT("drain_seconds", OPTIONAL, config_file, drain_seconds),
     CYAML_FIELD_ENUM("software_gpu", OPTIONAL | CYAML_FLAG_STRICT, config_file, software_gpu,
                      yaml_bool, YAML_BOOL_COUNT),
     CYAML_FIELD_ENUM("quiet", OPTIONAL | CYAML_FLAG_STRICT, config_file, quiet, yaml_bool,
@@ -54,7 +64,8 @@ static const cyaml_schema_field_t fields[] = {
 static const cyaml_schema_value_t schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, config_file, fields)};
 
-/* What neither says; connections: chosen, a few per client of a small site. */
+/* What neither says; connections: chosen, a few per client of a small site; the other limits: as
+ * server.c and http.c say. */
 static const config_file DEFAULTS = {.http = "127.0.0.1:8000",
                                      .grpc = "127.0.0.1:8001",
                                      .policy = "learned",
@@ -62,7 +73,11 @@ static const config_file DEFAULTS = {.http = "127.0.0.1:8000",
                                      .versions = 1,
                                      .queue_max = 256,
                                      .body_max_mb = 64,
-                                     .connections_max = 1024};
+                                     .bodies_max_mb = 512,
+                                     .header_max_kb = 8,
+                                     .connections_max = 1024,
+                                     .client_requests_max = 512,
+                                     .drain_seconds = 10};
 
 /* Numbers of the file within what the options of the same names take. */
 static cosrel_status check(const char *path, const config_file *f, cosrel_error *err)
@@ -73,7 +88,11 @@ static cosrel_status check(const char *path, const config_file *f, cosrel_error 
     } limits[] = {{"versions", f->versions, 100},
                   {"queue_max", f->queue_max, 100000},
                   {"body_max_mb", f->body_max_mb, 4096},
-                  {"connections_max", f->connections_max, 100000}};
+                  {"bodies_max_mb", f->bodies_max_mb, 1048576},
+                  {"header_max_kb", f->header_max_kb, 1024},
+                  {"connections_max", f->connections_max, 100000},
+                  {"client_requests_max", f->client_requests_max, 100000},
+                  {"drain_seconds", f->drain_seconds, 3600}};
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
         if (limits[i].value > limits[i].most)
             return error_set(err, COSREL_INVALID_FILE, "%s: key '%s': %u is more than %u", path,
@@ -82,6 +101,12 @@ static cosrel_status check(const char *path, const config_file *f, cosrel_error 
 }
 
 static void take(const char **value, const char *from)
+{
+    if (!*value)
+        *value = from;
+}
+
+static void take_number(int64_t *value, uint32_t from)
 {
     if (!*value)
         *value = from;
@@ -99,14 +124,34 @@ static void fill(serve_values *v, const config_file *f)
     take(&v->open.settings, f->settings);
     take(&v->open.processors, f->processors);
     take(&v->open.cache_folder, f->cache_folder);
-    v->versions = v->versions ? v->versions : f->versions;
     take(&v->tls_cert, f->tls_cert);
     take(&v->tls_key, f->tls_key);
-    v->queue_max = v->queue_max ? v->queue_max : f->queue_max;
-    v->body_max_mb = v->body_max_mb ? v->body_max_mb : f->body_max_mb;
-    v->connections_max = v->connections_max ? v->connections_max : f->connections_max;
+    take(&v->admin_token, f->admin_token);
+    take(&v->access_log, f->access_log);
+    take(&v->allow_host, f->allow_host);
+    take_number(&v->versions, f->versions);
+    take_number(&v->queue_max, f->queue_max);
+    take_number(&v->body_max_mb, f->body_max_mb);
+    take_number(&v->bodies_max_mb, f->bodies_max_mb);
+    take_number(&v->header_max_kb, f->header_max_kb);
+    take_number(&v->connections_max, f->connections_max);
+    take_number(&v->client_requests_max, f->client_requests_max);
+    take_number(&v->drain_seconds, f->drain_seconds);
     v->open.software_gpu |= f->software_gpu != 0;
     v->open.quiet |= f->quiet != 0;
+}
+
+/* What is in force must work together; said before models are loaded. */
+static cosrel_status agree(const serve_values *v, cosrel_error *err)
+{
+    host_names names;
+    if (v->bodies_max_mb < v->body_max_mb)
+        return error_set(
+            err, COSREL_INVALID_ARGUMENT,
+            "bodies_max_mb: %lld is less than body_max_mb: %lld: so large a body would "
+            "never be taken",
+            (long long)v->bodies_max_mb, (long long)v->body_max_mb);
+    return hosts_init(&names, v->allow_host, true, err);
 }
 
 cosrel_status serve_config_init(const serve_values *values, serve_config *out, cosrel_error *err)
@@ -127,8 +172,13 @@ cosrel_status serve_config_init(const serve_values *values, serve_config *out, c
             out->token_count = f->tokens_count;
         }
     }
+    if (!out->values.bodies_max_mb && out->values.body_max_mb > DEFAULTS.bodies_max_mb)
+        out->values.bodies_max_mb = out->values.body_max_mb;
     fill(&out->values, &DEFAULTS);
-    return COSREL_OK;
+    const cosrel_status status = agree(&out->values, err);
+    if (status != COSREL_OK)
+        serve_config_deinit(out);
+    return status;
 }
 
 void serve_config_deinit(serve_config *c)
@@ -150,6 +200,11 @@ static void print_text(FILE *to, const char *key, const char *value)
     text_deinit(&quoted);
 }
 
+static void print_number(FILE *to, const char *key, int64_t value)
+{
+    fprintf(to, "%s: %lld\n", key, (long long)value);
+}
+
 void serve_config_print(const serve_config *c, FILE *to)
 {
     const serve_values *v = &c->values;
@@ -163,13 +218,21 @@ void serve_config_print(const serve_config *c, FILE *to)
     print_text(to, "settings", v->open.settings);
     print_text(to, "processors", v->open.processors);
     print_text(to, "cache_folder", v->open.cache_folder);
-    fprintf(to, "versions: %lld\n", (long long)v->versions);
     print_text(to, "tls_cert", v->tls_cert);
     print_text(to, "tls_key", v->tls_key);
-    fprintf(to, "queue_max: %lld\nbody_max_mb: %lld\nconnections_max: %lld\n",
-            (long long)v->queue_max, (long long)v->body_max_mb, (long long)v->connections_max);
+    print_text(to, "access_log", v->access_log);
+    print_text(to, "allow_host", v->allow_host);
+    print_number(to, "versions", v->versions);
+    print_number(to, "queue_max", v->queue_max);
+    print_number(to, "body_max_mb", v->body_max_mb);
+    print_number(to, "bodies_max_mb", v->bodies_max_mb);
+    print_number(to, "header_max_kb", v->header_max_kb);
+    print_number(to, "connections_max", v->connections_max);
+    print_number(to, "client_requests_max", v->client_requests_max);
+    print_number(to, "drain_seconds", v->drain_seconds);
     fprintf(to, "software_gpu: %s\nquiet: %s\n", v->open.software_gpu ? "true" : "false",
             v->open.quiet ? "true" : "false");
+    fprintf(to, "# admin_token:%s\n", v->admin_token ? " set, not shown" : "");
     if (c->token_count)
         fprintf(to, "# tokens: %u, not shown\n", c->token_count);
 }

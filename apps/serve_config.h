@@ -26,12 +26,18 @@ typedef struct serve_values {
     const char *profile;
     const char *learn;
     const char *admin_token;
+    const char *access_log;
+    const char *allow_host;
     int64_t versions;
     const char *tls_cert;
     const char *tls_key;
     int64_t queue_max;
     int64_t body_max_mb;
+    int64_t bodies_max_mb;
+    int64_t header_max_kb;
     int64_t connections_max;
+    int64_t client_requests_max;
+    int64_t drain_seconds;
     bool print_config;
 } serve_values;
 

@@ -46,17 +46,35 @@ static bool same(const char *expected, const char *given, size_t length)
     return !differs;
 }
 
-unsigned auth_rights(const auth *a, const char *header)
+unsigned auth_find(const auth *a, const char *header, int *token)
 {
     static const char scheme[] = "Bearer ";
     unsigned rights = a->count == 0 || a->open ? AUTH_READ | AUTH_INFER : AUTH_NOTHING;
+    *token = -1;
     if (!header || strncasecmp(header, scheme, sizeof scheme - 1) != 0)
         return rights;
     const char *given = header + sizeof scheme - 1;
     const size_t length = strlen(given);
     if (length > AUTH_TOKEN_MAX)
         return rights;
-    for (int i = 0; i < a->count; i++)
-        rights |= same(a->tokens[i].token, given, length) ? a->tokens[i].rights : 0;
+    for (int i = 0; i < a->count; i++) {
+        const bool it = same(a->tokens[i].token, given, length);
+        rights |= it ? a->tokens[i].rights : 0;
+        *token = it ? i : *token;
+    }
     return rights;
+}
+
+unsigned auth_rights(const auth *a, const char *header)
+{
+    int token;
+    return auth_find(a, header, &token);
+}
+
+const char *auth_role(const auth *a, int token)
+{
+    for (size_t r = 0; token >= 0 && r < sizeof roles / sizeof *roles; r++)
+        if (roles[r].rights == a->tokens[token].rights)
+            return roles[r].name;
+    return NULL;
 }

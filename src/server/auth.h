@@ -40,4 +40,10 @@ COSREL_CHECKED cosrel_status auth_add(auth *a, const char *token, const char *ro
  * as long as the one given. */
 unsigned auth_rights(const auth *a, const char *header);
 
+/* The same, with who it is: the number of its token; -1: none that is known. */
+unsigned auth_find(const auth *a, const char *header, int *token);
+
+/* "read", "infer" or "admin"; NULL: no such token. */
+const char *auth_role(const auth *a, int token);
+
 #endif

@@ -16,7 +16,7 @@
 
 enum {
     MESSAGE_MAX = 64 << 20,
-    MEMORY_MAX = 512 << 20,
+    HEADER_MAX = 8 << 10, /* published: gRPC's own limit */
     CONNECTION_MAX = 1024,
     STREAM_MAX = 256,
     CALL_MAX = 2048, /* twice what the runtime takes; a call is some 20 KB */
@@ -193,9 +193,7 @@ static cosrel_status open_descriptors(grpc_server *s, const char *address, cosre
 static void set_limits(grpc_server *s, const grpc_options *o)
 {
     s->calls.message_max = o->message_max ? o->message_max : MESSAGE_MAX;
-    s->calls.memory_max = o->memory_max ? o->memory_max : MEMORY_MAX;
-    if (!o->memory_max && s->calls.message_max > MEMORY_MAX)
-        s->calls.memory_max = s->calls.message_max;
+    s->calls.header_max = o->header_max ? o->header_max : HEADER_MAX;
     s->calls.call_max = o->call_max ? o->call_max : CALL_MAX;
     s->calls.stall_ns = o->stall_ns ? o->stall_ns : STALL_NS;
     s->shared.stream_max = o->stream_max ? o->stream_max : STREAM_MAX;

@@ -16,9 +16,9 @@
 typedef struct grpc_server grpc_server;
 
 typedef struct grpc_options {
-    const char *address; /* "127.0.0.1:8001", "[::1]:0"; port 0: any that is free */
-    size_t message_max;  /* bytes; 0: 64 MB */
-    size_t memory_max; /* bytes of all messages that are held at once; 0: 512 MB, or message_max */
+    const char *address;     /* "127.0.0.1:8001", "[::1]:0"; port 0: any that is free */
+    size_t message_max;      /* bytes; 0: 64 MB */
+    size_t header_max;       /* bytes of a request's headers, as HTTP/2 counts; 0: 8 KB */
     unsigned connection_max; /* 0: 1024; more wait until one of them ends */
     unsigned stream_max;     /* at once on one connection; 0: 256 */
     unsigned call_max;       /* at once on all connections; 0: 2048; more are to try again */

@@ -32,9 +32,12 @@ grpc_call *grpc_call_begin(grpc_calls_shared *shared, grpc_connection *connectio
     call->stream = stream;
     call->state = GRPC_READING;
     call->method = NULL;
-    call->rights = auth_rights(&shared->service->who, NULL);
-    call->is_post = call->is_grpc = call->timeout_is_wrong = call->ended = false;
-    call->held = 0;
+    call->rights = auth_find(&shared->service->who, NULL, &call->token);
+    call->is_post = call->is_grpc = call->timeout_is_wrong = call->ended = call->whole = false;
+    call->held = call->header_bytes = 0;
+    call->client = NULL;
+    note_begin(&call->note, shared->service);
+    call->note.peer = connection->peer;
     call->task = NULL;
     call->deadline_ns = 0;
     call->moved_ns = shared->now_ns;
@@ -54,7 +57,7 @@ static void destroy(grpc_call *call)
 /* What the request took is not needed for its answer. */
 static void let_request_go(grpc_call *call)
 {
-    call->shared->memory_used -= call->held;
+    bodies_give(&call->shared->service->bodies, call->held);
     call->held = 0;
     grpc_message_clear(&call->message);
     arena_deinit(&call->memory);
@@ -65,6 +68,10 @@ static void give(grpc_call *call)
     grpc_calls_shared *shared = call->shared;
     shared->call_count--;
     shared->busy -= call->state != GRPC_READING;
+    if (!call->note.answered)
+        note_status(&call->note, 0, grpc_code_name(GRPC_CANCELLED), NULL);
+    note_end(&call->note, shared->service, "grpc", &call->infer, call->whole);
+    clients_leave(&shared->service->clients, call->client);
     infer_call_clear(&call->infer);
     if (call->infer.memory_room > KEPT_BYTES)
         infer_call_deinit(&call->infer);
@@ -139,21 +146,61 @@ static void submit(grpc_call *call, const nghttp2_nv *headers, size_t count,
 static void refuse_http(grpc_call *call, const char *status)
 {
     const nghttp2_nv headers[] = {constant(":status", status)};
+    note_status(&call->note, atoi(status), NULL, NULL);
     submit(call, headers, 1, NULL);
 }
 
-/* The outcome alone, in headers that are trailers too. */
-static void refuse(grpc_call *call, grpc_code code, const char *why)
+enum { HEADERS_COUNT = 8 };
+
+/* What every answer begins with, and the request's id where it came in the metadata. */
+static size_t first_headers(const grpc_call *call, nghttp2_nv headers[HEADERS_COUNT])
+{
+    size_t count = 0;
+    headers[count++] = constant(":status", "200");
+    headers[count++] = constant("content-type", "application/grpc");
+    headers[count++] = constant("grpc-accept-encoding", "identity");
+    if (call->note.header_id[0])
+        headers[count++] = copied("x-request-id", call->note.header_id);
+    return count;
+}
+
+/* The outcome alone, in headers that are trailers too. later: for how long clients should wait
+ * before they try again, as HTTP says it and as gRPC's retries read it (proposal A6). */
+static void refuse_with(grpc_call *call, grpc_code code, const char *why, bool later)
 {
     char number[8], message[1024];
+    nghttp2_nv headers[HEADERS_COUNT];
+    size_t count = first_headers(call, headers);
     snprintf(number, sizeof number, "%d", (int)code);
     grpc_encode_message(why, message, sizeof message);
-    const nghttp2_nv headers[] = {constant(":status", "200"),
-                                  constant("content-type", "application/grpc"),
-                                  constant("grpc-accept-encoding", "identity"),
-                                  copied("grpc-status", number), copied("grpc-message", message)};
-    submit(call, headers, sizeof headers / sizeof *headers, NULL);
+    headers[count++] = copied("grpc-status", number);
+    headers[count++] = copied("grpc-message", message);
+    if (later) {
+        headers[count++] = constant("retry-after", "1");
+        headers[count++] = constant("grpc-retry-pushback-ms", "1000");
+    }
+    note_status(&call->note, 0, grpc_code_name(code), why);
+    submit(call, headers, count, NULL);
     let_request_go(call);
+}
+
+static void refuse(grpc_call *call, grpc_code code, const char *why)
+{
+    refuse_with(call, code, why, false);
+}
+
+/* What the runtime or a message says. */
+static void refuse_as(grpc_call *call, cosrel_status status, const char *why)
+{
+    refuse_with(call, grpc_code_of(status), why,
+                status == COSREL_QUEUE_FULL || status == COSREL_UNAVAILABLE);
+}
+
+/* The server has too much to do, whatever the model. */
+static void refuse_for_now(grpc_call *call, tally_refusal kind, const char *why)
+{
+    call->shared->service->counts.refusals[kind]++;
+    refuse_with(call, GRPC_RESOURCE_EXHAUSTED, why, true);
 }
 
 /* grpc_connection.c fetches the bytes when it can send them. */
@@ -176,11 +223,12 @@ static ssize_t offer(nghttp2_session *session, int32_t stream, uint8_t *buffer, 
 
 static void send_answer(grpc_call *call)
 {
-    const nghttp2_nv headers[] = {constant(":status", "200"),
-                                  constant("content-type", "application/grpc"),
-                                  constant("grpc-accept-encoding", "identity")};
+    nghttp2_nv headers[HEADERS_COUNT];
+    const size_t count = first_headers(call, headers);
     const nghttp2_data_provider provider = {.source.ptr = call, .read_callback = offer};
-    submit(call, headers, sizeof headers / sizeof *headers, &provider);
+    note_status(&call->note, 0, grpc_code_name(GRPC_OK), NULL);
+    call->note.bytes_out = call->answer.bytes_left;
+    submit(call, headers, count, &provider);
     let_request_go(call);
 }
 
@@ -189,7 +237,7 @@ static void send_outcome(grpc_call *call, cosrel_status status, const cosrel_err
     if (status == COSREL_OK)
         send_answer(call);
     else
-        refuse(call, grpc_code_of(status), err->text);
+        refuse_as(call, status, err->text);
 }
 
 /* ---- Inference ---- */
@@ -207,7 +255,7 @@ static void answered(infer_call *infer)
         return;
     }
     if (result->status != COSREL_OK) {
-        refuse(call, grpc_code_of(result->status), result->message);
+        refuse_as(call, result->status, result->message);
         return;
     }
     cosrel_status status = infer_call_place_outputs(infer, &err);
@@ -243,6 +291,7 @@ static cosrel_status start(grpc_call *call, cosrel_error *err)
                                            &infer->request, &model, &version, err);
     if (status != COSREL_OK)
         return status;
+    note_id(&call->note, infer->request.id);
     if (!text_to_int64(version, &infer->version))
         infer->version = 0; /* "": any */
     infer->model = grpc_find_model(infer->rt, model, version, err);
@@ -265,7 +314,7 @@ static void infer(grpc_call *call)
         return;
     }
     tally_refused(&call->shared->service->counts, call->infer.model, status);
-    refuse(call, grpc_code_of(status), err.text);
+    refuse_as(call, status, err.text);
 }
 
 static void tell(grpc_call *call)
@@ -319,15 +368,22 @@ void grpc_call_header(grpc_call *call, const char *name, const char *value)
     int64_t timeout_ns;
     if (strcmp(name, ":path") == 0) {
         call->method = grpc_method_find(value);
+        note_path(&call->note, value);
     } else if (strcmp(name, ":method") == 0) {
         call->is_post = strcmp(value, "POST") == 0;
+        note_method(&call->note, value);
     } else if (strcmp(name, "content-type") == 0) {
         /* application/grpc, +proto or with parameters; not +json, grpc-web or the like. */
         const bool begins = strncmp(value, type, sizeof type - 1) == 0;
         const char *rest = begins ? value + sizeof type - 1 : "-";
         call->is_grpc = *rest == '\0' || *rest == ';' || strncmp(rest, "+proto", 6) == 0;
     } else if (strcmp(name, "authorization") == 0) {
-        call->rights = auth_rights(&call->shared->service->who, value);
+        call->rights = auth_find(&call->shared->service->who, value, &call->token);
+        call->note.role = auth_role(&call->shared->service->who, call->token);
+    } else if (strcmp(name, "x-request-id") == 0) {
+        note_header_id(&call->note, value);
+    } else if (strcmp(name, "user-agent") == 0) {
+        note_agent(&call->note, value);
     } else if (strcmp(name, "grpc-timeout") == 0) {
         call->timeout_is_wrong = !grpc_read_timeout(value, &timeout_ns);
         if (!call->timeout_is_wrong &&
@@ -338,6 +394,7 @@ void grpc_call_header(grpc_call *call, const char *name, const char *value)
 
 static void forbid(grpc_call *call)
 {
+    call->shared->service->counts.refusals[TALLY_TOKEN]++;
     if (call->rights == AUTH_NOTHING)
         refuse(call, GRPC_UNAUTHENTICATED, "a token is needed: authorization: Bearer TOKEN");
     else
@@ -347,9 +404,14 @@ static void forbid(grpc_call *call)
 
 void grpc_call_headers_end(grpc_call *call)
 {
+    service *s = call->shared->service;
     if (call->state != GRPC_READING)
         return;
-    if (!call->is_post)
+    if (call->header_bytes > call->shared->header_max) {
+        s->counts.refusals[TALLY_HEADERS]++;
+        refuse(call, GRPC_RESOURCE_EXHAUSTED,
+               "the metadata is larger than this server takes (header-max-kb)");
+    } else if (!call->is_post)
         refuse_http(call, "405");
     else if (!call->is_grpc)
         refuse_http(call, "415");
@@ -360,21 +422,23 @@ void grpc_call_headers_end(grpc_call *call)
     else if (call->timeout_is_wrong)
         refuse(call, GRPC_INVALID_ARGUMENT,
                "grpc-timeout: expected up to eight digits and one of H, M, S, m, u, n");
+    else if (!call->method->answer &&
+             !clients_enter(&s->clients, call->token, &call->note.peer, &call->client))
+        refuse_for_now(call, TALLY_CLIENT, "this client has as many requests in flight as it may");
 }
 
 void grpc_call_data(grpc_call *call, const uint8_t *data, size_t bytes)
 {
     grpc_calls_shared *shared = call->shared;
     const char *why = "";
+    call->note.bytes_in += bytes;
     if (call->state != GRPC_READING)
         return; /* answered already; it may still be sending */
     call->moved_ns = shared->now_ns;
-    if (bytes > shared->memory_max - shared->memory_used) {
-        refuse(call, GRPC_RESOURCE_EXHAUSTED,
-               "this server holds as many messages as it has memory for");
+    if (!bodies_take(&shared->service->bodies, bytes)) {
+        refuse_for_now(call, TALLY_BODIES, "this server holds as many bodies as it has memory for");
         return;
     }
-    shared->memory_used += bytes;
     call->held += bytes;
     const grpc_code code = grpc_message_take(&call->message, data, bytes, shared->message_max,
                                              &why);

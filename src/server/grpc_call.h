@@ -9,6 +9,7 @@
 #include "server/grpc_message.h"
 #include "server/grpc_methods.h"
 #include "server/infer_call.h"
+#include "server/request_note.h"
 #include "server/service.h"
 
 typedef struct grpc_connection grpc_connection;
@@ -16,7 +17,7 @@ typedef struct grpc_connection grpc_connection;
 /* What calls share: how much there may be of them, how much there is, and free ones. */
 typedef struct grpc_calls_shared {
     service *service;
-    size_t message_max, memory_max, memory_used;
+    size_t message_max, header_max;
     unsigned call_max, call_count;
     int busy; /* beyond reading */
     int64_t now_ns, stall_ns;
@@ -39,8 +40,13 @@ typedef struct grpc_call {
     const grpc_method *method; /* NULL: unknown */
     unsigned rights;           /* auth_right */
     bool is_post, is_grpc, timeout_is_wrong;
-    bool ended;                        /* the client has said all */
-    size_t held;                       /* of shared->memory_used */
+    bool ended; /* the client has said all */
+    bool whole; /* the stream came to its end */
+    int token;  /* auth_find */
+    size_t header_bytes;
+    size_t held;          /* of the service's bodies */
+    client_entry *client; /* whose request it counts as; NULL: nobody's */
+    request_note note;
     int64_t deadline_ns;               /* 0: none */
     int64_t moved_ns;                  /* when something last came in or went out */
     struct grpc_call *previous, *next; /* of the connection; next: free ones too */

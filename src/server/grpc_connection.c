@@ -16,7 +16,8 @@ enum {
     READS_MAX = 8,       /* of one connection before the others have their turn */
     STREAM_WINDOW = 1 << 20,
     CONNECTION_WINDOW = 8 << 20, /* both (chosen): a 10 Gb/s link of 5 ms stays full */
-    HEADERS_MAX = 16 << 10,
+    ENTRY_BYTES =
+        32, /* what HTTP/2 counts for a header beside its name and value (RFC 9113, 6.5.2) */
 };
 /* With TLS it counts anew after the handshake. */
 #define GREETING_NS                                                                                \
@@ -237,8 +238,11 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
                      void *user)
 {
     grpc_call *call = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
-    (void)name_bytes, (void)value_bytes, (void)flags, (void)user;
-    if (call && frame->hd.type == NGHTTP2_HEADERS && frame->headers.cat == NGHTTP2_HCAT_REQUEST)
+    (void)flags, (void)user;
+    if (!call || frame->hd.type != NGHTTP2_HEADERS || frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+        return 0;
+    call->header_bytes += name_bytes + value_bytes + ENTRY_BYTES;
+    if (call->header_bytes <= call->shared->header_max)
         grpc_call_header(call, (const char *)name, (const char *)value); /* they end in NUL */
     return 0;
 }
@@ -273,12 +277,12 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
 {
     grpc_connection *c = user;
     grpc_call *call = nghttp2_session_get_stream_user_data(session, stream);
-    (void)code;
     if (!call)
         return 0;
     /* What is gathered may point into its answer, which goes now. */
     if (c->shared->out.refers)
         (void)flush(c);
+    call->whole = code == NGHTTP2_NO_ERROR;
     grpc_call_closed(call);
     return 0;
 }
@@ -316,7 +320,7 @@ static bool greet(grpc_connection *c)
     const nghttp2_settings_entry settings[] = {
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, c->shared->stream_max},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, STREAM_WINDOW},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, HEADERS_MAX},
+        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)c->shared->calls->header_max},
     };
     return nghttp2_session_server_new2(&c->session, c->shared->callbacks, c, c->shared->option) ==
                0 &&
@@ -342,6 +346,7 @@ grpc_connection *grpc_connection_create(grpc_connections_shared *shared, int fd)
     }
     c->shared = shared;
     c->socket.fd = fd;
+    c->peer = peer_of(fd);
     c->moved_ns = shared->calls->now_ns;
     if (!secure(c) || !greet(c) || epoll_ctl(shared->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
         grpc_connection_free(c);

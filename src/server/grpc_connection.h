@@ -24,6 +24,7 @@ struct grpc_connection {
     grpc_connections_shared *shared;
     nghttp2_session *session;
     grpc_socket socket;
+    peer_address peer;
     grpc_left left;
     bool is_touched, gone, greeted; /* greeted: the client's first frame was there */
     int64_t moved_ns;               /* when it was accepted, or something was last sent */

@@ -35,6 +35,26 @@ grpc_code grpc_code_of(cosrel_status status)
     return GRPC_INTERNAL;
 }
 
+const char *grpc_code_name(grpc_code code)
+{
+    static const char *const names[] = {
+        [GRPC_OK] = "OK",
+        [GRPC_CANCELLED] = "CANCELLED",
+        [GRPC_INVALID_ARGUMENT] = "INVALID_ARGUMENT",
+        [GRPC_DEADLINE_EXCEEDED] = "DEADLINE_EXCEEDED",
+        [GRPC_NOT_FOUND] = "NOT_FOUND",
+        [GRPC_PERMISSION_DENIED] = "PERMISSION_DENIED",
+        [GRPC_RESOURCE_EXHAUSTED] = "RESOURCE_EXHAUSTED",
+        [GRPC_FAILED_PRECONDITION] = "FAILED_PRECONDITION",
+        [GRPC_UNIMPLEMENTED] = "UNIMPLEMENTED",
+        [GRPC_INTERNAL] = "INTERNAL",
+        [GRPC_UNAVAILABLE] = "UNAVAILABLE",
+        [GRPC_UNAUTHENTICATED] = "UNAUTHENTICATED",
+    };
+    const size_t at = (size_t)code;
+    return at < sizeof names / sizeof *names && names[at] ? names[at] : "UNKNOWN";
+}
+
 size_t grpc_encode_message(const char *text, char *out, size_t room)
 {
     static const char digits[] = "0123456789ABCDEF";

@@ -26,6 +26,9 @@ typedef enum grpc_code {
 
 grpc_code grpc_code_of(cosrel_status status);
 
+/* "INVALID_ARGUMENT"; never NULL. */
+const char *grpc_code_name(grpc_code code);
+
 /* Percent-encoded, as grpc-message has it; cut where `out` ends. Returns the length. */
 size_t grpc_encode_message(const char *text, char *out, size_t room);
 

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "server/http_head.h"
 #include "server/http_tls.h"
 #include "server/infer_answer.h"
 #include "server/listen.h"
@@ -22,8 +23,11 @@ enum {
     CONNECTION_S = 120,    /* without a byte in either direction (chosen: longer than clients' pools
                               keep one; a suspended one does not count) */
     KEPT_BYTES = 1 << 20,  /* a larger body's memory is not kept for the next request */
-    CONNECTION_BYTES = 16 << 10, /* libmicrohttpd's, per connection (chosen: headers fit; 1000 idle
-                                    connections stay small) */
+    HEADER_MAX = 8 << 10,  /* published: what nginx, Apache and gRPC take */
+    BESIDE_HEADERS = 8 << 10, /* of libmicrohttpd's memory for a connection: for the answer's
+                                 headers and for reading the body (chosen: 1000 idle connections
+                                 stay small) */
+    KEPT_TOGETHER = 64 << 20, /* of bodies' memory that is kept for later requests */
 };
 #define BODY_MAX       ((size_t)64 << 20)
 #define CONNECTION_MAX 1024
@@ -37,16 +41,20 @@ typedef struct http_call {
     http_server *server;
     struct MHD_Connection *connection;
     call_state state;
-    bool inference, live;  /* live: a route of the live page */
+    request_note note;
+    client_entry *client;  /* whose request it counts as; NULL: nobody's */
     repository_task *task; /* a model is loaded or unloaded */
+    bool inference, live;  /* live: a route of the live page */
     size_t body_max;
     bool forbidden;  /* by its rights */
     unsigned rights; /* auth_right */
+    bool counted;    /* among the refusals, so not among the model's answers */
     bool has_length; /* Content-Length: `body_expected` */
     bool json_only;  /* no Inference-Header-Content-Length */
     size_t json_bytes;
     char *memory, *body; /* body: within memory, so that the first tensor is aligned */
     size_t memory_room, body_bytes, body_expected;
+    size_t held; /* of the service's bodies */
     int refused; /* answered with this status as soon as the body is in; 0: not */
     char why[512];
     struct http_call *next, *previous; /* free ones; or those under way */
@@ -57,7 +65,9 @@ struct http_server {
     service *shared;
     http_tls *tls; /* NULL: clear text */
     live_http *live;
-    size_t body_max;
+    host_names names;
+    size_t body_max, header_max;
+    size_t kept_bytes; /* of free calls' bodies */
     int listen_fd, port, epoll_fd;
     http_call *free_calls, *under_way;
     int inferences; /* from their first header to the last byte of their answer */
@@ -68,15 +78,19 @@ struct http_server {
 static http_call *call_take(http_server *s)
 {
     http_call *c = s->free_calls;
-    if (c)
+    if (c) {
         s->free_calls = c->next;
-    else if (!(c = calloc(1, sizeof *c)))
+        s->kept_bytes -= c->memory_room;
+    } else if (!(c = calloc(1, sizeof *c))) {
         return NULL;
+    }
     c->server = s;
+    note_begin(&c->note, s->shared);
+    c->client = NULL;
     c->body_max = s->body_max;
     c->state = READING;
     c->body_bytes = c->body_expected = c->json_bytes = 0;
-    c->inference = c->live = c->forbidden = c->has_length = false;
+    c->inference = c->live = c->forbidden = c->has_length = c->counted = false;
     c->task = NULL;
     c->refused = 0;
     c->json_only = true;
@@ -84,23 +98,39 @@ static http_call *call_take(http_server *s)
     return c;
 }
 
+/* The body is not needed any more: its memory is kept for the next request if it is little. */
+static void let_body_go(http_call *c)
+{
+    bodies_give(&c->server->shared->bodies, c->held);
+    c->held = 0;
+    if (c->memory_room <= KEPT_BYTES)
+        return;
+    free(c->memory);
+    c->memory = c->body = NULL;
+    c->memory_room = c->body_bytes = 0;
+}
+
 static void call_give(http_call *c)
 {
+    http_server *s = c->server;
+    let_body_go(c);
+    clients_leave(&s->shared->clients, c->client);
     infer_call_clear(&c->infer);
     free(c->task);
     for (size_t i = 0; i < c->answer.binary_count; i++)
         text_deinit(&c->answer.strings[i]);
     c->answer.binary_count = 0;
     c->answer.json.length = 0;
-    if (c->memory_room > KEPT_BYTES) {
+    if (c->memory_room > KEPT_TOGETHER - s->kept_bytes) {
         free(c->memory);
         c->memory = NULL;
         c->memory_room = 0;
     }
+    s->kept_bytes += c->memory_room;
     if (c->answer.json.capacity > KEPT_BYTES)
         text_deinit(&c->answer.json);
-    c->next = c->server->free_calls;
-    c->server->free_calls = c;
+    c->next = s->free_calls;
+    s->free_calls = c;
 }
 
 static void refuse(http_call *c, int status, const char *why)
@@ -109,6 +139,17 @@ static void refuse(http_call *c, int status, const char *why)
         return;
     c->refused = status;
     snprintf(c->why, sizeof c->why, "%s", why);
+}
+
+/* The same where the server has too much to do, whatever the model. */
+static void refuse_for_now(http_call *c, tally_refusal kind, int status, const char *why)
+{
+    if (c->refused)
+        return;
+    c->server->shared->counts.refusals[kind]++;
+    c->counted = true;
+    refuse(c, status, why);
+    let_body_go(c);
 }
 
 /* ---- Answers ---- */
@@ -124,14 +165,19 @@ static enum MHD_Result send_response(http_call *c, int status, struct MHD_Respon
         MHD_add_response_header(response, "Retry-After", "1");
     if (status == 401)
         MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
+    http_head_echo(c->connection, response);
     const enum MHD_Result result = MHD_queue_response(c->connection, (unsigned)status, response);
     MHD_destroy_response(response);
     return result;
 }
 
-static enum MHD_Result send_reply(http_call *c, route_reply *reply)
+static enum MHD_Result send_reply(http_call *c, route_reply *reply, const char *why)
 {
     const size_t bytes = reply->body.length;
+    const bool token = reply->status == 401 || (reply->status == 403 && !c->refused);
+    c->server->shared->counts.refusals[TALLY_TOKEN] += token;
+    note_status(&c->note, reply->status, NULL, why);
+    c->note.bytes_out = bytes;
     const enum MHD_ResponseMemoryMode mode = bytes ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT;
     struct MHD_Response *response =
         reply->body.failed ? NULL : MHD_create_response_from_buffer(bytes, reply->body.data, mode);
@@ -154,10 +200,10 @@ static enum MHD_Result send_error(http_call *c, int status, const char *why)
 {
     route_reply reply = {.status = status};
     /* Answers of the runtime were counted when they came. */
-    if (c->inference && !c->infer.result)
+    if (c->inference && !c->infer.result && !c->counted)
         tally_refused(&c->server->shared->counts, c->infer.model, status_of(status));
     route_error(&reply, status, why);
-    return send_reply(c, &reply);
+    return send_reply(c, &reply, why);
 }
 
 /* JSON, then the binary outputs: straight from the memory that the run left them in, but for small
@@ -185,6 +231,8 @@ static enum MHD_Result send_outputs(http_call *c)
                                         : MHD_create_response_from_iovec(parts, count, NULL, NULL);
     if (!response)
         return MHD_NO;
+    note_status(&c->note, 200, NULL, NULL);
+    c->note.bytes_out = json_bytes + a->binary_bytes;
     if (a->binary_count == 0)
         return send_response(c, 200, response, "application/json");
     snprintf(length, sizeof length, "%zu", json_bytes);
@@ -203,6 +251,7 @@ static enum MHD_Result answer(http_call *c)
     cosrel_status status = infer_call_place_outputs(&c->infer, &err);
     if (status == COSREL_OK)
         status = infer_answer_json(&c->infer, &c->answer, &err);
+    let_body_go(c); /* the outputs lie elsewhere */
     return status == COSREL_OK ? send_outputs(c)
                                : send_error(c, cosrel_status_http(status), err.text);
 }
@@ -241,6 +290,8 @@ static bool make_room(http_call *c, size_t bytes)
     return true;
 }
 
+static const char no_place[] = "this server holds as many bodies as it has memory for";
+
 static void read_headers(http_call *c)
 {
     const char *length = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND,
@@ -263,7 +314,10 @@ static void read_headers(http_call *c)
         refuse(c, 413, "the body is larger than this server takes");
     else if (c->has_length && c->json_bytes > c->body_expected)
         refuse(c, 400, "Inference-Header-Content-Length: more than the body");
-    else if (!c->refused && !make_room(c, c->has_length ? c->body_expected : 4096))
+    else if (c->has_length && !c->forbidden &&
+             !bodies_fit(&c->server->shared->bodies, c->body_expected))
+        refuse_for_now(c, TALLY_BODIES, 503, no_place);
+    else if (!c->refused && !c->forbidden && !make_room(c, c->has_length ? c->body_expected : 4096))
         refuse(c, 503, "no memory for the body");
 }
 
@@ -274,7 +328,10 @@ static void take_body(http_call *c, const char *data, size_t bytes)
     const size_t needed = c->body_bytes + bytes;
     if (needed > c->body_max)
         refuse(c, 413, "the body is larger than this server takes");
-    else if (!c->has_length && !make_room(c, needed > c->memory_room / 2 ? needed * 2 : needed))
+    else if (!bodies_take(&c->server->shared->bodies, bytes))
+        refuse_for_now(c, TALLY_BODIES, 503, no_place);
+    else if ((c->held += bytes) && !c->has_length &&
+             !make_room(c, needed > c->memory_room / 2 ? needed * 2 : needed))
         refuse(c, 503, "no memory for the body");
     if (c->refused)
         return;
@@ -301,6 +358,7 @@ static bool start(http_call *c)
     c->infer.owner = c;
     cosrel_status status = infer_json_read(c->body, c->json_bytes, c->body_bytes, &c->infer.request,
                                            &err);
+    note_id(&c->note, c->infer.request.id);
     if (status == COSREL_OK)
         status = infer_call_start(&c->infer, &err);
     if (status != COSREL_OK)
@@ -367,7 +425,7 @@ static enum MHD_Result change_models(http_call *c, const route_request *request)
     route_reply reply = {.status = 200};
     c->task = repository_route_start(c->server->shared, request, &reply);
     if (!c->task)
-        return send_reply(c, &reply);
+        return send_reply(c, &reply, NULL);
     c->task->done = changed;
     c->task->owner = c;
     c->state = UNDER_WAY;
@@ -379,7 +437,7 @@ static enum MHD_Result answer_change(http_call *c)
 {
     route_reply reply = {.status = 200};
     repository_route_finish(c->task, &reply);
-    return send_reply(c, &reply);
+    return send_reply(c, &reply, NULL);
 }
 
 /* ---- libmicrohttpd's callbacks ---- */
@@ -388,20 +446,28 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
                              const char *method, void **state)
 {
     route_path path;
-    const char *name;
+    const char *name, *why;
     int64_t version;
+    http_head head;
     http_call *c = call_take(s);
     *state = c;
     if (!c)
         return MHD_NO;
     c->connection = connection;
+    note_method(&c->note, method);
+    note_path(&c->note, url);
+    const int wrong = http_head_read(connection, s->shared, &s->names, s->header_max, &head,
+                                     &c->note, &why);
+    c->rights = head.rights;
+    if (wrong) {
+        c->counted = true;
+        refuse(c, wrong, why);
+        return MHD_YES;
+    }
     if (!route_split(url, &path)) {
         refuse(c, 404, "there is no such route");
         return MHD_YES;
     }
-    c->rights = auth_rights(
-        &s->shared->who,
-        MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_AUTHORIZATION));
     c->live = live_http_has(url, &c->body_max);
     c->inference = route_model(&path, "infer", &name, &version);
     s->inferences += c->inference;
@@ -411,6 +477,10 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
         find_model(c, name, version);
     if (c->inference && strcmp(method, "POST") != 0)
         refuse(c, 405, "an inference is asked for with POST");
+    if (c->inference && !c->forbidden && !c->refused &&
+        !clients_enter(&s->shared->clients, head.token, &c->note.peer, &c->client))
+        refuse_for_now(c, TALLY_CLIENT, 429,
+                       "this client has as many requests in flight as it may");
     read_headers(c);
     return MHD_YES;
 }
@@ -428,7 +498,7 @@ static enum MHD_Result answer_route(http_call *c, const char *url, const char *m
         return change_models(c, &request);
     else
         route_answer(c->server->shared, &request, &reply);
-    return send_reply(c, &reply);
+    return send_reply(c, &reply, NULL);
 }
 
 static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *url,
@@ -441,6 +511,7 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     if (!c)
         return begin(s, connection, url, method, state);
     if (*bytes) {
+        c->note.bytes_in += *bytes;
         if (!c->forbidden)
             take_body(c, data, *bytes);
         *bytes = 0;
@@ -451,8 +522,13 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     if (c->state == FINISHED || c->refused)
         return answer(c);
     if (c->live)
-        return live_http_answer(s->live, connection,
-                                &(live_request){url, method, c->rights, c->body, c->body_bytes});
+        return live_http_answer(s->live, &(live_request){.url = url,
+                                                         .method = method,
+                                                         .connection = connection,
+                                                         .note = &c->note,
+                                                         .rights = c->rights,
+                                                         .body = c->body,
+                                                         .body_bytes = c->body_bytes});
     if (!c->inference || c->forbidden)
         return answer_route(c, url, method);
     if (!start(c))
@@ -466,9 +542,13 @@ static void completed(void *user, struct MHD_Connection *connection, void **stat
                       enum MHD_RequestTerminationCode code)
 {
     http_call *c = *state;
-    (void)user, (void)connection, (void)code;
+    (void)user, (void)connection;
     if (!c)
         return;
+    if (!c->note.answered)
+        note_status(&c->note, cosrel_status_http(COSREL_CANCELLED), NULL, NULL);
+    note_end(&c->note, c->server->shared, "http", c->inference ? &c->infer : NULL,
+             code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     c->server->inferences -= c->inference;
     call_give(c);
     *state = NULL;
@@ -488,9 +568,9 @@ static cosrel_status start_daemon(http_server *s, const http_options *options, c
         flags, 0, NULL, NULL, handle, s, MHD_OPTION_LISTEN_SOCKET, s->listen_fd,
         MHD_OPTION_CONNECTION_LIMIT,
         options->connection_max ? options->connection_max : (unsigned)CONNECTION_MAX,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_BYTES, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)CONNECTION_S, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_ARRAY,
-        more, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->header_max + BESIDE_HEADERS,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_S, MHD_OPTION_NOTIFY_COMPLETED,
+        completed, NULL, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =
         s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     s->epoll_fd = info ? info->epoll_fd : -1;
@@ -506,8 +586,12 @@ cosrel_status http_create(const http_options *options, service *shared, http_ser
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the server");
     s->shared = shared;
     s->body_max = options->body_max ? options->body_max : BODY_MAX;
+    s->header_max = options->header_max ? options->header_max : HEADER_MAX;
     s->listen_fd = -1;
     cosrel_status status = listen_on(options->address, &s->listen_fd, &s->port, err);
+    if (status == COSREL_OK)
+        status = hosts_init(&s->names, options->allow_hosts, peer_listens_on_loopback(s->listen_fd),
+                            err);
     if (status == COSREL_OK)
         status = live_http_create(shared, &s->live, err);
     if (status == COSREL_OK && shared->tls)

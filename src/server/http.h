@@ -16,6 +16,8 @@ typedef struct http_options {
     const char *address;     /* "127.0.0.1:8000", "[::1]:0"; port 0: any that is free */
     size_t body_max;         /* bytes; 0: 64 MB */
     unsigned connection_max; /* 0: 1024 */
+    size_t header_max;       /* bytes of a request's line and headers; 0: 8 KB */
+    const char *allow_hosts; /* hosts_init; NULL: none but those of loopback */
 } http_options;
 
 /* INVALID_ARGUMENT: the address; IO: it cannot be listened on. */

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "server/http_head.h"
 #include "server/live.h"
 #include "server/live_assets.h"
 #include "server/routes.h"
@@ -28,6 +29,7 @@ typedef struct stream {
     live_http *h;
     live_viewer *viewer;
     struct MHD_Connection *connection;
+    request_note *note;
     bool suspended;
     struct stream *next, *before;
 } stream;
@@ -53,16 +55,20 @@ static void add_headers(struct MHD_Response *response, const char *type, const c
     MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
 }
 
-static enum MHD_Result respond(struct MHD_Connection *connection, int status,
+static enum MHD_Result respond(const live_request *request, int status,
                                struct MHD_Response *response)
 {
-    const enum MHD_Result result = MHD_queue_response(connection, (unsigned)status, response);
+    http_head_echo(request->connection, response);
+    note_status(request->note, status, NULL, NULL);
+    const enum MHD_Result result = MHD_queue_response(request->connection, (unsigned)status,
+                                                      response);
     MHD_destroy_response(response);
     return result;
 }
 
-static enum MHD_Result respond_json(struct MHD_Connection *connection, route_reply *reply)
+static enum MHD_Result respond_json(const live_request *request, route_reply *reply)
 {
+    request->note->bytes_out = reply->body.length;
     struct MHD_Response *response = MHD_create_response_from_buffer(
         reply->body.length, reply->body.data, MHD_RESPMEM_MUST_COPY);
     text_deinit(&reply->body);
@@ -71,22 +77,22 @@ static enum MHD_Result respond_json(struct MHD_Connection *connection, route_rep
     add_headers(response, "application/json", "no-store");
     if (reply->status == 503)
         MHD_add_response_header(response, "Retry-After", "5");
-    return respond(connection, reply->status, response);
+    return respond(request, reply->status, response);
 }
 
-static enum MHD_Result respond_error(struct MHD_Connection *connection, int status, const char *why)
+static enum MHD_Result respond_error(const live_request *request, int status, const char *why)
 {
     route_reply reply = {.status = status};
     route_error(&reply, status, why);
-    return respond_json(connection, &reply);
+    return respond_json(request, &reply);
 }
 
-static enum MHD_Result send_asset(struct MHD_Connection *connection, const live_asset *asset)
+static enum MHD_Result send_asset(const live_request *request, const live_asset *asset)
 {
     char hash[20], tag[24];
     live_asset_tag(asset, hash, sizeof hash);
     snprintf(tag, sizeof tag, "\"%s\"", hash);
-    const char *known = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+    const char *known = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
                                                     MHD_HTTP_HEADER_IF_NONE_MATCH);
     const bool same = known && strstr(known, tag);
     /* The library only reads it. */
@@ -96,7 +102,8 @@ static enum MHD_Result send_asset(struct MHD_Connection *connection, const live_
         return MHD_NO;
     add_headers(response, same ? NULL : asset->type, "no-cache"); /* asks each time: 304 mostly */
     MHD_add_response_header(response, "ETag", tag);
-    return respond(connection, same ? 304 : 200, response);
+    request->note->bytes_out = same ? 0 : *asset->bytes;
+    return respond(request, same ? 304 : 200, response);
 }
 
 static bool may_administer(const auth *who)
@@ -120,6 +127,7 @@ static ssize_t read_stream(void *user, uint64_t place, char *out, size_t room)
         s->suspended = true;
         MHD_suspend_connection(s->connection);
     }
+    s->note->bytes_out += bytes;
     return (ssize_t)bytes;
 }
 
@@ -149,7 +157,7 @@ static void free_stream(void *user)
     free(s);
 }
 
-static cosrel_status open_stream(live_http *h, struct MHD_Connection *connection, stream **out,
+static cosrel_status open_stream(live_http *h, const live_request *request, stream **out,
                                  cosrel_error *err)
 {
     stream *s = *out = calloc(1, sizeof *s);
@@ -161,7 +169,8 @@ static cosrel_status open_stream(live_http *h, struct MHD_Connection *connection
         return status;
     }
     s->h = h;
-    s->connection = connection;
+    s->connection = request->connection;
+    s->note = request->note;
     s->next = h->streams;
     if (s->next)
         s->next->before = s;
@@ -169,15 +178,15 @@ static cosrel_status open_stream(live_http *h, struct MHD_Connection *connection
     return COSREL_OK;
 }
 
-static enum MHD_Result send_stream(live_http *h, struct MHD_Connection *connection)
+static enum MHD_Result send_stream(live_http *h, const live_request *request)
 {
     stream *s;
     cosrel_error err = {""};
     if (h->ended)
-        return respond_error(connection, 503, "the server ends");
-    const cosrel_status status = open_stream(h, connection, &s, &err);
+        return respond_error(request, 503, "the server ends");
+    const cosrel_status status = open_stream(h, request, &s, &err);
     if (status != COSREL_OK)
-        return respond_error(connection, cosrel_status_http(status), err.text);
+        return respond_error(request, cosrel_status_http(status), err.text);
     struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, BLOCK_BYTES,
                                                                       read_stream, s, free_stream);
     if (!response) {
@@ -185,13 +194,13 @@ static enum MHD_Result send_stream(live_http *h, struct MHD_Connection *connecti
         return MHD_NO;
     }
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-        connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+        request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     const int bytes = SEND_BUFFER_BYTES;
     if (info)
         setsockopt(info->connect_fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
     add_headers(response, "text/event-stream", "no-store");
     MHD_add_response_header(response, "X-Accel-Buffering", "no"); /* else nginx keeps it back */
-    return respond(connection, 200, response);
+    return respond(request, 200, response);
 }
 
 /* ---- The objective ---- */
@@ -208,13 +217,12 @@ static cosrel_status set_objective(live_http *h, const char *name, cosrel_error 
     return status;
 }
 
-static enum MHD_Result change_objective(live_http *h, struct MHD_Connection *connection,
-                                        const live_request *request)
+static enum MHD_Result change_objective(live_http *h, const live_request *request)
 {
     route_reply reply = {.status = 200};
     cosrel_error err = {""};
     if (!(request->rights & AUTH_ADMIN))
-        return respond_error(connection, 403,
+        return respond_error(request, 403,
                              may_administer(&h->shared->who)
                                  ? "the admin token is missing or wrong"
                                  : "this server was started without an admin token");
@@ -230,7 +238,7 @@ static enum MHD_Result change_objective(live_http *h, struct MHD_Connection *con
         route_error(&reply, cosrel_status_http(status), err.text);
     }
     json_decref(json);
-    return respond_json(connection, &reply);
+    return respond_json(request, &reply);
 }
 
 /* ---- Routes ---- */
@@ -244,25 +252,24 @@ bool live_http_has(const char *url, size_t *body_max)
     return true;
 }
 
-enum MHD_Result live_http_answer(live_http *h, struct MHD_Connection *connection,
-                                 const live_request *request)
+enum MHD_Result live_http_answer(live_http *h, const live_request *request)
 {
     const live_asset *asset = live_asset_find(request->url);
     const bool get = strcmp(request->method, "GET") == 0;
     if (strcmp(request->url, OBJECTIVE_URL) == 0)
         return strcmp(request->method, "POST") == 0
-                   ? change_objective(h, connection, request)
-                   : respond_error(connection, 405, "the objective is changed with POST");
+                   ? change_objective(h, request)
+                   : respond_error(request, 405, "the objective is changed with POST");
     if (!get && !(asset && strcmp(request->method, "HEAD") == 0))
-        return respond_error(connection, 405, "this route is read with GET");
+        return respond_error(request, 405, "this route is read with GET");
     if (asset)
-        return send_asset(connection, asset);
+        return send_asset(request, asset);
     if (!(request->rights & AUTH_READ)) {
         route_reply reply = {.status = 401};
         route_forbid(&reply, request->rights);
-        return respond_json(connection, &reply);
+        return respond_json(request, &reply);
     }
-    return send_stream(h, connection);
+    return send_stream(h, request);
 }
 
 /* ---- Its life ---- */

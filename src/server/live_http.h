@@ -10,6 +10,7 @@
 #include <microhttpd.h>
 #include <stdbool.h>
 
+#include "server/request_note.h"
 #include "server/service.h"
 
 typedef struct live_http live_http;
@@ -23,15 +24,16 @@ bool live_http_has(const char *url, size_t *body_max);
 
 typedef struct live_request {
     const char *url, *method;
-    unsigned rights; /* auth_right */
+    struct MHD_Connection *connection;
+    request_note *note; /* until the request is over */
+    unsigned rights;    /* auth_right */
     const char *body;
     size_t body_bytes;
 } live_request;
 
 /* The page and its files are for everybody, since a browser cannot send a token with the first
  * request, and they tell nothing; the stream needs AUTH_READ, the objective AUTH_ADMIN. */
-enum MHD_Result live_http_answer(live_http *h, struct MHD_Connection *connection,
-                                 const live_request *request);
+enum MHD_Result live_http_answer(live_http *h, const live_request *request);
 
 void live_http_tick(live_http *h);
 int live_http_due_ms(const live_http *h); /* until the next tick; -1: none is needed */

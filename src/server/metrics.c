@@ -72,6 +72,42 @@ static void add_answers(text_builder *out, const tally *t)
               (unsigned long long)t->without_model);
 }
 
+/* Of those that were accepted, or would have been but for a full queue, and got no result. */
+static void add_drops(text_builder *out, const tally *t)
+{
+    static const struct {
+        cosrel_status status;
+        const char *reason;
+    } all[] = {{COSREL_DEADLINE_EXCEEDED, "late"},
+               {COSREL_RUN_FAILED, "failed"},
+               {COSREL_UNAVAILABLE, "unavailable"},
+               {COSREL_CANCELLED, "cancelled"},
+               {COSREL_QUEUE_FULL, "queue_full"}};
+    head(out, "cosrel_requests_dropped_total", "counter",
+         "Inference requests that the scheduler gave no result, by reason.");
+    for (int i = 0; i < t->count; i++)
+        for (size_t k = 0; k < sizeof all / sizeof *all; k++) {
+            text_add(out, "cosrel_requests_dropped_total{");
+            add_labels(out, t->models[i].model);
+            text_addf(out, ",reason=\"%s\"} %llu\n", all[k].reason,
+                      (unsigned long long)t->models[i].by_status[all[k].status]);
+        }
+}
+
+static void add_refusals(text_builder *out, const tally *t)
+{
+    static const char *const reasons[] = {
+#define REASON(name, label) label,
+        TALLY_REFUSALS(REASON)
+#undef REASON
+    };
+    head(out, "cosrel_requests_refused_total", "counter",
+         "Requests of any kind that were refused before a model was asked, by reason.");
+    for (int k = 0; k < TALLY_REFUSAL_COUNT; k++)
+        text_addf(out, "cosrel_requests_refused_total{reason=\"%s\"} %llu\n", reasons[k],
+                  (unsigned long long)t->refusals[k]);
+}
+
 static void add_latencies(text_builder *out, const tally *t)
 {
     static const struct {
@@ -179,6 +215,26 @@ static void add_number(text_builder *out, const char *name, const char *type, co
     text_addf(out, "%s %.9g\n", name, value);
 }
 
+static void add_decisions(text_builder *out, const cosrel_runtime_stats *stats)
+{
+    static const char name[] = "cosrel_decision_duration_seconds";
+    uint64_t below = 0;
+    add_number(out, "cosrel_decisions_total", "counter", "Decisions of the scheduler.",
+               (double)stats->decisions);
+    head(out, name, "histogram", "What a decision of the scheduler took.");
+    for (int b = 0; b < COSREL_DECISION_BUCKETS; b++) {
+        const int64_t bound_ns = cosrel_decision_bound_ns(b);
+        below += stats->decision_times[b];
+        if (bound_ns)
+            text_addf(out, "%s_bucket{le=\"%g\"} %llu\n", name, (double)bound_ns / 1e9,
+                      (unsigned long long)below);
+        else
+            text_addf(out, "%s_bucket{le=\"+Inf\"} %llu\n", name, (unsigned long long)below);
+    }
+    text_addf(out, "%s_sum %.9g\n%s_count %llu\n", name, (double)stats->decision_ns / 1e9, name,
+              (unsigned long long)below);
+}
+
 static void add_learner(text_builder *out, cosrel_learner *learner)
 {
     static const char *const states[] = {"learned", "probation", "safe", "waiting"};
@@ -203,12 +259,13 @@ void metrics_add(text_builder *out, const metrics_source *source)
     cosrel_runtime_stats stats;
     cosrel_runtime_get_stats(source->rt, &stats);
     add_answers(out, source->counts);
+    add_drops(out, source->counts);
+    add_refusals(out, source->counts);
     add_latencies(out, source->counts);
     add_batches(out, source->counts);
     add_runtime_models(out, source->rt);
     add_processors(out, source->rt);
-    add_number(out, "cosrel_decisions_total", "counter", "Decisions of the scheduler.",
-               (double)stats.decisions);
+    add_decisions(out, &stats);
     add_number(out, "cosrel_copied_bytes_total", "counter",
                "Bytes that were copied to form batches and to take them apart.",
                (double)stats.bytes_copied);
@@ -217,6 +274,13 @@ void metrics_add(text_builder *out, const metrics_source *source)
                    stats.energy_j);
     add_number(out, "cosrel_requests_under_way", "gauge", "Inference requests being served.",
                source->under_way);
+    add_number(out, "cosrel_body_bytes", "gauge", "Bytes of requests' bodies that are held.",
+               (double)source->body_bytes);
+    add_number(out, "cosrel_access_log_lines_total", "counter", "Lines written to the access log.",
+               (double)source->log.lines);
+    add_number(out, "cosrel_access_log_lines_lost_total", "counter",
+               "Lines that were dropped because the access log could not be written in time.",
+               (double)source->log.lost);
     add_number(out, "process_start_time_seconds", "gauge", "When the server started, Unix time.",
                source->started_s);
     head(out, "cosrel_policy_info", "gauge", "The policy and objective that are set.");

@@ -9,12 +9,15 @@
 
 #include "base/text.h"
 #include "cosrel/learn.h"
+#include "server/access_log.h"
 #include "server/tally.h"
 
 typedef struct metrics_source {
     cosrel_runtime *rt;
     cosrel_learner *learner; /* NULL: none */
     tally *counts;
+    access_log_counts log;          /* of the access log */
+    size_t body_bytes;              /* of all bodies that are held now */
     const char *policy, *objective; /* as set; for labels */
     uint64_t connections;
     int under_way;

@@ -140,6 +140,8 @@ static metrics_source source_of(service *s)
     return (metrics_source){.rt = s->rt,
                             .learner = s->learner,
                             .counts = &s->counts,
+                            .log = access_log_count(s->log),
+                            .body_bytes = s->bodies.used,
                             .policy = s->policy,
                             .objective = s->objective,
                             .under_way = s->under_way,

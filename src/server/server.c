@@ -20,6 +20,13 @@ static const int64_t LOOK_EVERY_NS = 50000000;
  */
 static const int64_t DRAIN_NS = 10000000000;
 
+/* Of one client (chosen: half of what the runtime takes at once, so that there is room for others
+ * whatever one does, and twice what waits for one model by default). */
+enum { CLIENT_REQUESTS_MAX = 512 };
+
+/* Of all bodies together (chosen: eight of the largest that is taken by default). */
+#define BODIES_MAX ((size_t)512 << 20)
+
 struct server {
     service shared;
     http_server *http;
@@ -28,6 +35,7 @@ struct server {
     int epoll_fd;
     bool (*asked)(void);
     int64_t looked_ns; /* for clients that have gone */
+    int64_t drain_ns;
     atomic_bool stop;
 };
 
@@ -37,6 +45,17 @@ static cosrel_status watch(server *s, int fd, cosrel_error *err)
     if (epoll_ctl(s->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
         return COSREL_OK;
     return error_set(err, COSREL_IO, "the server's loop cannot watch a descriptor");
+}
+
+static void set_limits(server *s, const server_options *o)
+{
+    const size_t largest = o->http.body_max > o->grpc.message_max ? o->http.body_max
+                                                                  : o->grpc.message_max;
+    s->drain_ns = o->drain_ns ? o->drain_ns : DRAIN_NS;
+    s->shared.clients.max = o->client_requests_max ? o->client_requests_max : CLIENT_REQUESTS_MAX;
+    s->shared.bodies.max = o->bodies_max          ? o->bodies_max
+                           : largest > BODIES_MAX ? largest
+                                                  : BODIES_MAX;
 }
 
 cosrel_status server_create(const server_options *options, cosrel_runtime *rt, server **out,
@@ -55,6 +74,7 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
                           .tls = options->tls,
                           .who.open = options->token_count == 0,
                           .started_s = (double)time(NULL)};
+    set_limits(s, options);
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     cosrel_status status = s->epoll_fd >= 0 ? COSREL_OK
                                             : error_set(err, COSREL_IO, "no epoll to be had");
@@ -64,6 +84,8 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
         status = auth_add(&s->shared.who, options->admin_token, "admin", err);
     for (size_t i = 0; status == COSREL_OK && i < options->token_count; i++)
         status = auth_add(&s->shared.who, options->tokens[i].token, options->tokens[i].role, err);
+    if (status == COSREL_OK && options->access_log)
+        status = access_log_open(options->access_log, &s->shared.log, err);
     if (status == COSREL_OK)
         status = repository_open(rt, options->models, options->versions ? options->versions : 1,
                                  &s->shared.desk, err);
@@ -96,6 +118,8 @@ void server_free(server *s)
     grpc_free(s->grpc);
     http_free(s->http);
     repository_close(s->shared.desk);
+    access_log_close(s->shared.log);
+    clients_deinit(&s->shared.clients);
     finished_deinit(&s->shared.finished);
     regions_deinit(&s->shared.regions);
     if (s->epoll_fd >= 0)
@@ -166,7 +190,7 @@ void server_run(server *s)
     if (s->grpc)
         grpc_drain(s->grpc);
     /* What the runtime has must come back; a client that does not read its answer is given up. */
-    const int64_t end_ns = clock_now_ns() + DRAIN_NS;
+    const int64_t end_ns = clock_now_ns() + s->drain_ns;
     while (s->shared.under_way > 0 || repository_busy(s->shared.desk) > 0 ||
            (still_sending(s) && clock_now_ns() < end_ns))
         look_around(s, 10);
@@ -176,4 +200,9 @@ void server_stop(server *s)
 {
     atomic_store(&s->stop, true);
     finished_wake(&s->shared.finished);
+}
+
+void server_reopen_log(server *s)
+{
+    access_log_reopen(s->shared.log);
 }

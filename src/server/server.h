@@ -26,11 +26,16 @@ typedef struct server_options {
     const char *admin_token;        /* allows everything; others still need no token. NULL: none */
     const server_token *tokens;     /* with any of these, everybody needs one */
     size_t token_count;
+    const char *access_log;       /* access_log_open; NULL: none */
+    unsigned client_requests_max; /* inference requests in flight of one client; 0: 512 */
+    size_t bodies_max;            /* bytes of all requests' bodies together; 0: 512 MB, or one body
+                                     of the largest size */
+    int64_t drain_ns;   /* how long clients have at the end to take their answers; 0: 10 s */
     bool (*stop)(void); /* asked now and then, and after a signal; true: as server_stop; or NULL */
 } server_options;
 
 /* Listens; nothing is answered before server_run. What http_create and
- * grpc_create say. */
+ * grpc_create say; IO: the access log. */
 COSREL_CHECKED cosrel_status server_create(const server_options *options, cosrel_runtime *rt,
                                            server **out, cosrel_error *err);
 void server_free(server *s); /* NULL is fine */
@@ -43,5 +48,8 @@ void server_run(server *s);
 
 /* Any thread. */
 void server_stop(server *s);
+
+/* Any thread, no signal handler: access_log_reopen; without a log, nothing happens. */
+void server_reopen_log(server *s);
 
 #endif

@@ -6,7 +6,10 @@
 
 #include "cosrel/learn.h"
 #include "cosrel/runtime.h"
+#include "server/access_log.h"
 #include "server/auth.h"
+#include "server/bodies.h"
+#include "server/clients.h"
 #include "server/finished.h"
 #include "server/regions.h"
 #include "server/repository.h"
@@ -23,6 +26,9 @@ typedef struct service {
     tls_context *tls; /* NULL: clear text */
     regions regions;
     tally counts;
+    access_log *log;       /* NULL: none */
+    client_counts clients; /* inference requests in flight */
+    body_memory bodies;
     double started_s; /* wall clock */
     int under_way;    /* inference requests */
     bool draining;    /* not ready any more: what comes is still answered */

@@ -35,10 +35,27 @@ typedef struct tally_model {
     int64_t last_ns; /* of the last answer, wall clock; 0: none */
 } tally_model;
 
+/* What was refused before a model's queue was asked, and why. */
+#define TALLY_REFUSALS(X)                                                                          \
+    X(HOST, "host")     /* a Host that is not this server's */                                     \
+    X(ORIGIN, "origin") /* a page of another site */                                               \
+    X(HEADERS, "header_size")                                                                      \
+    X(CLIENT, "client_requests") /* too many of one client */                                      \
+    X(BODIES, "body_memory")     /* all bodies together */                                         \
+    X(TOKEN, "token")            /* none, a wrong one or one that does not allow it */
+
+typedef enum tally_refusal {
+#define TALLY_REFUSAL_ENUM(name, label) TALLY_##name,
+    TALLY_REFUSALS(TALLY_REFUSAL_ENUM)
+#undef TALLY_REFUSAL_ENUM
+        TALLY_REFUSAL_COUNT
+} tally_refusal;
+
 typedef struct tally {
     tally_model models[TALLY_MODELS_MAX];
     int count;
     uint64_t without_model; /* requests for models that are not there */
+    uint64_t refusals[TALLY_REFUSAL_COUNT];
 } tally;
 
 /* The model's row; a new one for one that was never seen. NULL: too many. */

@@ -156,9 +156,9 @@ void ask(const char *method, const char *path, const char *headers, const char *
 {
     char head[1024];
     const int fd = dial();
-    const int length = snprintf(head, sizeof head,
-                                "%s %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n",
-                                method, path, headers, bytes);
+    const int length = snprintf(
+        head, sizeof head, "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n",
+        method, path, headers, bytes);
     say(fd, head, (size_t)length);
     if (bytes)
         say(fd, body, bytes);

@@ -192,7 +192,7 @@ static void limits_memory(void **state)
 {
     (void)state;
     int port;
-    serving *s = serve_more(&(server_options){.grpc = {.memory_max = 1000000}}, &port);
+    serving *s = serve_more(&(server_options){.bodies_max = 1000000}, &port);
     grpc_client *c = client_open(port);
     text_builder body = {.data = NULL};
     pack("relu", 10000, 16, &body); /* 640 KB; without its last byte */

@@ -166,7 +166,8 @@ static void reads_slow_and_chunked_bodies(void **state)
 {
     (void)state;
     static reply r;
-    const char *head = "POST " ADD " HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const char *head = "POST " ADD
+                       " HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
     const char *json =
         "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\",\"data\":"
         "[1,1,1,1]}]}";
@@ -192,7 +193,7 @@ static void survives_clients_that_leave(void **state)
 {
     (void)state;
     static reply r;
-    const char *whole = "POST " ADD " HTTP/1.1\r\nHost: x\r\nContent-Length: 77\r\n\r\n"
+    const char *whole = "POST " ADD " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 77\r\n\r\n"
                         "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\","
                         "\"data\":[1,1,1,1]}]}";
     const size_t length = strlen(whole);
@@ -218,9 +219,9 @@ static void *one_client(void *arg)
                                     "\"FP32\",\"data\":[%d,%d,%d,%d]}]}",
                                     value, value, value, value);
         say(fd, head,
-            (size_t)snprintf(head, sizeof head,
-                             "POST " ADD " HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n",
-                             length));
+            (size_t)snprintf(
+                head, sizeof head,
+                "POST " ADD " HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n", length));
         say(fd, json, (size_t)length);
         hear(fd, r);
         snprintf(expected, sizeof expected, "\"data\":[%d,%d,%d,%d]", value + 1, value + 2,

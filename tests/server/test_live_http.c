@@ -31,9 +31,9 @@ static void request(int fd, const char *method, const char *path, const char *he
                     const char *body)
 {
     char text[8192];
-    const int length = snprintf(text, sizeof text,
-                                "%s %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n%s",
-                                method, path, headers, strlen(body), body);
+    const int length = snprintf(
+        text, sizeof text, "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n%s",
+        method, path, headers, strlen(body), body);
     assert_int_equal(send(fd, text, (size_t)length, MSG_NOSIGNAL), length);
 }
 

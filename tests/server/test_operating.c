@@ -131,7 +131,7 @@ static void cancels_for_clients_that_leave(void **state)
     char head[256];
     int fds[CLIENTS];
     const int length = snprintf(head, sizeof head,
-                                "POST /v2/models/slow/infer HTTP/1.1\r\nHost: x\r\n"
+                                "POST /v2/models/slow/infer HTTP/1.1\r\nHost: localhost\r\n"
                                 "Content-Length: %zu\r\n\r\n%s",
                                 strlen(slow), slow);
     for (int i = 0; i < CLIENTS; i++) {

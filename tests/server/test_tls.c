@@ -78,8 +78,8 @@ static void send_request(tls_peer *p, const char *method, const char *path, cons
                          const void *body, size_t bytes)
 {
     text_builder all = {.data = NULL};
-    text_addf(&all, "%s %s HTTP/1.1\r\nHost: x\r\n%sContent-Length: %zu\r\n\r\n", method, path,
-              headers, bytes);
+    text_addf(&all, "%s %s HTTP/1.1\r\nHost: localhost\r\n%sContent-Length: %zu\r\n\r\n", method,
+              path, headers, bytes);
     text_add_bytes(&all, body ? body : "", bytes);
     assert_false(all.failed);
     assert_int_equal(tls_peer_send(p, all.data, all.length), all.length);
@@ -404,8 +404,8 @@ static void answers_two_requests_of_one_record(void **state)
     int length = 0;
     for (int i = 0; i < 3; i++)
         length += snprintf(both + length, sizeof both - (size_t)length,
-                           "POST %s HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n%s", ADD,
-                           strlen(input), input);
+                           "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n\r\n%s",
+                           ADD, strlen(input), input);
     assert_int_equal(tls_peer_send(p, both, (size_t)length), length);
     for (int i = 0; i < 3; i++)
         expect(p, 200, "[2,4,6,8]");
@@ -545,7 +545,8 @@ static char *counts(void)
 static void closes_who_speaks_otherwise(void **state)
 {
     (void)state;
-    static const char request[] = "POST " ADD " HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}";
+    static const char request[] = "POST " ADD
+                                  " HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}";
     static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0";
     /* Records that promise a hello: none of TLS, one that lies, one of another kind. */
     static const char hello[] = "\x16\3\1\0\x05\1\0\0\1\0", alert[] = "\x15\3\3\0\2\2\0",
