@@ -47,6 +47,7 @@ typedef struct http_call {
     bool inference, live;  /* live: a route of the live page */
     size_t body_max;
     bool forbidden;  /* by its rights */
+    bool deaf;       /* its body is not kept: whatever it says, the answer is no */
     unsigned rights; /* auth_right */
     bool counted;    /* among the refusals, so not among the model's answers */
     bool has_length; /* Content-Length: `body_expected` */
@@ -90,7 +91,7 @@ static http_call *call_take(http_server *s)
     c->body_max = s->body_max;
     c->state = READING;
     c->body_bytes = c->body_expected = c->json_bytes = 0;
-    c->inference = c->live = c->forbidden = c->has_length = c->counted = false;
+    c->inference = c->live = c->forbidden = c->deaf = c->has_length = c->counted = false;
     c->task = NULL;
     c->refused = 0;
     c->json_only = true;
@@ -314,10 +315,9 @@ static void read_headers(http_call *c)
         refuse(c, 413, "the body is larger than this server takes");
     else if (c->has_length && c->json_bytes > c->body_expected)
         refuse(c, 400, "Inference-Header-Content-Length: more than the body");
-    else if (c->has_length && !c->forbidden &&
-             !bodies_fit(&c->server->shared->bodies, c->body_expected))
+    else if (c->has_length && !c->deaf && !bodies_fit(&c->server->shared->bodies, c->body_expected))
         refuse_for_now(c, TALLY_BODIES, 503, no_place);
-    else if (!c->refused && !c->forbidden && !make_room(c, c->has_length ? c->body_expected : 4096))
+    else if (!c->refused && !c->deaf && !make_room(c, c->has_length ? c->body_expected : 4096))
         refuse(c, 503, "no memory for the body");
 }
 
@@ -475,6 +475,7 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
         c->forbidden = true;
     else if (c->inference)
         find_model(c, name, version);
+    c->deaf = c->forbidden || c->rights == AUTH_NOTHING;
     if (c->inference && strcmp(method, "POST") != 0)
         refuse(c, 405, "an inference is asked for with POST");
     if (c->inference && !c->forbidden && !c->refused &&
@@ -512,7 +513,7 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         return begin(s, connection, url, method, state);
     if (*bytes) {
         c->note.bytes_in += *bytes;
-        if (!c->forbidden)
+        if (!c->deaf)
             take_body(c, data, *bytes);
         *bytes = 0;
         return MHD_YES;
