@@ -11,8 +11,9 @@ typedef struct config_file {
     char *models, *http, *grpc, *policy, *objective, *profile, *learn;
     char *settings, *processors, *cache_folder, *tls_cert, *tls_key;
     char *admin_token, *access_log, *allow_host;
-    uint32_t versions, queue_max, body_max_mb, bodies_max_mb, header_max_kb, connections_max;
-    uint32_t client_requests_max, drain_seconds;
+    /* NULL: not given, which is not the same as 0. */
+    uint32_t *versions, *queue_max, *body_max_mb, *bodies_max_mb, *header_max_kb, *connections_max;
+    uint32_t *client_requests_max, *drain_seconds;
     int software_gpu, quiet;
     server_token *tokens;
     unsigned tokens_count;
@@ -44,16 +45,16 @@ static const cyaml_schema_field_t fields[] = {
     CYAML_FIELD_STRING_PTR("admin_token", TEXT, config_file, admin_token, 1, 255),
     CYAML_FIELD_STRING_PTR("access_log", TEXT, config_file, access_log, 1, PATH_MAX_BYTES),
     CYAML_FIELD_STRING_PTR("allow_host", TEXT, config_file, allow_host, 1, PATH_MAX_BYTES),
-    CYAML_FIELD_UINT("versions", OPTIONAL, config_file, versions),
     CYAML_FIELD_STRING_PTR("tls_cert", TEXT, config_file, tls_cert, 1, PATH_MAX_BYTES),
     CYAML_FIELD_STRING_PTR("tls_key", TEXT, config_file, tls_key, 1, PATH_MAX_BYTES),
-    CYAML_FIELD_UINT("queue_max", OPTIONAL, config_file, queue_max),
-    CYAML_FIELD_UINT("body_max_mb", OPTIONAL, config_file, body_max_mb),
-    CYAML_FIELD_UINT("bodies_max_mb", OPTIONAL, config_file, bodies_max_mb),
-    CYAML_FIELD_UINT("header_max_kb", OPTIONAL, config_file, header_max_kb),
-    CYAML_FIELD_UINT("connections_max", OPTIONAL, config_file, connections_max),
-    CYAML_FIELD_UINT("client_requests_max", OPTIONAL, config_file, client_requests_max),
-    CYAML_FIELD_UINT("drain_seconds", OPTIONAL, config_file, drain_seconds),
+    CYAML_FIELD_UINT_PTR("versions", OPTIONAL, config_file, versions),
+    CYAML_FIELD_UINT_PTR("queue_max", OPTIONAL, config_file, queue_max),
+    CYAML_FIELD_UINT_PTR("body_max_mb", OPTIONAL, config_file, body_max_mb),
+    CYAML_FIELD_UINT_PTR("bodies_max_mb", OPTIONAL, config_file, bodies_max_mb),
+    CYAML_FIELD_UINT_PTR("header_max_kb", OPTIONAL, config_file, header_max_kb),
+    CYAML_FIELD_UINT_PTR("connections_max", OPTIONAL, config_file, connections_max),
+    CYAML_FIELD_UINT_PTR("client_requests_max", OPTIONAL, config_file, client_requests_max),
+    CYAML_FIELD_UINT_PTR("drain_seconds", OPTIONAL, config_file, drain_seconds),
     CYAML_FIELD_ENUM("software_gpu", OPTIONAL | CYAML_FLAG_STRICT, config_file, software_gpu,
                      yaml_bool, YAML_BOOL_COUNT),
     CYAML_FIELD_ENUM("quiet", OPTIONAL | CYAML_FLAG_STRICT, config_file, quiet, yaml_bool,
@@ -70,21 +71,22 @@ static const config_file DEFAULTS = {.http = "127.0.0.1:8000",
                                      .grpc = "127.0.0.1:8001",
                                      .policy = "learned",
                                      .objective = "latency",
-                                     .versions = 1,
-                                     .queue_max = 256,
-                                     .body_max_mb = 64,
-                                     .bodies_max_mb = 512,
-                                     .header_max_kb = 8,
-                                     .connections_max = 1024,
-                                     .client_requests_max = 512,
-                                     .drain_seconds = 10};
+                                     .versions = &(uint32_t){1},
+                                     .queue_max = &(uint32_t){256},
+                                     .body_max_mb = &(uint32_t){64},
+                                     .bodies_max_mb = &(uint32_t){512},
+                                     .header_max_kb = &(uint32_t){8},
+                                     .connections_max = &(uint32_t){1024},
+                                     .client_requests_max = &(uint32_t){512},
+                                     .drain_seconds = &(uint32_t){10}};
 
 /* Numbers of the file within what the options of the same names take. */
 static cosrel_status check(const char *path, const config_file *f, cosrel_error *err)
 {
     const struct {
         const char *key;
-        uint32_t value, most;
+        const uint32_t *value;
+        uint32_t most;
     } limits[] = {{"versions", f->versions, 100},
                   {"queue_max", f->queue_max, 100000},
                   {"body_max_mb", f->body_max_mb, 4096},
@@ -93,10 +95,15 @@ static cosrel_status check(const char *path, const config_file *f, cosrel_error 
                   {"connections_max", f->connections_max, 100000},
                   {"client_requests_max", f->client_requests_max, 100000},
                   {"drain_seconds", f->drain_seconds, 3600}};
-    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++)
-        if (limits[i].value > limits[i].most)
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        const uint32_t *value = limits[i].value;
+        if (value && *value > limits[i].most)
             return error_set(err, COSREL_INVALID_FILE, "%s: key '%s': %u is more than %u", path,
-                             limits[i].key, limits[i].value, limits[i].most);
+                             limits[i].key, *value, limits[i].most);
+        if (value && *value == 0)
+            return error_set(err, COSREL_INVALID_FILE, "%s: key '%s': 0 is less than 1", path,
+                             limits[i].key);
+    }
     return COSREL_OK;
 }
 
@@ -106,10 +113,10 @@ static void take(const char **value, const char *from)
         *value = from;
 }
 
-static void take_number(int64_t *value, uint32_t from)
+static void take_number(int64_t *value, const uint32_t *from)
 {
-    if (!*value)
-        *value = from;
+    if (!*value && from)
+        *value = *from;
 }
 
 static void fill(serve_values *v, const config_file *f)
@@ -172,7 +179,7 @@ cosrel_status serve_config_init(const serve_values *values, serve_config *out, c
             out->token_count = f->tokens_count;
         }
     }
-    if (!out->values.bodies_max_mb && out->values.body_max_mb > DEFAULTS.bodies_max_mb)
+    if (!out->values.bodies_max_mb && out->values.body_max_mb > *DEFAULTS.bodies_max_mb)
         out->values.bodies_max_mb = out->values.body_max_mb;
     fill(&out->values, &DEFAULTS);
     const cosrel_status status = agree(&out->values, err);

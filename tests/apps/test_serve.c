@@ -1,6 +1,7 @@
 /* The settings of `cosrel serve`: what is in force, and what is said of a file that is wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -53,6 +54,141 @@ static void options_win_over_the_file(void **state)
     *strstr(c.out, "# tokens") = '\0';
     assert_string_equal(again.out, c.out);
     command_free(&again);
+    command_free(&c);
+}
+
+/* ---- Every option is a key ---- */
+
+typedef struct option {
+    char name[64], key[64];
+    char value[32]; /* of the placeholder in --help; "": a flag */
+} option;
+
+/* Those that say where the settings come from and where they go, and the common ones. */
+static bool is_setting(const char *name)
+{
+    static const char *const others[] = {"config", "print-config", "help"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (strcmp(name, others[i]) == 0)
+            return false;
+    return true;
+}
+
+/* Lines of --help as "  --queue-max N   requests ...". */
+static size_t read_options(option *out, size_t max)
+{
+    command c = command_run("serve --help");
+    size_t count = 0;
+    for (char *line = strtok(c.out, "\n"); line; line = strtok(NULL, "\n")) {
+        option o = {.name = ""};
+        char rest[32] = "";
+        if (sscanf(line, "  --%63s%31c", o.name, rest) < 1 || !is_setting(o.name))
+            continue;
+        if (rest[0] == ' ' && rest[1] != ' ')
+            sscanf(rest, " %31s", o.value);
+        snprintf(o.key, sizeof o.key, "%s", o.name);
+        for (char *at = o.key; *at; at++)
+            *at = (char)(*at == '-' ? '_' : *at);
+        assert_true(count < max);
+        out[count++] = o;
+    }
+    command_free(&c);
+    return count;
+}
+
+/* One that is not the default. Numbers differ, so that none is taken for another, and are what all
+ * of them take; memory of all bodies must not be less than that of one. */
+static void choose(const option *o, size_t index, char *value, size_t room)
+{
+    if (strcmp(o->value, "N") == 0)
+        snprintf(value, room, "%zu", (strcmp(o->name, "bodies-max-mb") == 0 ? 80 : 20) + index);
+    else
+        snprintf(value, room, "value-of-%s", o->name);
+}
+
+static void expect_lines(const command *c, const option *options, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char value[96], line[256];
+        choose(&options[i], i, value, sizeof value);
+        if (strstr(options[i].name, "token")) /* secrets are not shown */
+            snprintf(line, sizeof line, "# %s: set, not shown\n", options[i].key);
+        else if (!options[i].value[0])
+            snprintf(line, sizeof line, "%s: true\n", options[i].key);
+        else if (strcmp(options[i].value, "N") == 0)
+            snprintf(line, sizeof line, "%s: %s\n", options[i].key, value);
+        else
+            snprintf(line, sizeof line, "%s: \"%s\"\n", options[i].key, value);
+        const char *at = strstr(c->out, line);
+        while (at && at != c->out && at[-1] != '\n') /* within another key */
+            at = strstr(at + 1, line);
+        if (!at)
+            fail_msg("no '%s' in\n%s", line, c->out);
+        assert_null(strstr(c->out, "value-of-admin-token"));
+    }
+}
+
+/* Given on the command line, given in a file, and printed and read again: the same each time. */
+static void every_option_is_a_key(void **state)
+{
+    (void)state;
+    enum { MOST = 64 };
+    static option options[MOST];
+    static char line[16384] = "serve --print-config", file[16384] = "";
+    const size_t count = read_options(options, MOST);
+    assert_in_range(count, 20, MOST);
+    for (size_t i = 0; i < count; i++) {
+        const option *o = &options[i];
+        const size_t used = strlen(line), in_file = strlen(file);
+        assert_true(used < sizeof line - 300 && in_file < sizeof file - 300);
+        char value[96];
+        choose(o, i, value, sizeof value);
+        snprintf(line + used, 300, " --%.63s%s%s", o->name, o->value[0] ? "=" : "",
+                 o->value[0] ? value : "");
+        snprintf(file + in_file, 300, "%.63s: %s\n", o->key, o->value[0] ? value : "true");
+    }
+    command given = command_run(line);
+    expect_rc(&given, 0);
+    expect_lines(&given, options, count);
+    write_file(file);
+    command written = serve("--print-config");
+    expect_rc(&written, 0);
+    assert_string_equal(written.out, given.out);
+    write_file(given.out);
+    command again = serve("--print-config --admin-token value-of-admin-token");
+    expect_rc(&again, 0);
+    assert_string_equal(again.out, given.out);
+    command_free(&again);
+    command_free(&written);
+    command_free(&given);
+}
+
+static void settings_must_agree(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"body_max_mb: 65\nbodies_max_mb: 64\n", "bodies_max_mb: 64 is less than body_max_mb: 65"},
+        {"allow_host: \"http://camera\"\n", "allow-host 'http://camera'"},
+        {"queue_max: 0\n", "key 'queue_max': 0 is less than 1"},
+        {"header_max_kb: 1025\n", "key 'header_max_kb': 1025 is more than 1024"},
+        {"drain_seconds: 3601\n", "key 'drain_seconds'"},
+        {"client_requests_max: 100001\n", "key 'client_requests_max'"},
+        {"access_lok: x\n", "did you mean 'access_log'?"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_file(cases[i].text);
+        command c = serve("--print-config");
+        expect_rc(&c, 2);
+        expect_one_line(&c, cases[i].says);
+        command_free(&c);
+    }
+    /* One large body makes room for itself. */
+    write_file("body_max_mb: 1000\n");
+    command c = serve("--print-config");
+    expect_rc(&c, 0);
+    assert_non_null(strstr(c.out, "bodies_max_mb: 1000\n"));
     command_free(&c);
 }
 
@@ -129,6 +265,8 @@ int main(void)
         cmocka_unit_test(options_win_over_the_file),
         cmocka_unit_test(wrong_files_are_named),
         cmocka_unit_test(wrong_certificates_are_named),
+        cmocka_unit_test(every_option_is_a_key),
+        cmocka_unit_test(settings_must_agree),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }

@@ -508,10 +508,22 @@ static void test_statistics(void **state)
     cosrel_runtime_stats rs;
     cosrel_runtime_get_stats(rt, &rs);
     assert_true(rs.decisions >= 10);
+    uint64_t timed = 0;
+    for (int b = 0; b < COSREL_DECISION_BUCKETS; b++)
+        timed += rs.decision_times[b];
+    assert_int_equal(timed, rs.decisions);
+    assert_true(rs.decision_ns > 0);
+    for (int b = 1; b < COSREL_DECISION_BUCKETS - 1; b++)
+        assert_true(cosrel_decision_bound_ns(b) > cosrel_decision_bound_ns(b - 1));
+    assert_int_equal(cosrel_decision_bound_ns(0), 1000);
+    assert_int_equal(cosrel_decision_bound_ns(COSREL_DECISION_BUCKETS - 1), 0);
+    assert_int_equal(cosrel_decision_bound_ns(-1), 0);
     cosrel_runtime_reset_stats(rt);
     cosrel_model_get_stats(rt, m, &stats);
     assert_int_equal(stats.completed, 0);
     assert_int_equal(stats.latency_max_ns, 0);
+    cosrel_runtime_get_stats(rt, &rs);
+    assert_int_equal(rs.decision_ns, 0);
     cosrel_runtime_close(rt);
 }
 

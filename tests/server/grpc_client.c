@@ -75,6 +75,12 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const
         r->code = atoi(text);
     else if (strcmp(key, "grpc-message") == 0)
         strncpy(r->message, text, sizeof r->message - 1);
+    else if (strcmp(key, "x-request-id") == 0)
+        strncpy(r->request_id, text, sizeof r->request_id - 1);
+    else if (strcmp(key, "retry-after") == 0)
+        strncpy(r->retry_after, text, sizeof r->retry_after - 1);
+    else if (strcmp(key, "grpc-retry-pushback-ms") == 0)
+        strncpy(r->pushback, text, sizeof r->pushback - 1);
     return 0;
 }
 
@@ -170,17 +176,23 @@ int client_ask(grpc_client *c, const grpc_ask *ask)
 {
     ask_body *body = calloc(1, sizeof *body);
     const nghttp2_data_provider provider = {.source.ptr = body, .read_callback = on_read};
-    nghttp2_nv headers[8] = {header(":method", ask->method ? ask->method : "POST"),
-                             header(":scheme", "http"),
-                             header(":path", ask->path ? ask->path : METHOD("ModelInfer")),
-                             header(":authority", "localhost"),
-                             header("te", "trailers"),
-                             header("content-type", ask->type ? ask->type : "application/grpc")};
+    nghttp2_nv headers[12] = {header(":method", ask->method ? ask->method : "POST"),
+                              header(":scheme", "http"),
+                              header(":path", ask->path ? ask->path : METHOD("ModelInfer")),
+                              header(":authority", "localhost"),
+                              header("te", "trailers"),
+                              header("content-type", ask->type ? ask->type : "application/grpc")};
     size_t count = 6;
     if (ask->timeout)
         headers[count++] = header("grpc-timeout", ask->timeout);
     if (ask->token)
         headers[count++] = header("authorization", ask->token);
+    if (ask->request_id)
+        headers[count++] = header("x-request-id", ask->request_id);
+    if (ask->agent)
+        headers[count++] = header("user-agent", ask->agent);
+    if (ask->filler)
+        headers[count++] = header("x-filler", ask->filler);
     body->data = malloc(ask->bytes + 1);
     memcpy(body->data, ask->body ? ask->body : "", ask->bytes);
     body->bytes = ask->bytes;

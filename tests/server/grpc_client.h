@@ -16,21 +16,23 @@
 enum { CLIENT_STREAMS_MAX = 512 };
 
 typedef struct grpc_reply {
-    int http;          /* 0: no headers yet */
-    int code;          /* grpc-status; -1: none */
-    char message[512]; /* as it came */
-    text_builder data; /* with the prefix */
-    bool closed;       /* the stream has ended */
-    uint32_t error;    /* what ended it */
+    int http;                                            /* 0: no headers yet */
+    int code;                                            /* grpc-status; -1: none */
+    char message[512];                                   /* as it came */
+    char request_id[160], retry_after[16], pushback[16]; /* likewise; "": none */
+    text_builder data;                                   /* with the prefix */
+    bool closed;                                         /* the stream has ended */
+    uint32_t error;                                      /* what ended it */
 } grpc_reply;
 
 typedef struct grpc_ask {
-    const char *path;    /* NULL: ModelInfer's */
-    const char *method;  /* NULL: POST */
-    const char *type;    /* NULL: application/grpc */
-    const char *timeout; /* NULL: none */
-    const char *token;   /* "Bearer ..."; NULL: none */
-    const void *body;    /* with its prefix; copied */
+    const char *path;                        /* NULL: ModelInfer's */
+    const char *method;                      /* NULL: POST */
+    const char *type;                        /* NULL: application/grpc */
+    const char *timeout;                     /* NULL: none */
+    const char *token;                       /* "Bearer ..."; NULL: none */
+    const char *request_id, *agent, *filler; /* of metadata; NULL: none */
+    const void *body;                        /* with its prefix; copied */
     size_t bytes;
     bool unended; /* the client's side stays open */
 } grpc_ask;

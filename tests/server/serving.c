@@ -74,6 +74,7 @@ int serving_start(const server_options *serve)
         return -1;
     cosrel_options_init(&options);
     options.cache_folder = "";
+    options.drop_late = true; /* as `cosrel serve` has it */
     if (cosrel_runtime_open(&options, &serving_runtime, &err) != COSREL_OK ||
         cosrel_runtime_load(serving_runtime, folder, &err) != COSREL_OK) {
         fprintf(stderr, "%s\n", err.text);

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <jansson.h>
 
 #include "server/notify.h"
 #include "serving.h"
@@ -96,6 +97,128 @@ static void counts_what_happens(void **state)
     assert_true(value_of(r.body, "cosrel_policy_info{policy=\"min-min\",objective=\"latency\"}") ==
                 1);
     check_format(r.body);
+}
+
+/* What the scheduler gave no result, by reason; and how long it thought. */
+static void counts_drops_and_decisions(void **state)
+{
+    (void)state;
+    static reply r;
+    static const char late[] =
+        "{\"parameters\":{\"timeout\":1},\"inputs\":[{\"name\":\"x\",\"shape\":[1,3],\"datatype\":"
+        "\"BYTES\",\"data\":[\"a\",\"b\",\"c\"]}]}";
+    post("/v2/models/words/infer", late, &r);
+    says(&r, 504, "");
+    ask("GET", "/metrics", "", NULL, 0, &r);
+    assert_true(value_of(r.body, "cosrel_requests_dropped_total{model=\"words\",version=\"1\","
+                                 "reason=\"late\"}") == 1);
+    static const char *const reasons[] = {"failed", "unavailable", "cancelled", "queue_full"};
+    for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++) {
+        char sample[160];
+        snprintf(sample, sizeof sample,
+                 "cosrel_requests_dropped_total{model=\"words\",version=\"1\",reason=\"%s\"}",
+                 reasons[i]);
+        assert_true(value_of(r.body, sample) == 0);
+    }
+#define DECISION "cosrel_decision_duration_seconds"
+    const double all = value_of(r.body, DECISION "_count");
+    assert_true(all >= 3); /* one for each request that ran at least */
+    assert_true(all == value_of(r.body, DECISION "_bucket{le=\"+Inf\"}"));
+    assert_true(all == value_of(r.body, "cosrel_decisions_total"));
+    assert_true(value_of(r.body, DECISION "_bucket{le=\"1e-06\"}") <=
+                value_of(r.body, DECISION "_bucket{le=\"0.01\"}"));
+    assert_true(value_of(r.body, DECISION "_sum") > 0);
+}
+
+static char *contents(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, COSREL_SOURCE_DIR "/%s", name);
+    FILE *file = fopen(path, "rb");
+    char *text = calloc(1, 1 << 18);
+    assert_non_null(file);
+    assert_in_range(fread(text, 1, (1 << 18) - 1, file), 1, (1 << 18) - 2);
+    fclose(file);
+    return text;
+}
+
+/* "cosrel_x_bucket" is of the histogram cosrel_x. */
+static bool has_metric(const char *text, const char *name)
+{
+    static const char *const ends[] = {"", "_bucket", "_sum", "_count"};
+    char line[256];
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++) {
+        const size_t length = strlen(name), end = strlen(ends[i]);
+        if (length <= end || strcmp(name + length - end, ends[i]) != 0)
+            continue;
+        snprintf(line, sizeof line, "# TYPE %.*s %s", (int)(length - end), name,
+                 i ? "histogram\n" : "");
+        if (strstr(text, line))
+            return true;
+    }
+    return false;
+}
+
+/* Each name in an expression of the dashboard; how many there are. */
+static int check_expression(const char *expression, const char *metrics)
+{
+    static const char letters[] = "abcdefghijklmnopqrstuvwxyz0123456789_";
+    int names = 0;
+    for (const char *at = expression; (at = strstr(at, "cosrel_")); names++) {
+        char name[128];
+        const size_t length = strspn(at, letters);
+        snprintf(name, sizeof name, "%.*s", (int)length, at);
+        if (!has_metric(metrics, name))
+            fail_msg("the dashboard shows %s, which is no metric", name);
+        at += length;
+    }
+    return names;
+}
+
+static void shows_and_explains_what_there_is(void **state)
+{
+    (void)state;
+    static reply r;
+    cosrel_learner *learner;
+    cosrel_runtime_stats stats;
+    cosrel_error err = {""};
+    serving_end();
+    assert_int_equal(cosrel_runtime_set_policy(serving_runtime, "learned", &err), COSREL_OK);
+    assert_int_equal(cosrel_learner_open(serving_runtime, NULL, &learner, &err), COSREL_OK);
+    assert_int_equal(
+        serving_begin(&(server_options){.http = {.address = "127.0.0.1:0"}, .learner = learner}),
+        0);
+    post(INFER, input, &r);
+    ask("GET", "/metrics", "", NULL, 0, &r);
+    cosrel_runtime_get_stats(serving_runtime, &stats);
+    if (stats.energy_j < 0) /* where there is no sensor */
+        strcat(r.body, "# TYPE cosrel_energy_joules_total counter\n");
+    char *text = contents("packaging/grafana/cosrel.json");
+    json_t *board = json_loads(text, 0, NULL), *panel, *target;
+    size_t i, k;
+    int names = 0;
+    assert_non_null(board);
+    json_array_foreach(json_object_get(board, "panels"), i, panel)
+        json_array_foreach(json_object_get(panel, "targets"), k, target)
+            names += check_expression(json_string_value(json_object_get(target, "expr")), r.body);
+    assert_in_range(names, 20, 1000);
+    assert_false(has_metric(r.body, "cosrel_nothing_total"));
+    json_decref(board);
+    free(text);
+    /* And all are explained. */
+    text = contents("docs/serve.md");
+    for (const char *at = r.body; (at = strstr(at, "# TYPE "));) {
+        char name[128];
+        at += 7;
+        snprintf(name, sizeof name, "`%.*s", (int)strcspn(at, " "), at);
+        if (!strstr(text, name))
+            fail_msg("docs/serve.md does not explain %s", name + 1);
+    }
+    free(text);
+    serving_end();
+    cosrel_learner_close(learner);
+    assert_int_equal(cosrel_runtime_set_policy(serving_runtime, "min-min", &err), COSREL_OK);
+    assert_int_equal(serving_begin(&(server_options){.http = {.address = "127.0.0.1:0"}}), 0);
 }
 
 static void tells_statistics(void **state)
@@ -220,10 +343,12 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(counts_what_happens),
+        cmocka_unit_test(counts_drops_and_decisions),
         cmocka_unit_test(tells_statistics),
         cmocka_unit_test(cancels_for_clients_that_leave),
         cmocka_unit_test(knows_tokens),
         cmocka_unit_test(tells_the_manager),
+        cmocka_unit_test(shows_and_explains_what_there_is),
     };
     return cmocka_run_group_tests(tests, start, serving_stop);
 }
