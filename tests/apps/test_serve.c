@@ -1,5 +1,7 @@
 /* The settings of `cosrel serve`: what is in force, and what is said of a file that is wrong. */
+#include <arpa/inet.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -7,11 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "command.h"
+#include "tiny_onnx.h"
 
 static char path[] = "/tmp/test-serve-XXXXXX";
 
@@ -246,6 +251,88 @@ static void wrong_certificates_are_named(void **state)
     }
 }
 
+/* ---- Serving ---- */
+
+/* The port that it prints once it serves. */
+static int port_of(const command *c)
+{
+    for (int i = 0; i < 6000; i++) {
+        char text[256] = "";
+        FILE *file = fopen(c->out_path, "rb");
+        const size_t bytes = file ? fread(text, 1, sizeof text - 1, file) : 0;
+        const char *at = strstr(text, "HTTP on port ");
+        if (file)
+            fclose(file);
+        if (bytes && at && strchr(at, '\n'))
+            return atoi(at + 13);
+        usleep(10000);
+    }
+    fail_msg("it does not serve");
+    return 0;
+}
+
+static int status_of(int port, const char *headers)
+{
+    const struct sockaddr_in to = {.sin_family = AF_INET,
+                                   .sin_port = htons((uint16_t)port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    const struct timeval patience = {.tv_sec = 30};
+    char text[8192];
+    const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(fd, (const struct sockaddr *)&to, sizeof to), 0);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+    const int length = snprintf(text, sizeof text, "GET /v2 HTTP/1.1\r\n%s\r\n", headers);
+    assert_int_equal(send(fd, text, (size_t)length, MSG_NOSIGNAL), length);
+    assert_int_equal(recv(fd, text, 12, MSG_WAITALL), 12);
+    close(fd);
+    return atoi(text + 9);
+}
+
+/* That what is set reaches the server; what it does is tested beside it. */
+static void settings_reach_the_server(void **state)
+{
+    (void)state;
+    char model[64], log[64], line[512], header[3000] = "Host: camera.example\r\nX-Long: ";
+    snprintf(model, sizeof model, "%s.onnx", path);
+    snprintf(log, sizeof log, "%s.log", path);
+    assert_true(tiny_add(model));
+    write_file(
+        "http: \"127.0.0.1:0\"\ngrpc: \"off\"\nallow_host: camera.example\nheader_max_kb: 2\n"
+        "cache_folder: \"\"\nprocessors: cpu0\ndrain_seconds: 1\n");
+    snprintf(line, sizeof line, "serve --config %s --models %s --access-log %s --quiet", path,
+             model, log);
+    command c = command_started(line);
+    const int port = port_of(&c);
+    assert_int_equal(status_of(port, "Host: camera.example\r\nX-Request-ID: seen\r\n"), 200);
+    assert_int_equal(status_of(port, "Host: other.example\r\n"), 421);
+    memset(header + strlen(header), 'x', 2100);
+    strcat(header, "\r\n");
+    assert_int_equal(status_of(port, header), 431);
+    kill(c.pid, SIGTERM);
+    command_wait(&c);
+    expect_rc(&c, 0);
+    command_free(&c);
+    /* All lines are there when it has ended. */
+    json_t *lines[3];
+    FILE *file = fopen(log, "rb");
+    assert_non_null(file);
+    for (int i = 0; i < 3; i++) {
+        assert_non_null(fgets(line, sizeof line, file));
+        lines[i] = json_loads(line, 0, NULL);
+        assert_non_null(lines[i]);
+    }
+    assert_null(fgets(line, sizeof line, file));
+    fclose(file);
+    static const int statuses[] = {200, 421, 431};
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(json_integer_value(json_object_get(lines[i], "status")), statuses[i]);
+    assert_string_equal(json_string_value(json_object_get(lines[0], "id")), "seen");
+    for (int i = 0; i < 3; i++)
+        json_decref(lines[i]);
+    unlink(model);
+    unlink(log);
+}
+
 static int begin(void **state)
 {
     (void)state;
@@ -262,11 +349,9 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_win_over_the_file),
-        cmocka_unit_test(wrong_files_are_named),
-        cmocka_unit_test(wrong_certificates_are_named),
-        cmocka_unit_test(every_option_is_a_key),
-        cmocka_unit_test(settings_must_agree),
+        cmocka_unit_test(options_win_over_the_file),    cmocka_unit_test(wrong_files_are_named),
+        cmocka_unit_test(wrong_certificates_are_named), cmocka_unit_test(every_option_is_a_key),
+        cmocka_unit_test(settings_must_agree),          cmocka_unit_test(settings_reach_the_server),
     };
     return cmocka_run_group_tests(tests, begin, end);
 }
