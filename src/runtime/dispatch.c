@@ -11,11 +11,16 @@
  * seen). */
 enum { LIMIT_FACTOR = 20 };
 
+/* And a first run, of which nothing is known, this many limits (chosen: five minutes by default). */
+enum { TRIAL_FACTOR = 30 };
+
 static int64_t limit_of(const cosrel_runtime *rt, const worker *w, int64_t estimate_ns)
 {
     int64_t limit_ns = rt->settings.run_limit_ns;
     if (estimate_ns * LIMIT_FACTOR > limit_ns)
         limit_ns = estimate_ns * LIMIT_FACTOR;
+    if (w->slots[0]->trial)
+        return limit_ns * TRIAL_FACTOR;
     /* A background run lasts as long as others leave it no time. */
     return w->background ? limit_ns * 100 : limit_ns;
 }
