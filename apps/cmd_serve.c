@@ -7,6 +7,7 @@
 #include "interrupt.h"
 #include "open.h"
 #include "serve_config.h"
+#include "serve_reload.h"
 #include "server/server.h"
 
 /* Time for each model, processor and batch at the start (chosen: enough to see whether a batch
@@ -153,7 +154,7 @@ static const cli_option OPTIONS[] = {
 
 typedef struct serving {
     const cli_call *call;
-    const serve_config *config;
+    serve_config *config;
     cosrel_runtime *rt;
     cosrel_learner *learner; /* NULL: none */
     tls_context *tls;        /* NULL: clear text */
@@ -161,42 +162,26 @@ typedef struct serving {
 
 static int serve(const serving *now)
 {
-    const serve_values *v = &now->config->values;
-    const bool grpc = strcmp(v->grpc, "off") != 0;
-    const size_t body_max = (size_t)v->body_max_mb << 20;
-    const size_t header_max = (size_t)v->header_max_kb << 10;
-    const server_options options = {.http = {.address = v->http,
-                                             .body_max = body_max,
-                                             .connection_max = (unsigned)v->connections_max,
-                                             .header_max = header_max,
-                                             .allow_hosts = v->allow_host},
-                                    .grpc = {.address = grpc ? v->grpc : NULL,
-                                             .message_max = body_max,
-                                             .connection_max = (unsigned)v->connections_max,
-                                             .header_max = header_max},
-                                    .policy = v->policy,
-                                    .objective = v->objective,
-                                    .learner = now->learner,
-                                    .models = v->models,
-                                    .versions = (uint32_t)v->versions,
-                                    .tls = now->tls,
-                                    .admin_token = v->admin_token,
-                                    .tokens = now->config->tokens,
-                                    .token_count = now->config->token_count,
-                                    .access_log = v->access_log,
-                                    .client_requests_max = (unsigned)v->client_requests_max,
-                                    .bodies_max = (size_t)v->bodies_max_mb << 20,
-                                    .drain_ns = v->drain_seconds * 1000000000,
-                                    .stop = interrupt_seen};
+    server_options options;
+    serve_reload reload = {
+        .call = now->call, .config = now->config, .rt = now->rt, .tls = now->tls};
+    serve_config_server(now->config, &options);
+    options.learner = now->learner;
+    options.tls = now->tls;
+    options.stop = interrupt_seen;
+    options.look = serve_reload_look;
+    options.look_user = &reload;
     server *s;
     cosrel_error err = {""};
     const cosrel_status status = server_create(&options, now->rt, &s, &err);
     if (status != COSREL_OK)
         return cli_fail(now->call->command, status, &err);
+    reload.server = s;
+    interrupt_install_hangup();
     /* Whoever started it with port 0 reads the port here. */
     printf("serving %zu models over %s on port %d\n", cosrel_runtime_model_count(now->rt),
            now->tls ? "HTTPS" : "HTTP", server_http_port(s));
-    if (grpc)
+    if (options.grpc.address)
         printf("gRPC%s on port %d\n", now->tls ? " with TLS" : "", server_grpc_port(s));
     fflush(stdout);
     server_run(s);
@@ -242,7 +227,7 @@ static void raise_descriptor_limit(void)
     (void)setrlimit(RLIMIT_NOFILE, &limit); /* else the old limit holds */
 }
 
-static int load_and_serve(const cli_call *call, const serve_config *config, tls_context *tls)
+static int load_and_serve(const cli_call *call, serve_config *config, tls_context *tls)
 {
     const serve_values *v = &config->values;
     progress shown;
@@ -280,7 +265,7 @@ static int load_and_serve(const cli_call *call, const serve_config *config, tls_
 }
 
 /* Before the models are loaded, which takes longer than to say that a file is wrong. */
-static int secure_and_serve(const cli_call *call, const serve_config *config)
+static int secure_and_serve(const cli_call *call, serve_config *config)
 {
     const serve_values *v = &config->values;
     const tls_options options = {.certificate = v->tls_cert, .key = v->tls_key};
@@ -323,7 +308,7 @@ const cli_command command_serve = {
     .summary = "Serve models over the Open Inference Protocol",
     .arguments = "--models DIR [options]",
     .details = "The protocol of KServe and Triton over HTTP and gRPC. Ctrl-C or SIGTERM ends "
-               "it\nwhen what is under way is answered.",
+               "it\nwhen what is under way is answered; SIGHUP reads settings and models anew.",
     .example = "cosrel serve --models models --http 127.0.0.1:8000",
     .options = OPTIONS,
     .option_count = sizeof OPTIONS / sizeof OPTIONS[0],

@@ -4,7 +4,7 @@
 #include <string.h>
 
 /* A signal handler reaches nothing else. */
-static volatile sig_atomic_t seen;
+static volatile sig_atomic_t seen, hangup;
 
 static void handle(int signal_number)
 {
@@ -22,6 +22,30 @@ void interrupt_install(void)
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     signal(SIGPIPE, SIG_IGN); /* `cosrel ... | head` gets an error from write instead */
+}
+
+static void handle_hangup(int signal_number)
+{
+    (void)signal_number;
+    hangup = 1;
+}
+
+void interrupt_install_hangup(void)
+{
+    struct sigaction action;
+    memset(&action, 0, sizeof action);
+    action.sa_handler = handle_hangup;
+    action.sa_flags = SA_RESTART;
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGHUP, &action, NULL);
+}
+
+bool interrupt_hangup(void)
+{
+    if (!hangup)
+        return false;
+    hangup = 0;
+    return true;
 }
 
 bool interrupt_seen(void)

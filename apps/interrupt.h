@@ -7,4 +7,8 @@
 void interrupt_install(void); /* once, before threads are started */
 bool interrupt_seen(void);    /* any thread */
 
+/* SIGHUP no longer ends the process, but is seen: once for each look, however many came. */
+void interrupt_install_hangup(void);
+bool interrupt_hangup(void);
+
 #endif

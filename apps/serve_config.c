@@ -194,6 +194,34 @@ void serve_config_deinit(serve_config *c)
     memset(c, 0, sizeof *c);
 }
 
+void serve_config_server(const serve_config *c, server_options *out)
+{
+    const serve_values *v = &c->values;
+    const bool grpc = strcmp(v->grpc, "off") != 0;
+    const size_t body_max = (size_t)v->body_max_mb << 20;
+    const size_t header_max = (size_t)v->header_max_kb << 10;
+    *out = (server_options){.http = {.address = v->http,
+                                     .body_max = body_max,
+                                     .connection_max = (unsigned)v->connections_max,
+                                     .header_max = header_max,
+                                     .allow_hosts = v->allow_host},
+                            .grpc = {.address = grpc ? v->grpc : NULL,
+                                     .message_max = body_max,
+                                     .connection_max = (unsigned)v->connections_max,
+                                     .header_max = header_max},
+                            .policy = v->policy,
+                            .objective = v->objective,
+                            .models = v->models,
+                            .versions = (uint32_t)v->versions,
+                            .admin_token = v->admin_token,
+                            .tokens = c->tokens,
+                            .token_count = c->token_count,
+                            .access_log = v->access_log,
+                            .client_requests_max = (unsigned)v->client_requests_max,
+                            .bodies_max = (size_t)v->bodies_max_mb << 20,
+                            .drain_ns = v->drain_seconds * 1000000000};
+}
+
 /* JSON's strings are YAML's double-quoted ones. */
 static void print_text(FILE *to, const char *key, const char *value)
 {

@@ -55,6 +55,9 @@ COSREL_CHECKED cosrel_status serve_config_init(const serve_values *values, serve
                                                cosrel_error *err);
 void serve_config_deinit(serve_config *c);
 
+/* For server_create and server_change: what settings say; the rest is NULL. */
+void serve_config_server(const serve_config *c, server_options *out);
+
 /* As YAML that serve_config_init reads back; tokens are left out. */
 void serve_config_print(const serve_config *c, FILE *to);
 

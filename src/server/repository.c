@@ -23,7 +23,6 @@ typedef struct note {
 struct repository_desk {
     cosrel_runtime *rt;
     char *folder; /* NULL: none */
-    uint32_t versions;
     int fd;
     int busy; /* the loop's */
 
@@ -32,6 +31,7 @@ struct repository_desk {
     pthread_mutex_t lock;
     pthread_cond_t news;
     /* Guarded by lock. */
+    uint32_t versions;
     repository_task *first, **end; /* that wait */
     repository_task *now;          /* NULL: none is under way */
     repository_task *done;
@@ -46,7 +46,9 @@ static cosrel_status load(repository_desk *d, const char *name, cosrel_error *er
     cosrel_load_options options;
     cosrel_load_options_init(&options);
     options.name = name;
+    pthread_mutex_lock(&d->lock);
     options.versions = d->versions;
+    pthread_mutex_unlock(&d->lock);
     options.follow = options.gently = true;
     return cosrel_runtime_load_models(d->rt, d->folder, &options, err);
 }
@@ -187,6 +189,13 @@ void repository_close(repository_desk *d)
     pthread_mutex_destroy(&d->lock);
     free(d->folder);
     free(d);
+}
+
+void repository_set_versions(repository_desk *d, uint32_t versions)
+{
+    pthread_mutex_lock(&d->lock);
+    d->versions = versions;
+    pthread_mutex_unlock(&d->lock);
 }
 
 int repository_fd(const repository_desk *d)

@@ -39,6 +39,9 @@ COSREL_CHECKED cosrel_status repository_open(cosrel_runtime *rt, const char *fol
 /* NULL is fine. Waits for the task under way; those that wait are dropped: there should be none. */
 void repository_close(repository_desk *d);
 
+/* From the next task on. */
+void repository_set_versions(repository_desk *d, uint32_t versions);
+
 int repository_fd(const repository_desk *d);   /* readable: repository_run has something to do */
 void repository_run(repository_desk *d);       /* gives back what is done */
 int repository_busy(const repository_desk *d); /* tasks that were not given back */

@@ -34,6 +34,8 @@ struct server {
     bool grpc_readable; /* as far as is known */
     int epoll_fd;
     bool (*asked)(void);
+    void (*look)(void *user);
+    void *look_user;
     int64_t looked_ns; /* for clients that have gone */
     int64_t drain_ns;
     atomic_bool stop;
@@ -58,6 +60,23 @@ static void set_limits(server *s, const server_options *o)
                                                   : BODIES_MAX;
 }
 
+static cosrel_status make_tokens(const server_options *options, auth *who, cosrel_error *err)
+{
+    cosrel_status status = COSREL_OK;
+    *who = (auth){.open = options->token_count == 0};
+    if (options->admin_token)
+        status = auth_add(who, options->admin_token, "admin", err);
+    for (size_t i = 0; status == COSREL_OK && i < options->token_count; i++)
+        status = auth_add(who, options->tokens[i].token, options->tokens[i].role, err);
+    return status;
+}
+
+static void set_names(server *s, const server_options *options)
+{
+    s->shared.policy = options->policy ? options->policy : "";
+    s->shared.objective = options->objective ? options->objective : "latency";
+}
+
 cosrel_status server_create(const server_options *options, cosrel_runtime *rt, server **out,
                             cosrel_error *err)
 {
@@ -66,24 +85,22 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
     if (!s)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the server");
     s->asked = options->stop;
+    s->look = options->look;
+    s->look_user = options->look_user;
     s->shared = (service){.rt = rt,
                           .learner = options->learner,
-                          .policy = options->policy ? options->policy : "",
-                          .objective = options->objective ? options->objective : "latency",
                           .finished.wake_fd = -1,
                           .tls = options->tls,
-                          .who.open = options->token_count == 0,
                           .started_s = (double)time(NULL)};
     set_limits(s, options);
+    set_names(s, options);
     s->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     cosrel_status status = s->epoll_fd >= 0 ? COSREL_OK
                                             : error_set(err, COSREL_IO, "no epoll to be had");
     if (status == COSREL_OK)
         status = finished_init(&s->shared.finished, err);
-    if (status == COSREL_OK && options->admin_token)
-        status = auth_add(&s->shared.who, options->admin_token, "admin", err);
-    for (size_t i = 0; status == COSREL_OK && i < options->token_count; i++)
-        status = auth_add(&s->shared.who, options->tokens[i].token, options->tokens[i].role, err);
+    if (status == COSREL_OK)
+        status = make_tokens(options, &s->shared.who, err);
     if (status == COSREL_OK && options->access_log)
         status = access_log_open(options->access_log, &s->shared.log, err);
     if (status == COSREL_OK)
@@ -168,6 +185,8 @@ static void look_around(server *s, int timeout_ms)
         http_look_for_gone(s->http);
         s->looked_ns = now_ns;
     }
+    if (s->look)
+        s->look(s->look_user);
     const int due_ms = http_timeout_ms(s->http);
     if (due_ms >= 0 && due_ms < timeout_ms)
         timeout_ms = due_ms;
@@ -200,6 +219,49 @@ void server_stop(server *s)
 {
     atomic_store(&s->stop, true);
     finished_wake(&s->shared.finished);
+}
+
+cosrel_status server_change(server *s, const server_options *options, cosrel_error *err)
+{
+    auth who;
+    const cosrel_status status = make_tokens(options, &who, err);
+    if (status != COSREL_OK)
+        return status;
+    s->shared.who = who;
+    set_limits(s, options);
+    set_names(s, options);
+    repository_set_versions(s->shared.desk, options->versions ? options->versions : 1);
+    return COSREL_OK;
+}
+
+typedef struct following {
+    repository_task task;
+    server_followed_fn done;
+    void *user;
+} following;
+
+static void followed(repository_task *task)
+{
+    following *f = task->owner;
+    f->done(f->user, task->status, &task->err);
+    free(f);
+}
+
+cosrel_status server_follow_models(server *s, server_followed_fn done, void *user,
+                                   cosrel_error *err)
+{
+    following *f = calloc(1, sizeof *f);
+    if (!f)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory to look at the models");
+    f->done = done;
+    f->user = user;
+    f->task.action = REPOSITORY_FOLLOW;
+    f->task.done = followed;
+    f->task.owner = f;
+    const cosrel_status status = repository_start(s->shared.desk, &f->task, err);
+    if (status != COSREL_OK)
+        free(f);
+    return status;
 }
 
 void server_reopen_log(server *s)

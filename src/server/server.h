@@ -32,6 +32,9 @@ typedef struct server_options {
                                      of the largest size */
     int64_t drain_ns;   /* how long clients have at the end to take their answers; 0: 10 s */
     bool (*stop)(void); /* asked now and then, and after a signal; true: as server_stop; or NULL */
+    void (*look)(
+        void *user); /* likewise, on the loop, where server_change may be called; or NULL */
+    void *look_user;
 } server_options;
 
 /* Listens; nothing is answered before server_run. What http_create and
@@ -48,6 +51,19 @@ void server_run(server *s);
 
 /* Any thread. */
 void server_stop(server *s);
+
+/* The loop's: from now on these of the options hold: tokens and admin_token, client_requests_max,
+ * bodies_max, drain_ns, versions; policy and objective as metrics name them (not copied). What is
+ * under way keeps its rights. On failure (a token that is none) the old ones stay. */
+COSREL_CHECKED cosrel_status server_change(server *s, const server_options *options,
+                                           cosrel_error *err);
+
+/* The loop's: makes the models that are loaded those that the folder holds; on a thread of its own.
+ * What came of it goes to `done` with `user`, on the loop. UNAVAILABLE: too many such tasks wait;
+ * INVALID_ARGUMENT: there is no folder; OUT_OF_MEMORY. */
+typedef void (*server_followed_fn)(void *user, cosrel_status status, const cosrel_error *err);
+COSREL_CHECKED cosrel_status server_follow_models(server *s, server_followed_fn done, void *user,
+                                                  cosrel_error *err);
 
 /* Any thread, no signal handler: access_log_reopen; without a log, nothing happens. */
 void server_reopen_log(server *s);
