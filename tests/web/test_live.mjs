@@ -124,6 +124,28 @@ const tests = {
         await close(page);
     },
 
+    async "models come and go"() {
+        const page = await open();
+        const names = () => page.$$eval("#models tbody tr", (rows) => rows.map((r) => r.cells[0].innerText.split("\n")[0].trim()));
+        const change = async (what) => {
+            const answer = await ask(server.port, "POST", `/v2/repository/models/a_newcomer/${what}`, "",
+                { authorization: `Bearer ${TOKEN}` });
+            assert.equal(answer.status, 200, String(answer.body));
+        };
+        const before = await names();
+        assert.ok(before.length === 2 && !before.join().includes("a_newcomer"));
+        fs.copyFileSync(path.join(folder, "keyword_spotter.onnx"), path.join(folder, "a_newcomer.onnx"));
+        await change("load");
+        await until(page, () => document.querySelector("#models").innerText.includes("a_newcomer"));
+        assert.equal((await names()).length, 3);
+        await until(page, () => /\d/.test(document.querySelector("#models tbody tr td:nth-child(7)").textContent));
+        await change("unload");
+        await until(page, () => !document.querySelector("#models").innerText.includes("a_newcomer"));
+        assert.deepEqual(await names(), before);
+        fs.unlinkSync(path.join(folder, "a_newcomer.onnx"));
+        await close(page);
+    },
+
     async "pause holds the picture, and goes on from now"() {
         const page = await open();
         await page.waitForTimeout(1500);
