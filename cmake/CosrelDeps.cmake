@@ -22,6 +22,7 @@ if(COSREL_GLPK)
 endif()
 if(COSREL_TESTS)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+  pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
 endif()
 
 # ONNX Runtime: the system's where it has one that is new enough, else what tools/setup fetched.

@@ -10,8 +10,10 @@ import { fileURLToPath } from "node:url";
 const SKIP = 77;
 const MODEL = "keyword_spotter";
 const EXAMPLE = fileURLToPath(new URL("../../examples/node/infer_grpc.mjs", import.meta.url));
+const TENSORS = new URL("../../examples/node/tensors.mjs", import.meta.url);
 const cosrel = process.argv[2];
 
+const { randomTensor } = await import(TENSORS);
 let grpc, example;
 try {
     ({ default: grpc } = await import("@grpc/grpc-js"));
@@ -68,7 +70,7 @@ assert.equal(metadata.platform, "onnxruntime_onnx");
 assert.equal(metadata.inputs[0].datatype, "FP32");
 
 // The same numbers over HTTP, as raw data and as typed contents.
-const tensor = example.randomTensor(metadata.inputs[0]);
+const tensor = randomTensor(metadata.inputs[0]);
 const floats = (buffer) => Array.from({ length: buffer.length / 4 }, (_, i) => buffer.readFloatLE(4 * i));
 const raw = await call(client, "ModelInfer", request(tensor, { id: "42" }));
 assert.equal(raw.id, "42");
@@ -112,9 +114,6 @@ await fails(new Promise((resolve, reject) => {
     const under_way = client.ModelInfer(request(tensor), (error, reply) => (error ? reject(error) : resolve(reply)));
     setImmediate(() => under_way.cancel());
 }), status.CANCELLED);
-
-const shown = execFileSync(process.execPath, [EXAMPLE, address, MODEL], { encoding: "utf8" });
-assert.match(shown, /keyword_spotter 1: [\d.]+ ms\n  \S+ FP32\[1,12\]: 48 bytes\n/);
 
 // What is under way at the end is answered; then the server ends by itself.
 const last = Array.from({ length: 20 }, () => call(client, "ModelInfer", request(tensor)));
