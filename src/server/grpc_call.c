@@ -258,6 +258,7 @@ static void answered(infer_call *infer)
         refuse_as(call, result->status, result->message);
         return;
     }
+    infer_call_sends(infer);
     cosrel_status status = infer_call_place_outputs(infer, &err);
     if (status == COSREL_OK)
         status = grpc_answer_infer(&call->answer, infer, &err);
@@ -284,6 +285,7 @@ static cosrel_status start(grpc_call *call, cosrel_error *err)
     const char *model, *version;
     infer->rt = call->shared->service->rt;
     infer->regions = &call->shared->service->regions;
+    infer->counts = &call->shared->service->counts;
     infer->finished = &call->shared->service->finished;
     infer->answered = answered;
     infer->owner = call;

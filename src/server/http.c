@@ -249,6 +249,7 @@ static enum MHD_Result answer(http_call *c)
         return send_error(c, c->refused, c->why);
     if (result->status != COSREL_OK)
         return send_error(c, cosrel_status_http(result->status), result->message);
+    infer_call_sends(&c->infer);
     cosrel_status status = infer_call_place_outputs(&c->infer, &err);
     if (status == COSREL_OK)
         status = infer_answer_json(&c->infer, &c->answer, &err);
@@ -353,6 +354,7 @@ static bool start(http_call *c)
         return false;
     c->infer.rt = c->server->shared->rt;
     c->infer.regions = &c->server->shared->regions;
+    c->infer.counts = &c->server->shared->counts;
     c->infer.finished = &c->server->shared->finished;
     c->infer.answered = answered;
     c->infer.owner = c;

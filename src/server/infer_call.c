@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "server/finished.h"
 #include "server/json_numbers.h"
@@ -333,6 +334,7 @@ static cosrel_status submit(infer_call *call, const cosrel_request *request, cos
 cosrel_status infer_call_start(infer_call *call, cosrel_error *err)
 {
     const infer_request *r = &call->request;
+    const tally_model *seen = tally_of(call->counts, call->model);
     cosrel_status status = check_outputs(call, err);
     if (status == COSREL_OK)
         status = open_regions(call, err);
@@ -345,9 +347,12 @@ cosrel_status infer_call_start(infer_call *call, cosrel_error *err)
     if (status != COSREL_OK)
         return status;
     const int64_t timeout_us = r->timeout_us < INT64_MAX / 1000 ? r->timeout_us : INT64_MAX / 1000;
+    call->due_ns = timeout_us * 1000;
+    if (seen && call->due_ns)
+        call->due_ns = reserve_deadline_ns(&seen->reserve, clock_now_ns(), call->due_ns);
     const cosrel_request request = {.inputs = call->tensors,
                                     .input_count = r->input_count,
-                                    .deadline_ns = timeout_us * 1000,
+                                    .deadline_ns = call->due_ns,
                                     .priority = priority_of(r->priority),
                                     .done = done,
                                     .user = call};
@@ -356,6 +361,14 @@ cosrel_status infer_call_start(infer_call *call, cosrel_error *err)
     if (status == COSREL_OK)
         call->ticket = ticket;
     return status;
+}
+
+void infer_call_sends(infer_call *call)
+{
+    tally_model *seen = call->due_ns ? tally_of(call->counts, call->model) : NULL;
+    const int64_t now_ns = clock_now_ns();
+    if (seen)
+        reserve_learn(&seen->reserve, now_ns, now_ns - call->result->submitted_ns - call->due_ns);
 }
 
 void infer_call_cancel(infer_call *call)

@@ -11,6 +11,7 @@
 #include "cosrel/runtime.h"
 #include "server/infer_request.h"
 #include "server/regions.h"
+#include "server/tally.h"
 
 typedef struct finished_calls finished_calls;
 
@@ -21,8 +22,10 @@ typedef struct infer_call {
     size_t memory_used, memory_room;
     cosrel_runtime *rt;
     regions *regions;    /* what inputs and outputs may lie in */
+    tally *counts;       /* how late the model's answers are */
     cosrel_model *model; /* what was found for the request; another one if it goes meanwhile */
     int64_t version;     /* as asked for; 0: whichever is the highest */
+    int64_t due_ns;      /* the runtime's deadline, from when it was handed in; 0: none */
     region *used[2 * INFER_TENSORS_MAX]; /* of the inputs, then of the outputs */
     void *output_memory[INFER_TENSORS_MAX];
     size_t used_count;
@@ -37,14 +40,17 @@ typedef struct infer_call {
 void infer_call_deinit(infer_call *call); /* zeroed is fine; not while it is under way */
 void infer_call_clear(infer_call *call);  /* lets the result go; keeps memory */
 
-/* Makes tensors of call->request and hands them in; model, rt, regions and finished are set. The
- * message that the request was read from stays where it is until the call is finished.
+/* Makes tensors of call->request and hands them in; model, rt, regions, counts and finished are
+ * set. The message that the request was read from stays where it is until the call is finished.
  * INVALID_ARGUMENT: err says which input is wrong; QUEUE_FULL, UNAVAILABLE, CLOSED,
  * OUT_OF_MEMORY: the call is not under way. */
 COSREL_CHECKED cosrel_status infer_call_start(infer_call *call, cosrel_error *err);
 
 /* Of a finished call; NULL: none of that name. */
 const cosrel_tensor *infer_call_output(const infer_call *call, const char *name);
+
+/* The result, OK, is about to be sent. */
+void infer_call_sends(infer_call *call);
 
 /* Puts outputs that were asked for in regions there. After the call is finished with OK.
  * INVALID_ARGUMENT: one does not fit, or a region that was used has shrunk meanwhile. */

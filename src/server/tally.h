@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "cosrel/runtime.h"
+#include "server/reserve.h"
 
 enum { TALLY_MODELS_MAX = 256, TALLY_BUCKETS = 18, TALLY_BATCHES = 8, TALLY_STATUSES = 16 };
 
@@ -31,6 +32,7 @@ typedef struct tally_model {
     tally_hist total, queue, compute;   /* of those that were answered with OK */
     tally_batch batches[TALLY_BATCHES]; /* by size: 1, 2, 3-4, 5-8, ... */
     double runs;                        /* each request counts as its part of its batch */
+    reserve reserve;                    /* how late its answers are */
     int64_t failed_ns;
     int64_t last_ns; /* of the last answer, wall clock; 0: none */
 } tally_model;
