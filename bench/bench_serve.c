@@ -4,46 +4,37 @@
  *     build/bench/bench_serve [ROUNDS [NODE_FOLDER]]      default: 5, without Node.js
  *
  * NODE_FOLDER holds node_modules/onnxruntime-node. A round is 3 s with 16 connections and 1 s with
- * one, for each server in turn; load and servers share the machine. At the end: what 1000 idle
- * connections cost `cosrel serve` in memory, and in requests per second of 16 busy ones. */
-#include <signal.h>
+ * one, for each server in turn, and 5000 requests to the library in this process: what HTTP adds is
+ * the difference. Load and servers share the machine. At the end: what 1000 idle connections cost
+ * `cosrel serve` in memory, and in requests per second of 16 busy ones. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "cosrel/cosrel.h"
 #include "serve/http_load.h"
+#include "serve/server_process.h"
 #include "tiny_onnx.h"
 
-enum { SERVERS = 2, ROUNDS_MAX = 50, LOADS = 2, IDLE = 1000 };
+enum { SERVERS = 2, ROUNDS_MAX = 50, LOADS = 2, IDLE = 1000, LIBRARY_CALLS = 5000 };
 
 static const struct {
     int connections;
     double seconds;
 } loads[LOADS] = {{16, 3}, {1, 1}};
 
-typedef struct server_process {
+typedef struct measured {
     const char *name;
-    pid_t pid;
-    int port;
+    server_process process;
     double rate[LOADS][ROUNDS_MAX], p50_us[LOADS][ROUNDS_MAX], p99_us[LOADS][ROUNDS_MAX];
-} server_process;
+} measured;
 
-static server_process servers[SERVERS];
+static measured servers[SERVERS];
 static int server_count;
-
-static void stop_all(void)
-{
-    for (int i = 0; i < server_count; i++) {
-        if (servers[i].pid <= 0)
-            continue;
-        kill(servers[i].pid, SIGTERM);
-        waitpid(servers[i].pid, NULL, 0);
-        servers[i].pid = 0;
-    }
-}
+static double library_p50_us[ROUNDS_MAX], library_p99_us[ROUNDS_MAX], added_us[ROUNDS_MAX];
 
 static void fail(const char *what)
 {
@@ -51,28 +42,11 @@ static void fail(const char *what)
     exit(1);
 }
 
-/* The last number in the first line that it prints is its port. */
 static void start(const char *name, const char *const *command)
 {
-    server_process *s = &servers[server_count++];
-    int out[2];
-    if (pipe(out) != 0 || (s->pid = fork()) < 0)
-        fail("no process to be had");
-    if (s->pid == 0) {
-        dup2(out[1], 1);
-        close(out[0]);
-        execvp(command[0], (char *const *)command);
-        _exit(127);
-    }
-    close(out[1]);
-    char line[256] = "";
-    FILE *from = fdopen(out[0], "r");
-    if (!from || !fgets(line, sizeof line, from))
-        fail("a server did not start");
-    const char *number = strrchr(line, ' ');
+    measured *s = &servers[server_count++];
     s->name = name;
-    s->port = atoi(number ? number + 1 : line);
-    fclose(from);
+    server_process_start(&s->process, command);
 }
 
 static size_t make_request(char *out, size_t room)
@@ -108,10 +82,10 @@ static double median(const double *values, int count)
     return sorted[count / 2];
 }
 
-static void measure(server_process *s, int load, int round, const char *request, size_t bytes)
+static void measure(measured *s, int load, int round, const char *request, size_t bytes)
 {
     static http_load_result result;
-    const http_load now = {.port = s->port,
+    const http_load now = {.port = s->process.port,
                            .connections = loads[load].connections,
                            .request = request,
                            .request_bytes = bytes,
@@ -124,23 +98,44 @@ static void measure(server_process *s, int load, int round, const char *request,
     s->p99_us[load][round] = (double)hist_percentile(&result.latency_ns, 0.99) / 1e3;
 }
 
-/* Resident memory of a process in MB. */
-static double resident_mb(pid_t pid)
+/* The same request in this process: what a program has that links the library. */
+static void measure_library(cosrel_runtime *rt, int round)
 {
-    char path[64], line[256];
-    double kb = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    FILE *file = fopen(path, "r");
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "VmRSS: %lf", &kb) == 1)
-            break;
-    if (file)
-        fclose(file);
-    return kb / 1024;
+    static const int64_t shape[] = {1, 16};
+    static float x[16];
+    static hist latency;
+    const cosrel_tensor input = {
+        .type = COSREL_FLOAT32, .rank = 2, .shape = shape, .data = x, .bytes = sizeof x};
+    cosrel_model *model = cosrel_runtime_model(rt, 0);
+    hist_reset(&latency);
+    for (int i = 0; i < LIBRARY_CALLS; i++) {
+        const cosrel_result *result;
+        cosrel_error err;
+        const int64_t start_ns = clock_now_ns();
+        if (cosrel_run(rt, model, &input, 1, &result, &err) != COSREL_OK)
+            fail(err.text);
+        cosrel_result_release(result);
+        hist_add(&latency, clock_now_ns() - start_ns);
+    }
+    library_p50_us[round] = (double)hist_percentile(&latency, 0.5) / 1e3;
+    library_p99_us[round] = (double)hist_percentile(&latency, 0.99) / 1e3;
+}
+
+static cosrel_runtime *open_library(const char *model)
+{
+    cosrel_options options;
+    cosrel_runtime *rt;
+    cosrel_error err = {""};
+    cosrel_options_init(&options);
+    options.policy = "learned"; /* as the server does */
+    if (cosrel_runtime_open(&options, &rt, &err) != COSREL_OK ||
+        cosrel_runtime_load(rt, model, &err) != COSREL_OK)
+        fail(err.text);
+    return rt;
 }
 
 /* Rounds with and without them, in turn. */
-static void measure_idle(server_process *s, int rounds, const char *request, size_t bytes)
+static void measure_idle(measured *s, int rounds, const char *request, size_t bytes)
 {
     static int fds[IDLE];
     double with[ROUNDS_MAX], without[ROUNDS_MAX], mb[ROUNDS_MAX];
@@ -152,9 +147,9 @@ static void measure_idle(server_process *s, int rounds, const char *request, siz
     for (int r = 0; r < rounds; r++) {
         measure(s, 0, r, request, bytes);
         without[r] = s->rate[0][r];
-        const double before_mb = resident_mb(s->pid);
-        http_load_idle(s->port, IDLE, fds);
-        mb[r] = resident_mb(s->pid) - before_mb;
+        const double before_mb = server_process_resident_mb(&s->process);
+        http_load_idle(s->process.port, IDLE, fds);
+        mb[r] = server_process_resident_mb(&s->process) - before_mb;
         measure(s, 0, r, request, bytes);
         with[r] = s->rate[0][r];
         for (int i = 0; i < IDLE; i++)
@@ -171,11 +166,15 @@ static void print(int rounds)
            "connections", "requests/s", "p50", "p99");
     for (int k = 0; k < LOADS; k++)
         for (int i = 0; i < server_count; i++) {
-            const server_process *s = &servers[i];
+            const measured *s = &servers[i];
             printf("%-10s %11d %10.0f %8.0f %8.0f\n", s->name, loads[k].connections,
                    median(s->rate[k], rounds), median(s->p50_us[k], rounds),
                    median(s->p99_us[k], rounds));
         }
+    printf("library, in process, one request at a time: p50 %.0f, p99 %.0f; HTTP adds %.0f to the "
+           "median\n",
+           median(library_p50_us, rounds), median(library_p99_us, rounds),
+           median(added_us, rounds));
 }
 
 int main(int argc, char **argv)
@@ -189,7 +188,6 @@ int main(int argc, char **argv)
     snprintf(model, sizeof model, "%s/relu.onnx", folder);
     if (!tiny_relu(model))
         fail("the model cannot be written");
-    atexit(stop_all);
     const char *const own[] = {"build/cosrel", "serve",  "--models", folder,    "--http",
                                "127.0.0.1:0",  "--grpc", "off",      "--quiet", NULL};
     start("cosrel", own);
@@ -198,13 +196,20 @@ int main(int argc, char **argv)
     if (argc > 2)
         start("node", node);
     const size_t bytes = make_request(request, sizeof request);
-    for (int r = 0; r < rounds; r++)
+    cosrel_runtime *rt = open_library(model);
+    measure_library(rt, 0); /* until estimates have settled */
+    for (int r = 0; r < rounds; r++) {
         for (int k = 0; k < LOADS; k++)
             for (int i = 0; i < server_count; i++)
                 measure(&servers[i], k, r, request, bytes);
+        measure_library(rt, r);
+        added_us[r] = servers[0].p50_us[1][r] - library_p50_us[r];
+    }
     print(rounds);
     measure_idle(&servers[0], rounds, request, bytes);
-    stop_all();
+    cosrel_runtime_close(rt);
+    for (int i = 0; i < server_count; i++)
+        server_process_stop(&servers[i].process);
     unlink(model);
     return rmdir(folder);
 }

@@ -1,8 +1,17 @@
 # What serving adds.
 if(TARGET cosrel_server AND TARGET cosrel_tiny_onnx)
-  cosrel_bench(bench_serve SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_serve.c" "${CMAKE_CURRENT_LIST_DIR}/serve/http_load.c"
-               USES base LIBS cosrel_tiny_onnx)
-  target_include_directories(bench_serve PRIVATE "${CMAKE_CURRENT_LIST_DIR}")
+  add_library(cosrel_bench_load STATIC)
+  foreach(part IN ITEMS http_client http_load open_load server_process)
+    target_sources(cosrel_bench_load PRIVATE "${CMAKE_CURRENT_LIST_DIR}/serve/${part}.c")
+  endforeach()
+  target_include_directories(cosrel_bench_load PUBLIC "${CMAKE_CURRENT_LIST_DIR}")
+  cosrel_uses(cosrel_bench_load base)
+  cosrel_bench(bench_serve SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_serve.c"
+               USES base runtime LIBS cosrel_bench_load cosrel_tiny_onnx)
+  cosrel_bench(bench_transport SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_transport.c"
+               USES base LIBS cosrel_bench_load cosrel_tiny_onnx)
+  cosrel_bench(bench_overload SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_overload.c"
+               USES base LIBS cosrel_bench_load)
 endif()
 if(TARGET cosrel_server AND TARGET cosrel_tls_test)
   cosrel_bench(bench_tls SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_tls.c" USES base

@@ -258,6 +258,16 @@ bool tiny_relu(const char *path)
     return tiny_end(&t, path);
 }
 
+bool tiny_pool(const char *path)
+{
+    tiny t;
+    tiny_begin(&t, "pool");
+    add_input(&t, "x", FLOAT, "batch,3,224,224");
+    add_output(&t, "y", FLOAT, "batch,3,1,1");
+    add_node(&t, t.model->graph, "GlobalAveragePool", "x", "y");
+    return tiny_end(&t, path);
+}
+
 bool tiny_multi(const char *path)
 {
     tiny t;

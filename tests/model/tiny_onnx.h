@@ -21,6 +21,10 @@ bool tiny_identity(const char *path, int32_t type);
 /* y = max(x, 0), float32 [batch,16]: as little work as a model can be. */
 bool tiny_relu(const char *path);
 
+/* y = the mean of each channel; x float32 [batch,3,224,224], y [batch,3,1,1]: a large input for
+ * little work. */
+bool tiny_pool(const char *path);
+
 /* sum = a + b, product = a * b, count = n + n; a, b float32 [batch,2], n int64 [batch]. */
 bool tiny_multi(const char *path);
 
