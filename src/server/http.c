@@ -1,15 +1,16 @@
 #include "server/http.h"
 
 #include <microhttpd.h>
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/error.h"
 #include "server/http_head.h"
+#include "server/http_peers.h"
 #include "server/http_tls.h"
 #include "server/infer_answer.h"
 #include "server/listen.h"
@@ -28,6 +29,10 @@ enum {
                                  headers and for reading the body (chosen: 1000 idle connections
                                  stay small) */
     KEPT_TOGETHER = 64 << 20, /* of bodies' memory that is kept for later requests */
+    FREE_MAX =
+        256, /* calls that are kept for later ones (chosen: more are seldom served at once) */
+    DISCARD_BYTES = 16 << 20, /* of a refused body are read so that the client hears why (chosen:
+                                 more is not worth it) */
 };
 #define BODY_MAX       ((size_t)64 << 20)
 #define CONNECTION_MAX 1024
@@ -51,14 +56,17 @@ typedef struct http_call {
     unsigned rights; /* auth_right */
     bool counted;    /* among the refusals, so not among the model's answers */
     bool has_length; /* Content-Length: `body_expected` */
-    bool json_only;  /* no Inference-Header-Content-Length */
+    bool last;       /* the connection ends with the answer */
+    size_t discarded;
+    bool json_only; /* no Inference-Header-Content-Length */
     size_t json_bytes;
     char *memory, *body; /* body: within memory, so that the first tensor is aligned */
     size_t memory_room, body_bytes, body_expected;
     size_t held; /* of the service's bodies */
     int refused; /* answered with this status as soon as the body is in; 0: not */
     char why[512];
-    struct http_call *next, *previous; /* free ones; or those under way */
+    http_peer *peer;        /* NULL: nobody watches it */
+    struct http_call *next; /* free ones */
 } http_call;
 
 struct http_server {
@@ -70,7 +78,9 @@ struct http_server {
     size_t body_max, header_max;
     size_t kept_bytes; /* of free calls' bodies */
     int listen_fd, port, epoll_fd;
-    http_call *free_calls, *under_way;
+    http_peers peers;
+    http_call *free_calls;
+    int free_count;
     int inferences; /* from their first header to the last byte of their answer */
 };
 
@@ -81,6 +91,7 @@ static http_call *call_take(http_server *s)
     http_call *c = s->free_calls;
     if (c) {
         s->free_calls = c->next;
+        s->free_count--;
         s->kept_bytes -= c->memory_room;
     } else if (!(c = calloc(1, sizeof *c))) {
         return NULL;
@@ -90,12 +101,13 @@ static http_call *call_take(http_server *s)
     c->client = NULL;
     c->body_max = s->body_max;
     c->state = READING;
-    c->body_bytes = c->body_expected = c->json_bytes = 0;
-    c->inference = c->live = c->forbidden = c->deaf = c->has_length = c->counted = false;
+    c->body_bytes = c->body_expected = c->json_bytes = c->discarded = 0;
+    c->inference = c->live = c->forbidden = c->deaf = c->has_length = c->counted = c->last = false;
     c->task = NULL;
     c->refused = 0;
     c->json_only = true;
     c->connection = NULL;
+    c->peer = NULL;
     return c;
 }
 
@@ -111,12 +123,22 @@ static void let_body_go(http_call *c)
     c->memory_room = c->body_bytes = 0;
 }
 
+static void destroy(http_call *c)
+{
+    infer_call_deinit(&c->infer);
+    infer_answer_deinit(&c->answer);
+    free(c->memory);
+    free(c);
+}
+
 static void call_give(http_call *c)
 {
     http_server *s = c->server;
     let_body_go(c);
     clients_leave(&s->shared->clients, c->client);
     infer_call_clear(&c->infer);
+    if (c->infer.memory_room > KEPT_BYTES || c->infer.request.names_room > KEPT_BYTES)
+        infer_call_deinit(&c->infer);
     free(c->task);
     for (size_t i = 0; i < c->answer.binary_count; i++)
         text_deinit(&c->answer.strings[i]);
@@ -127,11 +149,16 @@ static void call_give(http_call *c)
         c->memory = NULL;
         c->memory_room = 0;
     }
-    s->kept_bytes += c->memory_room;
-    if (c->answer.json.capacity > KEPT_BYTES)
+    if (c->answer.json.capacity > KEPT_BYTES || c->answer.json.failed)
         text_deinit(&c->answer.json);
+    if (s->free_count == FREE_MAX) {
+        destroy(c);
+        return;
+    }
+    s->kept_bytes += c->memory_room;
     c->next = s->free_calls;
     s->free_calls = c;
+    s->free_count++;
 }
 
 static void refuse(http_call *c, int status, const char *why)
@@ -167,6 +194,8 @@ static enum MHD_Result send_response(http_call *c, int status, struct MHD_Respon
     if (status == 401)
         MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
     http_head_echo(c->connection, response);
+    if (c->last)
+        MHD_add_response_header(response, "Connection", "close");
     const enum MHD_Result result = MHD_queue_response(c->connection, (unsigned)status, response);
     MHD_destroy_response(response);
     return result;
@@ -292,6 +321,32 @@ static bool make_room(http_call *c, size_t bytes)
     return true;
 }
 
+/* Two lengths, or a length and chunks: who stands between the client and this server may have read
+ * another body than this server would (RFC 9112, 6.3 and 11.2). */
+typedef struct framing {
+    int lengths, encodings;
+} framing;
+
+static enum MHD_Result note_framing(void *user, enum MHD_ValueKind kind, const char *key,
+                                    const char *value)
+{
+    framing *f = user;
+    (void)kind, (void)value;
+    f->lengths += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
+    f->encodings += strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
+    return MHD_YES;
+}
+
+static void check_framing(http_call *c)
+{
+    framing f = {0};
+    (void)MHD_get_connection_values(c->connection, MHD_HEADER_KIND, note_framing, &f);
+    if (f.lengths + f.encodings < 2)
+        return;
+    c->last = true;
+    refuse(c, 400, "one Content-Length or one Transfer-Encoding is right, not several");
+}
+
 static const char no_place[] = "this server holds as many bodies as it has memory for";
 
 static void read_headers(http_call *c)
@@ -301,9 +356,10 @@ static void read_headers(http_call *c)
     const char *json = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND,
                                                    "Inference-Header-Content-Length");
     int64_t value;
-    if (length && text_to_int64(length, &value) && value >= 0) {
+    check_framing(c);
+    if (length) { /* the library has seen that it is a number; one beyond int64_t is large, too */
         c->has_length = true;
-        c->body_expected = (size_t)value;
+        c->body_expected = text_to_int64(length, &value) && value >= 0 ? (size_t)value : SIZE_MAX;
     }
     if (json) {
         c->json_only = false;
@@ -322,22 +378,34 @@ static void read_headers(http_call *c)
         refuse(c, 503, "no memory for the body");
 }
 
-static void take_body(http_call *c, const char *data, size_t bytes)
+static void keep_body(http_call *c, const char *data, size_t bytes)
 {
-    if (c->refused)
-        return;
     const size_t needed = c->body_bytes + bytes;
     if (needed > c->body_max)
         refuse(c, 413, "the body is larger than this server takes");
+    else if (c->has_length && needed > c->body_expected) /* there is no room for more */
+        refuse(c, 400, "the body is longer than Content-Length says");
     else if (!bodies_take(&c->server->shared->bodies, bytes))
         refuse_for_now(c, TALLY_BODIES, 503, no_place);
     else if ((c->held += bytes) && !c->has_length &&
              !make_room(c, needed > c->memory_room / 2 ? needed * 2 : needed))
         refuse(c, 503, "no memory for the body");
-    if (c->refused)
+    if (c->refused || !c->body) /* there is room unless it is refused */
         return;
     memcpy(c->body + c->body_bytes, data, bytes);
     c->body_bytes = needed;
+}
+
+/* False: the client sends more to a request that is refused than is worth reading. */
+static bool take_body(http_call *c, const char *data, size_t bytes)
+{
+    c->note.bytes_in += bytes;
+    if (!c->refused && !c->deaf) {
+        keep_body(c, data, bytes);
+        return true;
+    }
+    c->discarded += bytes;
+    return c->discarded <= c->body_max + DISCARD_BYTES;
 }
 
 static void answered(infer_call *call);
@@ -371,23 +439,12 @@ static bool start(http_call *c)
 static void note_under_way(http_server *s, http_call *c)
 {
     c->state = UNDER_WAY;
-    c->previous = NULL;
-    c->next = s->under_way;
-    if (c->next)
-        c->next->previous = c;
-    s->under_way = c;
     s->shared->under_way++;
 }
 
 static void note_finished(http_server *s, http_call *c)
 {
     c->state = FINISHED;
-    if (c->next)
-        c->next->previous = c->previous;
-    if (c->previous)
-        c->previous->next = c->next;
-    else
-        s->under_way = c->next;
     s->shared->under_way--;
 }
 
@@ -397,19 +454,6 @@ static void answered(infer_call *call)
     note_finished(c->server, c);
     tally_result(&c->server->shared->counts, call->model, call->result);
     MHD_resume_connection(c->connection);
-}
-
-void http_look_for_gone(http_server *s)
-{
-    if (s->tls)
-        http_tls_look(s->tls, clock_now_ns());
-    for (http_call *c = s->under_way; c; c = c->next) {
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(
-            c->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-        struct pollfd end = {.fd = info ? info->connect_fd : -1, .events = POLLRDHUP};
-        if (poll(&end, 1, 0) == 1 && (end.revents & (POLLRDHUP | POLLHUP | POLLERR)))
-            infer_call_cancel(&c->infer);
-    }
 }
 
 /* ---- Loading and unloading ---- */
@@ -442,51 +486,7 @@ static enum MHD_Result answer_change(http_call *c)
     return send_reply(c, &reply, NULL);
 }
 
-/* ---- libmicrohttpd's callbacks ---- */
-
-static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, const char *url,
-                             const char *method, void **state)
-{
-    route_path path;
-    const char *name, *why;
-    int64_t version;
-    http_head head;
-    http_call *c = call_take(s);
-    *state = c;
-    if (!c)
-        return MHD_NO;
-    c->connection = connection;
-    note_method(&c->note, method);
-    note_path(&c->note, url);
-    const int wrong = http_head_read(connection, s->shared, &s->names, s->header_max, &head,
-                                     &c->note, &why);
-    c->rights = head.rights;
-    if (wrong) {
-        c->counted = true;
-        refuse(c, wrong, why);
-        return MHD_YES;
-    }
-    if (!route_split(url, &path)) {
-        refuse(c, 404, "there is no such route");
-        return MHD_YES;
-    }
-    c->live = live_http_has(url, &c->body_max);
-    c->inference = route_model(&path, "infer", &name, &version);
-    s->inferences += c->inference;
-    if (c->inference && !(c->rights & AUTH_INFER))
-        c->forbidden = true;
-    else if (c->inference)
-        find_model(c, name, version);
-    c->deaf = c->forbidden || c->rights == AUTH_NOTHING;
-    if (c->inference && strcmp(method, "POST") != 0)
-        refuse(c, 405, "an inference is asked for with POST");
-    if (c->inference && !c->forbidden && !c->refused &&
-        !clients_enter(&s->shared->clients, head.token, &c->note.peer, &c->client))
-        refuse_for_now(c, TALLY_CLIENT, 429,
-                       "this client has as many requests in flight as it may");
-    read_headers(c);
-    return MHD_YES;
-}
+/* ---- Other routes ---- */
 
 static enum MHD_Result answer_route(http_call *c, const char *url, const char *method)
 {
@@ -504,6 +504,134 @@ static enum MHD_Result answer_route(http_call *c, const char *url, const char *m
     return send_reply(c, &reply, NULL);
 }
 
+/* ---- libmicrohttpd's callbacks ---- */
+
+/* A client that says no more: its request is not run any more, or will never be there. An answer
+ * that is on its way goes on, as it may still be read. */
+static void client_has_gone(http_peer *peer)
+{
+    http_call *c = peer->call;
+    if (!c || c->state == READING)
+        http_peer_end(peer);
+    else if (c->state == UNDER_WAY && !c->task)
+        infer_call_cancel(&c->infer);
+}
+
+void http_look_for_gone(http_server *s)
+{
+    if (s->tls)
+        http_tls_look(s->tls, clock_now_ns());
+    http_peers_look(&s->peers, client_has_gone);
+}
+
+/* Under TLS a connection that could not be noted gets no certificate: it fails. */
+static void connection_changed(void *user, struct MHD_Connection *connection, void **context,
+                               enum MHD_ConnectionNotificationCode what)
+{
+    http_server *s = user;
+    const bool begins = what == MHD_CONNECTION_NOTIFY_STARTED;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+        connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (begins)
+        *context = info ? http_peers_add(&s->peers, info->connect_fd) : NULL;
+    http_peer *peer = *context;
+    if (peer && s->tls)
+        http_tls_notify(s->tls, connection, &peer->tls, what);
+    if (begins)
+        return;
+    http_peers_remove(&s->peers, peer);
+    *context = NULL;
+}
+
+static http_peer *watched(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
+        connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+/* A refused body that the client would send only if it were asked to, or that is too much to be
+ * read for nothing, is not waited for; the library then ends the connection with the answer. */
+static bool answers_at_once(const http_call *c)
+{
+    const char *expected = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND,
+                                                       MHD_HTTP_HEADER_EXPECT);
+    if (!c->refused && !c->forbidden)
+        return false;
+    return (expected && strcasecmp(expected, "100-continue") == 0) ||
+           (c->has_length && c->body_expected > c->body_max + DISCARD_BYTES);
+}
+
+/* "%00" would end the path, and "%2f" would divide it, for whoever reads it after the library has
+ * decoded it, though not for whoever read it before: such a path stays as it is, and is no
+ * route. */
+static size_t decode(void *user, struct MHD_Connection *connection, char *text)
+{
+    (void)user, (void)connection;
+    return strstr(text, "%00") || strstr(text, "%2f") || strstr(text, "%2F")
+               ? strlen(text)
+               : MHD_http_unescape(text);
+}
+
+/* Whom the request asks for what, and whether it may; the answer comes when its body is there. */
+static void receive(http_call *c, const char *url, const char *method, const http_head *head)
+{
+    http_server *s = c->server;
+    route_path path;
+    const char *name;
+    int64_t version;
+    if (!route_split(url, &path)) {
+        refuse(c, 404, "there is no such route");
+        return;
+    }
+    c->live = live_http_has(url, &c->body_max);
+    c->inference = route_model(&path, "infer", &name, &version);
+    s->inferences += c->inference;
+    if (c->inference && !(c->rights & AUTH_INFER))
+        c->forbidden = true;
+    else if (c->inference)
+        find_model(c, name, version);
+    c->deaf = c->forbidden || c->rights == AUTH_NOTHING;
+    if (c->inference && strcmp(method, "POST") != 0)
+        refuse(c, 405, "an inference is asked for with POST");
+    if (c->inference && !c->forbidden && !c->refused &&
+        !clients_enter(&s->shared->clients, head->token, &c->note.peer, &c->client))
+        refuse_for_now(c, TALLY_CLIENT, 429,
+                       "this client has as many requests in flight as it may");
+    read_headers(c);
+}
+
+static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, const char *url,
+                             const char *method, void **state)
+{
+    const char *why;
+    http_head head;
+    http_call *c = call_take(s);
+    *state = c;
+    if (!c)
+        return MHD_NO;
+    c->connection = connection;
+    c->peer = watched(connection);
+    if (c->peer) {
+        c->peer->call = c;
+        c->peer->looks = 0;
+    }
+    note_method(&c->note, method);
+    note_path(&c->note, url);
+    const int wrong = http_head_read(connection, s->shared, &s->names, s->header_max, &head,
+                                     &c->note, &why);
+    c->rights = head.rights;
+    c->counted = wrong != 0;
+    if (wrong)
+        refuse(c, wrong, why);
+    else
+        receive(c, url, method, &head);
+    if (!answers_at_once(c))
+        return MHD_YES;
+    c->state = FINISHED;
+    return c->refused ? answer(c) : answer_route(c, url, method);
+}
+
 static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *data,
                               size_t *bytes, void **state)
@@ -514,15 +642,19 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
     if (!c)
         return begin(s, connection, url, method, state);
     if (*bytes) {
-        c->note.bytes_in += *bytes;
-        if (!c->deaf)
-            take_body(c, data, *bytes);
+        const bool go_on = take_body(c, data, *bytes);
         *bytes = 0;
+        return go_on ? MHD_YES : MHD_NO;
+    }
+    if (c->state == READING && !c->refused && c->inference && !c->forbidden && start(c)) {
+        note_under_way(s, c);
+        MHD_suspend_connection(connection);
         return MHD_YES;
     }
+    c->state = FINISHED;
     if (c->task)
         return answer_change(c);
-    if (c->state == FINISHED || c->refused)
+    if (c->refused || c->infer.result)
         return answer(c);
     if (c->live)
         return live_http_answer(s->live, &(live_request){.url = url,
@@ -532,13 +664,7 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
                                                          .rights = c->rights,
                                                          .body = c->body,
                                                          .body_bytes = c->body_bytes});
-    if (!c->inference || c->forbidden)
-        return answer_route(c, url, method);
-    if (!start(c))
-        return answer(c);
-    note_under_way(s, c);
-    MHD_suspend_connection(connection);
-    return MHD_YES;
+    return answer_route(c, url, method);
 }
 
 static void completed(void *user, struct MHD_Connection *connection, void **state,
@@ -553,6 +679,8 @@ static void completed(void *user, struct MHD_Connection *connection, void **stat
     note_end(&c->note, c->server->shared, "http", c->inference ? &c->infer : NULL,
              code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     c->server->inferences -= c->inference;
+    if (c->peer)
+        c->peer->call = NULL;
     call_give(c);
     *state = NULL;
 }
@@ -564,7 +692,7 @@ static cosrel_status start_daemon(http_server *s, const http_options *options, c
     struct MHD_OptionItem more[HTTP_TLS_OPTIONS + 1] = {{MHD_OPTION_END, 0, NULL}};
     unsigned flags = MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME;
     if (s->tls) {
-        http_tls_options(s->tls, more);
+        http_tls_options(more);
         flags |= MHD_USE_TLS;
     }
     s->daemon = MHD_start_daemon(
@@ -572,8 +700,9 @@ static cosrel_status start_daemon(http_server *s, const http_options *options, c
         MHD_OPTION_CONNECTION_LIMIT,
         options->connection_max ? options->connection_max : (unsigned)CONNECTION_MAX,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->header_max + BESIDE_HEADERS,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_S, MHD_OPTION_NOTIFY_COMPLETED,
-        completed, NULL, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_S, MHD_OPTION_UNESCAPE_CALLBACK, decode,
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        connection_changed, s, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =
         s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
     s->epoll_fd = info ? info->epoll_fd : -1;
@@ -590,11 +719,13 @@ cosrel_status http_create(const http_options *options, service *shared, http_ser
     s->shared = shared;
     s->body_max = options->body_max ? options->body_max : BODY_MAX;
     s->header_max = options->header_max ? options->header_max : HEADER_MAX;
-    s->listen_fd = -1;
+    s->listen_fd = s->peers.epoll_fd = -1;
     cosrel_status status = listen_on(options->address, &s->listen_fd, &s->port, err);
     if (status == COSREL_OK)
         status = hosts_init(&s->names, options->allow_hosts, peer_listens_on_loopback(s->listen_fd),
                             err);
+    if (status == COSREL_OK)
+        status = http_peers_init(&s->peers, err);
     if (status == COSREL_OK)
         status = live_http_create(shared, &s->live, err);
     if (status == COSREL_OK && shared->tls)
@@ -620,14 +751,12 @@ void http_free(http_server *s)
     else if (s->listen_fd >= 0)
         close(s->listen_fd);
     http_tls_free(s->tls);
+    http_peers_deinit(&s->peers);
     live_http_free(s->live);
     while (s->free_calls) {
         http_call *c = s->free_calls;
         s->free_calls = c->next;
-        infer_call_deinit(&c->infer);
-        infer_answer_deinit(&c->answer);
-        free(c->memory);
-        free(c);
+        destroy(c);
     }
     free(s);
 }

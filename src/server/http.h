@@ -32,8 +32,9 @@ void http_run(http_server *s);
 /* Until http_run is due by itself; -1: only when the fd is readable. */
 int http_timeout_ms(http_server *s);
 
-/* Cancels the calls of clients that have closed their connection, and ends connections that do not
- * finish their TLS handshake. Now and then: nothing else would notice while a request waits. */
+/* Cancels the calls of clients that have closed their connection, and ends connections that wait
+ * for such, or do not finish their TLS handshake. Now and then: nothing else would notice
+ * (http_peers.h). */
 void http_look_for_gone(http_server *s);
 
 /* Requests for inferences that are being received, run or answered. */

@@ -86,12 +86,12 @@ static tls_connection *begin(http_tls *h, struct MHD_Connection *connection)
     return c;
 }
 
-void http_tls_notify(void *user, struct MHD_Connection *connection, void **context,
+void http_tls_notify(http_tls *h, struct MHD_Connection *connection, void **context,
                      enum MHD_ConnectionNotificationCode what)
 {
     tls_connection *c = *context;
     if (what == MHD_CONNECTION_NOTIFY_STARTED) {
-        *context = begin(user, connection);
+        *context = begin(h, connection);
     } else if (c) {
         take(c);
         tls_identity_give(c->who);
@@ -211,12 +211,11 @@ int http_tls_epoll_fd(const http_tls *h)
 }
 
 /* libmicrohttpd does not start without a certificate, or somebody to ask for one. */
-void http_tls_options(http_tls *h, struct MHD_OptionItem out[HTTP_TLS_OPTIONS + 1])
+void http_tls_options(struct MHD_OptionItem out[HTTP_TLS_OPTIONS + 1])
 {
     int n = 0;
     out[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0,
                                        (void *)(uintptr_t)TLS_PRIORITY};
     out[n++] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(intptr_t)none};
-    out[n++] = (struct MHD_OptionItem){MHD_OPTION_NOTIFY_CONNECTION, (intptr_t)http_tls_notify, h};
     out[n] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
 }

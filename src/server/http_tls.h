@@ -16,7 +16,7 @@
 
 typedef struct http_tls http_tls;
 
-enum { HTTP_TLS_OPTIONS = 3 };
+enum { HTTP_TLS_OPTIONS = 2 };
 
 /* OUT_OF_MEMORY, IO; UNSUPPORTED: this libmicrohttpd has no TLS. */
 COSREL_CHECKED cosrel_status http_tls_create(tls_context *t, http_tls **out, cosrel_error *err);
@@ -24,10 +24,10 @@ void http_tls_end(http_tls *h);  /* before MHD_stop_daemon, which takes no suspe
 void http_tls_free(http_tls *h); /* after it; NULL is fine */
 
 /* For MHD_OPTION_ARRAY, beside the flags MHD_USE_TLS and MHD_ALLOW_SUSPEND_RESUME. */
-void http_tls_options(http_tls *h, struct MHD_OptionItem out[HTTP_TLS_OPTIONS + 1]);
+void http_tls_options(struct MHD_OptionItem out[HTTP_TLS_OPTIONS + 1]);
 
-/* For MHD_OPTION_NOTIFY_CONNECTION, with `h`: takes the socket's context for itself. */
-void http_tls_notify(void *h, struct MHD_Connection *connection, void **context,
+/* Of each connection that libmicrohttpd notifies of; keeps its own in *context. */
+void http_tls_notify(http_tls *h, struct MHD_Connection *connection, void **context,
                      enum MHD_ConnectionNotificationCode what);
 
 /* Around each MHD_run, which is due when the descriptor is readable. */

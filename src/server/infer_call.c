@@ -61,10 +61,11 @@ static size_t memory_for(const infer_input *in)
     return own + (in->type == COSREL_STRING ? padded(in->bytes + in->elements) : 0);
 }
 
-/* All at once, since tensors point into it. */
+/* All at once, since tensors point into it. Never none: a tensor without elements lies somewhere,
+ * too. */
 static cosrel_status make_room(infer_call *call, cosrel_error *err)
 {
-    size_t bytes = 0;
+    size_t bytes = 1;
     for (size_t i = 0; i < call->request.input_count; i++)
         if (needs_memory(&call->request.inputs[i]))
             bytes += memory_for(&call->request.inputs[i]);
@@ -135,6 +136,8 @@ static cosrel_status read_text_strings(const infer_input *in, char **pointers, c
     json_error_t why;
     uint64_t count = 0;
     json_t *root = json_loadb(in->text, in->bytes, 0, &why);
+    if (!root && !why.text[0]) /* the library says no more of it */
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a request");
     cosrel_status status = root ? flatten(in, root, pointers, &count, &at, err)
                                 : wrong(in, err, why.text);
     if (status == COSREL_OK && count != in->elements)
@@ -170,6 +173,16 @@ static cosrel_status read_numbers(infer_call *call, const infer_input *in, cosre
     return wrong(in, err, why.text);
 }
 
+/* Kernels take these bytes for C++'s bool, for which any other value is undefined. What lies in
+ * shared memory may change afterwards; then the client's own answer is at stake. */
+static bool are_bools(const char *data, size_t bytes)
+{
+    unsigned char others = 0;
+    for (size_t i = 0; i < bytes; i++)
+        others |= (unsigned char)data[i] & 0xfe;
+    return others == 0;
+}
+
 static cosrel_status make_tensor(infer_call *call, const infer_input *in, cosrel_tensor *out,
                                  cosrel_error *err)
 {
@@ -180,10 +193,8 @@ static cosrel_status make_tensor(infer_call *call, const infer_input *in, cosrel
     const size_t bytes = cosrel_dtype_bytes(in->type, in->elements);
     if (in->text)
         return read_numbers(call, in, out, err);
-    if (in->bytes != bytes)
-        return error_set(err, COSREL_INVALID_ARGUMENT,
-                         "input '%s': %zu bytes; its shape and type make %zu", in->name, in->bytes,
-                         bytes);
+    if (in->type == COSREL_BOOL && !are_bools(in->raw, bytes))
+        return wrong(in, err, "a byte of a BOOL is neither 0 nor 1");
     out->bytes = bytes;
     out->data = (char *)in->raw;
     if (needs_memory(in)) {
@@ -200,8 +211,14 @@ static cosrel_status check_sizes(const infer_request *r, cosrel_error *err)
 {
     for (size_t i = 0; i < r->input_count; i++) {
         const infer_input *in = &r->inputs[i];
-        if ((in->text || in->type == COSREL_STRING) && in->elements > in->bytes)
+        const bool sized = !in->text && in->type != COSREL_STRING;
+        const size_t bytes = cosrel_dtype_bytes(in->type, in->elements);
+        if (!sized && in->elements > in->bytes)
             return wrong(in, err, "fewer elements than its shape says");
+        if (sized && in->bytes != bytes)
+            return error_set(err, COSREL_INVALID_ARGUMENT,
+                             "input '%s': %zu bytes; its shape and type make %zu", in->name,
+                             in->bytes, bytes);
     }
     return COSREL_OK;
 }
@@ -300,6 +317,11 @@ static int priority_of(int64_t asked)
 static cosrel_status check_outputs(const infer_call *call, cosrel_error *err)
 {
     const cosrel_model_info *info = cosrel_model_describe(call->model);
+    if (call->request.output_count == 0 && info->output_count > INFER_TENSORS_MAX)
+        return error_set(err, COSREL_INVALID_ARGUMENT,
+                         "%s has %zu outputs, more than an answer holds: ask for at most %d of "
+                         "them in outputs",
+                         info->name, info->output_count, INFER_TENSORS_MAX);
     for (size_t i = 0; i < call->request.output_count; i++) {
         const char *name = call->request.outputs[i].name;
         size_t k = 0;

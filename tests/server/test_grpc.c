@@ -312,7 +312,8 @@ static void refuses_wrong_inference(void **state)
 {
     (void)state;
     float row[4] = {0};
-    int64_t large[] = {1000000, 1000000};
+    static char name[1024];
+    int64_t large[] = {1000000, 1000000}, overflowing[] = {INT64_MAX, 4}, many[17] = {0};
     input_type in = describe("x", "FP32", one_row, 2), *inputs = &in;
     ProtobufCBinaryData raw = {sizeof row, (uint8_t *)row};
     Inference__ModelInferRequest m = INFERENCE__MODEL_INFER_REQUEST__INIT;
@@ -336,9 +337,28 @@ static void refuses_wrong_inference(void **state)
     in.datatype = "FP32";
     in.shape = large;
     refuses(&m, 3, "16 bytes; its shape and type make");
+    in.shape = overflowing;
+    refuses(&m, 3, "more elements than any memory");
+    in.n_shape = 0;
+    refuses(&m, 3, "16 bytes; its shape and type make 4");
+    in.shape = many;
+    in.n_shape = 17;
+    refuses(&m, 3, "more than 16 dimensions");
     in.shape = one_row;
+    in.n_shape = 2;
+    in.datatype = "BOOL";
+    raw.len = 4;
+    row[0] = 1; /* 0, 0, 0x80, 0x3f */
+    refuses(&m, 3, "neither 0 nor 1");
+    in.datatype = "FP32";
+    raw.len = 16;
     in.name = "y";
     refuses(&m, 3, "y");
+    memset(name, 'n', sizeof name - 1);
+    m.model_name = name;
+    refuses(&m, 5, "there is no model 'nnn");
+    m.model_name = "\xc0\xae\xc0\xae/\xff";
+    refuses(&m, 5, "there is no model '%C0%AE");
 }
 
 static void refuses_wrong_calls(void **state)
