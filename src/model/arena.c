@@ -36,8 +36,10 @@ void *arena_take(arena *a, size_t bytes)
             a->refused = true;
             return NULL;
         }
-        if (!add_chunk(a, bytes))
+        if (!add_chunk(a, bytes)) {
+            a->failed = true;
             return NULL;
+        }
     }
     void *at = a->chunks ? a->chunks->data + (a->chunks->bytes - a->left) : NULL;
     a->left -= bytes;

@@ -14,6 +14,7 @@ typedef struct arena {
     size_t taken_bytes; /* over all chunks */
     size_t bytes_max;   /* 0: no limit */
     bool refused;       /* something was not given because of the limit */
+    bool failed;        /* or because there was no memory */
 } arena;
 
 /* Zeroed memory, aligned for any type; NULL if there is none or the limit is reached. */

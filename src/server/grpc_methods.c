@@ -8,6 +8,7 @@
 #include "health.pb-c.h"
 #include "oip.pb-c.h"
 #include "server/grpc_infer.h"
+#include "server/grpc_model.h"
 #include "server/oip_dtype.h"
 #include "server/versions.h"
 
@@ -50,6 +51,8 @@ static cosrel_status read(asking *now, const ProtobufCMessageDescriptor *type, v
                                      (const uint8_t *)now->q->message);
     if (*out)
         return COSREL_OK;
+    if (now->memory.failed)
+        return error_set(now->err, COSREL_OUT_OF_MEMORY, "no memory for a request");
     return error_set(now->err, COSREL_INVALID_FILE, "the message is not a %s", type->short_name);
 }
 
@@ -82,9 +85,9 @@ static cosrel_status model_ready(asking *now)
 
 static cosrel_status server_metadata(asking *now)
 {
-    static const char *const extensions[] = {"model_repository",
-                                             "model_repository(unload_dependents)",
-                                             "schedule_policy", "system_shared_memory"};
+    static const char *const extensions[] = {
+        "model_configuration", "model_repository", "model_repository(unload_dependents)",
+        "schedule_policy",     "statistics",       "system_shared_memory"};
     Inference__ServerMetadataResponse m = INFERENCE__SERVER_METADATA_RESPONSE__INIT;
     m.name = (char *)"cosrel";
     m.version = (char *)cosrel_version();
@@ -179,6 +182,42 @@ static cosrel_status health_check(asking *now)
 }
 
 /* ---- Triton's extensions ---- */
+
+static cosrel_status configuration(asking *now)
+{
+    void *message;
+    const cosrel_status status = read(now, &inference__model_config_request__descriptor, &message);
+    if (status != COSREL_OK)
+        return status;
+    const Inference__ModelConfigRequest *asked = message;
+    const cosrel_model *model = grpc_find_model(now->service->rt, asked->name, asked->version,
+                                                now->err);
+    if (!model)
+        return COSREL_NOT_FOUND;
+    now->memory.bytes_max = 0;
+    const model_config config = model_config_of(now->service->rt, model, now->service->versions);
+    return grpc_model_config(&config, &now->memory, now->answer, now->err);
+}
+
+static cosrel_status model_statistics(asking *now)
+{
+    void *message;
+    const cosrel_status status = read(now, &inference__model_statistics_request__descriptor,
+                                      &message);
+    if (status != COSREL_OK)
+        return status;
+    const Inference__ModelStatisticsRequest *asked = message;
+    int64_t version = 0;
+    if (*asked->name) {
+        if (!grpc_find_model(now->service->rt, asked->name, asked->version, now->err))
+            return COSREL_NOT_FOUND;
+        if (*asked->version && !text_to_int64(asked->version, &version))
+            return COSREL_NOT_FOUND;
+    }
+    now->memory.bytes_max = 0;
+    return grpc_model_statistics(now->service->rt, &now->service->counts, asked->name, version,
+                                 &now->memory, now->answer, now->err);
+}
 
 static cosrel_status list_models(asking *now, const repository_list *list)
 {
@@ -347,6 +386,8 @@ static const grpc_method methods[] = {
     {"/" SERVICE "/ModelReady", AUTH_READ, .answer = model_ready},
     {"/" SERVICE "/ServerMetadata", AUTH_READ, .answer = server_metadata},
     {"/" SERVICE "/ModelMetadata", AUTH_READ, .answer = model_metadata},
+    {"/" SERVICE "/ModelConfig", AUTH_READ, .answer = configuration},
+    {"/" SERVICE "/ModelStatistics", AUTH_READ, .answer = model_statistics},
     {"/" SERVICE "/RepositoryIndex", AUTH_READ, .answer = repository_index},
     {"/" SERVICE "/RepositoryModelLoad", AUTH_ADMIN, .begin = model_load},
     {"/" SERVICE "/RepositoryModelUnload", AUTH_ADMIN, .begin = model_unload},

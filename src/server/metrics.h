@@ -1,7 +1,5 @@
 /* Metrics in the Prometheus text format (version 0.0.4), names by its conventions: base units,
- * _total on counters, cumulative buckets. docs/serve.md lists them.
- *
- * And the statistics extension of the Open Inference Protocol, made of the same counts. */
+ * _total on counters, cumulative buckets. docs/serve.md lists them. */
 #ifndef SERVER_METRICS_H
 #define SERVER_METRICS_H
 
@@ -25,8 +23,5 @@ typedef struct metrics_source {
 } metrics_source;
 
 void metrics_add(text_builder *out, const metrics_source *source);
-
-/* {"model_stats":[...]}; model == NULL: all. */
-void statistics_add(text_builder *out, const metrics_source *source, const cosrel_model *model);
 
 #endif

@@ -6,8 +6,10 @@
 
 #include "cosrel/version.h"
 #include "server/metrics.h"
+#include "server/model_config.h"
 #include "server/oip_dtype.h"
 #include "server/repository_routes.h"
+#include "server/statistics.h"
 #include "server/versions.h"
 
 bool route_split(const char *url, route_path *out)
@@ -75,9 +77,9 @@ static void server_metadata(route_reply *reply)
 {
     text_add(&reply->body, "{\"name\":\"cosrel\",\"version\":");
     text_add_json(&reply->body, cosrel_version());
-    text_add(&reply->body, ",\"extensions\":[\"binary_tensor_data\",\"model_repository\","
-                           "\"model_repository(unload_dependents)\",\"schedule_policy\","
-                           "\"statistics\",\"system_shared_memory\"]}");
+    text_add(&reply->body, ",\"extensions\":[\"binary_tensor_data\",\"model_configuration\","
+                           "\"model_repository\",\"model_repository(unload_dependents)\","
+                           "\"schedule_policy\",\"statistics\",\"system_shared_memory\"]}");
 }
 
 static void health(const service *s, const route_path *path, route_reply *reply)
@@ -150,10 +152,17 @@ static metrics_source source_of(service *s)
 
 static void statistics(service *s, const char *name, int64_t version, route_reply *reply)
 {
-    const metrics_source source = source_of(s);
-    const cosrel_model *model = name ? find_model(s, name, version, reply) : NULL;
-    if (!name || model)
-        statistics_add(&reply->body, &source, model);
+    if (!name || find_model(s, name, version, reply))
+        statistics_add_json(&reply->body, s->rt, &s->counts, name, version);
+}
+
+static void configuration(service *s, const char *name, int64_t version, route_reply *reply)
+{
+    const cosrel_model *model = find_model(s, name, version, reply);
+    if (!model)
+        return;
+    const model_config config = model_config_of(s->rt, model, s->versions);
+    model_config_add_json(&reply->body, &config);
 }
 
 static void metrics(service *s, route_reply *reply)
@@ -179,8 +188,11 @@ static void register_region(service *s, const char *name, const route_request *r
     const json_t *key = json_object_get(root, "key"), *offset = json_object_get(root, "offset");
     const json_t *bytes = json_object_get(root, "byte_size");
     cosrel_error err = {""};
-    if (!json_is_string(key) || (offset && !json_is_integer(offset)) || !json_is_integer(bytes) ||
-        json_integer_value(offset) < 0 || json_integer_value(bytes) < 0)
+    if (!root && !why.text[0]) /* the library says no more of it */
+        route_error(reply, 503, "no memory for a request");
+    else if (!json_is_string(key) || (offset && !json_is_integer(offset)) ||
+             !json_is_integer(bytes) || json_integer_value(offset) < 0 ||
+             json_integer_value(bytes) < 0)
         route_error(reply, 400,
                     "expected {\"key\": \"/name\", \"offset\": 0, \"byte_size\": 1} with numbers "
                     "from 0");
@@ -232,6 +244,8 @@ static void read_only(service *s, const route_request *request, route_reply *rep
         statistics(s, NULL, 0, reply);
     else if (route_model(path, "stats", &name, &version))
         statistics(s, name, version, reply);
+    else if (route_model(path, "config", &name, &version))
+        configuration(s, name, version, reply);
     else if (route_model(path, "ready", &name, &version))
         (void)find_model(s, name, version, reply);
     else if (route_model(path, "", &name, &version)) {

@@ -89,6 +89,7 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
     s->look_user = options->look_user;
     s->shared = (service){.rt = rt,
                           .learner = options->learner,
+                          .versions = options->versions ? options->versions : 1,
                           .finished.wake_fd = -1,
                           .tls = options->tls,
                           .started_s = (double)time(NULL)};
@@ -104,8 +105,7 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
     if (status == COSREL_OK && options->access_log)
         status = access_log_open(options->access_log, &s->shared.log, err);
     if (status == COSREL_OK)
-        status = repository_open(rt, options->models, options->versions ? options->versions : 1,
-                                 &s->shared.desk, err);
+        status = repository_open(rt, options->models, s->shared.versions, &s->shared.desk, err);
     if (status == COSREL_OK)
         status = watch(s, repository_fd(s->shared.desk), err);
     if (status == COSREL_OK)
@@ -230,7 +230,8 @@ cosrel_status server_change(server *s, const server_options *options, cosrel_err
     s->shared.who = who;
     set_limits(s, options);
     set_names(s, options);
-    repository_set_versions(s->shared.desk, options->versions ? options->versions : 1);
+    s->shared.versions = options->versions ? options->versions : 1;
+    repository_set_versions(s->shared.desk, s->shared.versions);
     return COSREL_OK;
 }
 

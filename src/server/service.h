@@ -20,6 +20,7 @@ typedef struct service {
     cosrel_runtime *rt;
     cosrel_learner *learner; /* NULL: none */
     repository_desk *desk;   /* where models are loaded and unloaded */
+    uint32_t versions;       /* of each model that are served at most */
     const char *policy, *objective;
     finished_calls finished;
     auth who;

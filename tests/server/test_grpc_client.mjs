@@ -89,6 +89,24 @@ const typed = await call(client, "ModelInfer", {
 });
 assert.deepEqual(typed.raw_output_contents, raw.raw_output_contents);
 
+// What is told of the model, and the same over HTTP.
+const overHttp = async (route) => (await fetch(`http://127.0.0.1:${httpPort}/v2/models/${MODEL}/${route}`)).json();
+const { config } = await call(client, "ModelConfig", { name: MODEL });
+const httpConfig = await overHttp("config");
+assert.equal(config.backend, "onnxruntime");
+assert.equal(config.version_policy.latest.num_versions, 1);
+assert.equal(config.max_batch_size, httpConfig.max_batch_size);
+assert.ok(config.max_batch_size >= 1);
+assert.equal(config.input[0].data_type, 11); // TYPE_FP32
+assert.equal(httpConfig.input[0].data_type, "TYPE_FP32");
+assert.deepEqual(config.input[0].dims.map(Number), httpConfig.input[0].dims);
+assert.deepEqual(config.input[0].dims.map(Number), metadata.inputs[0].shape.slice(1).map(Number));
+assert.deepEqual(config.output[0].dims.map(Number), httpConfig.output[0].dims);
+const [counted] = (await call(client, "ModelStatistics", { name: MODEL })).model_stats;
+const [httpCounted] = (await overHttp("stats")).model_stats;
+assert.deepEqual(counted, httpCounted);
+assert.equal(httpCounted.inference_count, 3);
+
 // Many at once over few connections, each with its own answer.
 const clients = [client, example.connect(address, { "grpc.use_local_subchannel_pool": 1 })];
 const many = Array.from({ length: 100 }, (_, i) => call(clients[i % 2], "ModelInfer", request(tensor, { id: `${i}` })));

@@ -74,6 +74,135 @@ static void tells_which_models_there_are(void **state)
     serve_end(s);
 }
 
+/* ---- What is told of a model ---- */
+
+static Inference__ModelConfigResponse *config_of(const char *name, const char *version)
+{
+    Inference__ModelConfigRequest asked = INFERENCE__MODEL_CONFIG_REQUEST__INIT;
+    asked.name = (char *)name;
+    asked.version = (char *)version;
+    grpc_reply r = ask("ModelConfig", &asked.base, NULL);
+    if (r.code != 0) {
+        assert_int_equal(r.code, 5);
+        assert_non_null(strstr(r.message, name));
+        text_deinit(&r.data);
+        return NULL;
+    }
+    Inference__ModelConfigResponse *m = inference__model_config_response__unpack(
+        NULL, r.data.length - 5, (const uint8_t *)r.data.data + 5);
+    assert_non_null(m);
+    text_deinit(&r.data);
+    return m;
+}
+
+static void tells_configurations(void **state)
+{
+    (void)state;
+    serving *s = serve_more(&(server_options){.versions = 2}, &port);
+    Inference__ModelConfigResponse *m = config_of("multi", "");
+    const Inference__ModelConfig *c = m->config;
+    assert_string_equal(c->name, "multi");
+    assert_string_equal(c->platform, "onnxruntime_onnx");
+    assert_string_equal(c->backend, "onnxruntime");
+    assert_int_equal(c->version_policy->latest->num_versions, 2);
+    assert_int_equal(c->max_batch_size, 1); /* of more nothing has been measured */
+    assert_int_equal(c->n_input, 3);
+    assert_string_equal(c->input[0]->name, "a");
+    assert_int_equal(c->input[0]->data_type, INFERENCE__DATA_TYPE__TYPE_FP32);
+    assert_int_equal(c->input[0]->n_dims, 1);
+    assert_int_equal(c->input[0]->dims[0], 2);
+    assert_int_equal(c->input[2]->data_type, INFERENCE__DATA_TYPE__TYPE_INT64);
+    assert_int_equal(c->input[2]->n_dims, 0);
+    assert_int_equal(c->n_output, 3);
+    assert_int_equal(c->output[0]->dims[0], 2);
+    inference__model_config_response__free_unpacked(m, NULL);
+    m = config_of("words", "1");
+    assert_int_equal(m->config->input[0]->data_type, INFERENCE__DATA_TYPE__TYPE_STRING);
+    inference__model_config_response__free_unpacked(m, NULL);
+    assert_null(config_of("nix", ""));
+    assert_null(config_of("words", "2"));
+    assert_null(config_of("words", "x"));
+    const cosrel_profile_options quick = {
+        .struct_bytes = sizeof quick, .cell_ns = 100000, .batch_max = 4};
+    cosrel_error err;
+    assert_int_equal(cosrel_runtime_profile(served_rt, &quick, &err), COSREL_OK);
+    /* Whether a batch of four pays, and so is measured, is the machine's affair. */
+    const cosrel_model *model = cosrel_runtime_find_model(served_rt, "multi", 0);
+    int most = 4;
+    while (most > 1 && cosrel_model_cost_ns(served_rt, model, 0, most) == 0)
+        most--;
+    m = config_of("multi", "");
+    assert_int_equal(m->config->max_batch_size, most);
+    inference__model_config_response__free_unpacked(m, NULL);
+    serve_end(s);
+}
+
+static Inference__ModelStatisticsResponse *statistics_of(const char *name)
+{
+    Inference__ModelStatisticsRequest asked = INFERENCE__MODEL_STATISTICS_REQUEST__INIT;
+    asked.name = (char *)name;
+    grpc_reply r = ask("ModelStatistics", &asked.base, NULL);
+    assert_int_equal(r.code, 0);
+    Inference__ModelStatisticsResponse *m = inference__model_statistics_response__unpack(
+        NULL, r.data.length - 5, (const uint8_t *)r.data.data + 5);
+    assert_non_null(m);
+    text_deinit(&r.data);
+    return m;
+}
+
+static void tells_statistics(void **state)
+{
+    (void)state;
+    static const uint8_t row[16] = {0};
+    int64_t shape[] = {1, 4};
+    Inference__ModelInferRequest__InferInputTensor
+        in = INFERENCE__MODEL_INFER_REQUEST__INFER_INPUT_TENSOR__INIT,
+        *inputs = &in;
+    ProtobufCBinaryData raw = {sizeof row, (uint8_t *)row};
+    Inference__ModelInferRequest request = INFERENCE__MODEL_INFER_REQUEST__INIT;
+    in.name = "x";
+    in.datatype = "FP32";
+    in.n_shape = 2;
+    in.shape = shape;
+    request.model_name = "add";
+    request.n_inputs = request.n_raw_input_contents = 1;
+    request.inputs = &inputs;
+    request.raw_input_contents = &raw;
+    serving *s = serve_more(&(server_options){.policy = ""}, &port);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(code_of("ModelInfer", &request.base, NULL), 0);
+    raw.len = 15;
+    assert_int_equal(code_of("ModelInfer", &request.base, NULL), 3);
+    Inference__ModelStatisticsResponse *m = statistics_of("add");
+    assert_int_equal(m->n_model_stats, 1);
+    const Inference__ModelStatistics *add = m->model_stats[0];
+    assert_string_equal(add->name, "add");
+    assert_string_equal(add->version, "1");
+    assert_true(add->last_inference > 0);
+    assert_int_equal(add->inference_count, 3);
+    assert_int_equal(add->execution_count, 3);
+    assert_int_equal(add->inference_stats->success->count, 3);
+    assert_true(add->inference_stats->success->ns >= add->inference_stats->compute_infer->ns);
+    assert_int_equal(add->inference_stats->fail->count, 1);
+    assert_int_equal(add->inference_stats->queue->count, 3);
+    assert_int_equal(add->inference_stats->cache_hit->count, 0);
+    assert_int_equal(add->n_batch_stats, 1);
+    assert_int_equal(add->batch_stats[0]->batch_size, 1);
+    assert_int_equal(add->batch_stats[0]->compute_infer->count, 3);
+    inference__model_statistics_response__free_unpacked(m, NULL);
+    m = statistics_of("");
+    assert_int_equal(m->n_model_stats, 6);
+    assert_int_equal(m->model_stats[5]->inference_count, 0);
+    inference__model_statistics_response__free_unpacked(m, NULL);
+    Inference__ModelStatisticsRequest asked = INFERENCE__MODEL_STATISTICS_REQUEST__INIT;
+    asked.name = "nix";
+    assert_int_equal(code_of("ModelStatistics", &asked.base, NULL), 5);
+    asked.name = "add";
+    asked.version = "7";
+    assert_int_equal(code_of("ModelStatistics", &asked.base, NULL), 5);
+    serve_end(s);
+}
+
 /* ---- Shared memory ---- */
 
 typedef Inference__ModelInferRequest__InferInputTensor__ParametersEntry input_entry;
@@ -209,8 +338,8 @@ static void uses_shared_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(asks_for_tokens),
-        cmocka_unit_test(tells_which_models_there_are),
+        cmocka_unit_test(asks_for_tokens),      cmocka_unit_test(tells_which_models_there_are),
+        cmocka_unit_test(tells_configurations), cmocka_unit_test(tells_statistics),
         cmocka_unit_test(uses_shared_memory),
     };
     return cmocka_run_group_tests(tests, serve_start, serve_stop);

@@ -242,6 +242,29 @@ static void tells_statistics(void **state)
     says(&r, 405, "POST");
 }
 
+static void tells_configurations(void **state)
+{
+    (void)state;
+    static reply r;
+    ask("GET", "/v2/models/add/config", "", NULL, 0, &r);
+    says(&r, 200,
+         "{\"name\":\"add\",\"platform\":\"onnxruntime_onnx\",\"backend\":\"onnxruntime\","
+         "\"version_policy\":{\"latest\":{\"num_versions\":1}},\"max_batch_size\":");
+    says(&r, 200,
+         ",\"input\":[{\"name\":\"x\",\"data_type\":\"TYPE_FP32\",\"dims\":[4]}],\"output\":[{"
+         "\"name\":\"y\",\"data_type\":\"TYPE_FP32\",\"dims\":[4]}]}");
+    ask("GET", "/v2/models/words/versions/1/config", "", NULL, 0, &r);
+    says(&r, 200, "{\"name\":\"x\",\"data_type\":\"TYPE_STRING\",\"dims\":[3]}");
+    ask("GET", "/v2/models/multi/config", "", NULL, 0, &r); /* a vector is a scalar per row */
+    says(&r, 200, "{\"name\":\"n\",\"data_type\":\"TYPE_INT64\",\"dims\":[]}");
+    ask("GET", "/v2/models/nix/config", "", NULL, 0, &r);
+    says(&r, 404, "nix");
+    ask("GET", "/v2/models/add/versions/2/config", "", NULL, 0, &r);
+    says(&r, 404, "no such version");
+    ask("POST", "/v2/models/add/config", "", "{}", 2, &r);
+    says(&r, 405, "GET");
+}
+
 /* Those that still wait behind a slow run are not run for nobody. */
 static void cancels_for_clients_that_leave(void **state)
 {
@@ -345,6 +368,7 @@ int main(void)
         cmocka_unit_test(counts_what_happens),
         cmocka_unit_test(counts_drops_and_decisions),
         cmocka_unit_test(tells_statistics),
+        cmocka_unit_test(tells_configurations),
         cmocka_unit_test(cancels_for_clients_that_leave),
         cmocka_unit_test(knows_tokens),
         cmocka_unit_test(tells_the_manager),
