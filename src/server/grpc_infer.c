@@ -401,10 +401,13 @@ cosrel_status grpc_infer_read(const char *message, size_t bytes, arena *memory, 
     grpc_arena_begin(memory, bytes - raw_bytes, &allocator);
     const message_type *m = inference__model_infer_request__unpack(&allocator, other.bytes,
                                                                    (const uint8_t *)other.data);
+    if (!m && memory->failed)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a request");
+    if (!m && memory->refused)
+        return error_set(err, COSREL_OUT_OF_MEMORY,
+                         "the message would take far more memory than its size");
     if (!m)
-        return memory->refused ? error_set(err, COSREL_OUT_OF_MEMORY,
-                                           "the message would take far more memory than its size")
-                               : not_a_message(err);
+        return not_a_message(err);
     *model = m->model_name;
     *version = m->model_version;
     return read_message(&now, m);

@@ -272,6 +272,8 @@ cosrel_status infer_json_read(const char *body, size_t json_bytes, size_t bytes,
         json_t *root = json_loadb(slim, slim_bytes, JSON_REJECT_DUPLICATES, &why);
         if (json_is_object(root))
             status = read_root(&now, root);
+        else if (!root && !why.text[0]) /* the library says no more of it */
+            status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a request");
         else
             status = error_set(err, COSREL_INVALID_ARGUMENT, "the request is not JSON: %s",
                                root ? "expected an object" : why.text);
