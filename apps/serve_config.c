@@ -222,7 +222,34 @@ void serve_config_server(const serve_config *c, server_options *out)
                             .drain_ns = v->drain_seconds * 1000000000};
 }
 
-/* JSON's strings are YAML's double-quoted ones. */
+/* Of valid UTF-8. */
+static unsigned code_point(const char *at, size_t *bytes)
+{
+    const unsigned char first = (unsigned char)*at;
+    unsigned code = first;
+    *bytes = first < 0x80 ? 1 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if (*bytes > 1)
+        code = first & (0x7fU >> *bytes);
+    for (size_t i = 1; i < *bytes; i++)
+        code = code << 6 | ((unsigned char)at[i] & 0x3f);
+    return code;
+}
+
+/* JSON's strings are YAML's double-quoted ones, but for characters that YAML does not take as they
+ * are, or takes for the end of a line. */
+static void print_quoted(FILE *to, const char *json)
+{
+    size_t bytes;
+    for (const char *at = json; *at; at += bytes) {
+        const unsigned code = code_point(at, &bytes);
+        if ((code >= 0x7f && code < 0xa0) || code == 0x2028 || code == 0x2029 || code == 0xfeff ||
+            code == 0xfffe || code == 0xffff)
+            fprintf(to, "\\u%04x", code);
+        else
+            fwrite(at, 1, bytes, to);
+    }
+}
+
 static void print_text(FILE *to, const char *key, const char *value)
 {
     text_builder quoted = {.data = NULL};
@@ -231,7 +258,9 @@ static void print_text(FILE *to, const char *key, const char *value)
         return;
     }
     text_add_json(&quoted, value);
-    fprintf(to, "%s: %s\n", key, quoted.failed ? "" : quoted.data);
+    fprintf(to, "%s: ", key);
+    print_quoted(to, quoted.failed ? "" : quoted.data);
+    fputc('\n', to);
     text_deinit(&quoted);
 }
 

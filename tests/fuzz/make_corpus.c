@@ -9,6 +9,7 @@
 #include <jpeglib.h>
 #include <png.h>
 
+#include "h2_bytes.h"
 #include "oip.pb-c.h"
 #include "onnx-ml.pb-c.h"
 #include "tiny_onnx.h"
@@ -417,6 +418,205 @@ static void make_requests(corpus *c)
     save(at(c, "grpc", "frame"), "\0\0\0\0\3\x0a\1x", 8);
 }
 
+/* On one or two connections; octal 370 to 374 are what happens in between (fuzz_clients.h). */
+static void make_http(corpus *c)
+{
+#define INFER(model, more)                                                                         \
+    "POST /v2/models/" model "/infer HTTP/1.1\r\nHost: localhost\r\n" more "\r\n"
+#define JSON                                                                                       \
+    "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\",\"data\":[1,2,3,4]}]}"
+#define SIZED "Content-Length: 74\r\n"
+    static const struct {
+        const char *name, *text;
+    } all[] = {
+        {"infer", INFER("add", SIZED) JSON},
+        {"cut",
+         "POST /v2/models/add/in\370fer HTTP/1.1\r\nHost: localhost\r\nContent-\370Length: "
+         "77\r\n\r\n"
+         "{\"inputs\":[{\"name\":\"x\",\"sha\370pe\":[1,4],\"datatype\":\"FP32\",\"data\":[1,2,"
+         "3,4]}]}"},
+        {"pipelined",
+         INFER("add", SIZED) JSON INFER("add", SIZED) JSON "GET /v2 HTTP/1.1\r\n\r\n"
+                                                           "GET /metrics HTTP/1.0\r\n\r\n"},
+        {"two", INFER("add", SIZED) "{\"inp\371" INFER("add", SIZED) JSON "\371" JSON},
+        {"chunked",
+         INFER("add",
+               "Transfer-Encoding: chunked\r\n") "10\r\n{\"inputs\":[{\"nam\r\n\3703a;a=b\r\n"
+                                                 "e\":\"x\",\"shape\":[1,4],\"datatype\":"
+                                                 "\"FP32\",\"data\":[1,2,3,4]}]}"
+                                                 "\r\n0\r\nTrailer: x\r\n\r\n"},
+        {"chunks_and_length",
+         INFER("add", "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n") "4a\r\n" JSON
+                                                                             "\r\n0\r\n\r\n"},
+        {"lengths", INFER("add", "Content-Length: 2\r\nContent-Length: 74\r\n") JSON},
+        {"short", INFER("add", SIZED) "{\"inputs\":[\373"},
+        {"long", INFER("add", "Content-Length: 70\r\n") JSON "GET /v2 HTTP/1.1\r\n\r\n"},
+        {"huge", INFER("add", "Content-Length: 99999999999\r\n") JSON},
+        {"expect", INFER("add", SIZED "Expect: 100-continue\r\n") "\370" JSON},
+        {"expect_refused", INFER("nix", SIZED "Expect: 100-continue\r\n") "\370" JSON},
+        {"binary", INFER("add", "Inference-Header-Content-Length: 94\r\nContent-Length: "
+                                "110\r\n") "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],"
+                                           "\"datatype\":\"FP32\",\"parameters\":{"
+                                           "\"binary_data_size\":16}}]}0123456789abcdef"},
+        {"binary_more", INFER("add", "Inference-Header-Content-Length: 999\r\n" SIZED) JSON},
+        {"words",
+         INFER("words",
+               "Content-Length: 78\r\n") "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,3],"
+                                         "\"datatype\":\"BYTES\",\"data\":[\"\",\"b\",\"c\"]}]}"},
+        {"leaves", INFER("add", SIZED) JSON "\374" INFER("add", SIZED) JSON "\373"},
+        {"finishes", INFER("add", SIZED) JSON "\372" INFER("add", SIZED) JSON "\372"},
+        {"parameters",
+         INFER("add/versions/1",
+               "Content-Length: 161\r\n") "{\"id\":\"7\",\"parameters\":{\"priority\":1,"
+                                          "\"timeout\":1000000,\"binary_data_output\":true},"
+                                          "\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],"
+                                          "\"datatype\":\"FP32\",\"data\":[1,2,3,4]}]}      "},
+        {"paths",
+         "GET /v2/models/add HTTP/1.1\r\n\r\nGET /v2/models/%2e%2e%2f%00/ready HTTP/1.1\r\n\r\n"
+         "HEAD /v2/models/multi/config HTTP/1.1\r\n\r\nGET /v2/models/stats?a=%00 "
+         "HTTP/1.1\r\n\r\n"
+         "GET /v2/health/ready HTTP/1.1\r\nConnection: close\r\n\r\n"},
+        {"region",
+         "POST /v2/systemsharedmemory/region/r/register HTTP/1.1\r\nContent-Length: 51\r\n\r\n"
+         "{\"key\":\"/no-such-memory\",\"offset\":0,\"byte_size\":16}"
+         "GET /v2/systemsharedmemory/status HTTP/1.1\r\n\r\n"
+         "POST /v2/repository/index HTTP/1.1\r\nContent-Length: 0\r\n\r\n"},
+        {"live", "GET / HTTP/1.1\r\n\r\nGET /live.js HTTP/1.1\r\nIf-None-Match: \"x\"\r\n\r\n"
+                 "POST /live/objective HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}"
+                 "GET /live/events HTTP/1.1\r\n\r\n\370"},
+        {"odd", "BREW /v2 HTTP/1.1\r\nHost: a\r\n folded\r\n: none\r\nCookie: a=b; c\r\n\r\n"
+                "OPTIONS * HTTP/1.1\r\n\r\nCONNECT x:1 HTTP/1.1\r\nUpgrade: h2c\r\n\r\nGET /v2"},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        save(at(c, "http", all[i].name), all[i].text, strlen(all[i].text));
+}
+
+static void make_serve_configs(corpus *c)
+{
+    static const char *const texts[] = {
+        "models: m\nhttp: 127.0.0.1:8000\ngrpc: off\npolicy: learned\nobjective: deadline\n"
+        "profile: p.csv\nlearn: v\nsettings: s.yaml\nprocessors: cpu0\ncache_folder: ''\n"
+        "queue_max: 64\nbody_max_mb: 1\nconnections_max: 9\nsoftware_gpu: yes\nquiet: false\n",
+        "versions: 2\nbodies_max_mb: 64\nheader_max_kb: 8\nclient_requests_max: 9\ndrain_seconds: "
+        "3\n"
+        "access_log: l\nallow_host: h\ntls_cert: c\ntls_key: k\n",
+        "tokens:\n  - {token: \"a-long-secret\", role: infer}\n  - token: another\n    role: "
+        "read\n",
+        "model: m\n",
+        "queue_max: 100001\n",
+        "body_max_mb: 0\n",
+        "quiet: maybe\n",
+        "tokens: [{token: a}]\n",
+        "tokens: {}\n",
+        "models: [a]\n",
+        "models: &a m\nhttp: *a\n",
+        "models: \"\\x07\\u263a\\\"<\"\n",
+        "models: |\n  a\n  b\n",
+        "# nothing\n",
+        "- a\n",
+        "a: [\n",
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char name[16];
+        snprintf(name, sizeof name, "%zu.yaml", i);
+        save(at(c, "serve_config", name), texts[i], strlen(texts[i]));
+    }
+}
+
+/* The first byte is the method's place in the table (fuzz_grpc_methods.c). */
+static void make_one_question(corpus *c, const char *name, uint8_t method,
+                              const ProtobufCMessage *message)
+{
+    uint8_t packed[1024] = {method};
+    save(at(c, "grpc_methods", name), packed, 1 + protobuf_c_message_pack(message, packed + 1));
+}
+
+static void make_questions(corpus *c)
+{
+    /* These two fields are all that most of them have. */
+    Inference__ModelMetadataRequest model = INFERENCE__MODEL_METADATA_REQUEST__INIT;
+    Inference__SystemSharedMemoryRegisterRequest region =
+        INFERENCE__SYSTEM_SHARED_MEMORY_REGISTER_REQUEST__INIT;
+    model.name = "multi";
+    for (uint8_t method = 0; method < 16; method++) {
+        char name[24];
+        snprintf(name, sizeof name, "model_%d", method);
+        model.version = method & 1 ? "1" : "";
+        make_one_question(c, name, method, &model.base);
+    }
+    region.name = "r";
+    region.key = "/no-such-memory";
+    region.byte_size = 16;
+    for (uint8_t method = 0; method < 16; method++) {
+        char name[24];
+        snprintf(name, sizeof name, "region_%d", method);
+        make_one_question(c, name, method, &region.base);
+    }
+}
+
+/* Connections of HTTP/2; what happens in between as for HTTP (fuzz_clients.h). */
+static void save_h2(corpus *c, const char *name, h2_bytes *h, text_builder *out, const char *end)
+{
+    h2_take(h, out);
+    text_add(out, end);
+    save(at(c, "h2", name), out->data, out->length);
+    text_deinit(out);
+    h2_end(h);
+}
+
+static void make_h2(corpus *c)
+{
+#define CALL(name) "/inference.GRPCInferenceService/" name
+    static const uint8_t nothing[5];
+    static const char *const methods[] = {CALL("ServerLive"),
+                                          CALL("ServerMetadata"),
+                                          CALL("ModelStatistics"),
+                                          CALL("RepositoryIndex"),
+                                          CALL("Nix"),
+                                          "/grpc.health.v1.Health/Check"};
+    uint8_t body[128];
+    const size_t bytes = h2_infer_body(body);
+    text_builder out = {.data = NULL};
+    h2_bytes h;
+    h2_begin(&h);
+    (void)h2_ask(&h, CALL("ModelInfer"), body, bytes);
+    save_h2(c, "infer", &h, &out, "\372");
+    h2_begin(&h);
+    (void)h2_ask(&h, CALL("ModelInfer"), body, bytes);
+    (void)h2_ask(&h, CALL("ModelInfer"), body, bytes - 1);
+    (void)h2_ask(&h, CALL("ModelInfer"), body, 3);
+    save_h2(c, "short", &h, &out, "");
+    h2_begin(&h);
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++)
+        (void)h2_ask(&h, methods[i], nothing, sizeof nothing);
+    save_h2(c, "methods", &h, &out, "");
+    h2_begin(&h);
+    const int32_t stream = h2_ask(&h, CALL("ModelInfer"), body, bytes);
+    h2_take(&h, &out);
+    text_add(&out, "\370");
+    (void)nghttp2_submit_rst_stream(h.session, NGHTTP2_FLAG_NONE, stream, NGHTTP2_CANCEL);
+    (void)nghttp2_submit_ping(h.session, NGHTTP2_FLAG_NONE, NULL);
+    (void)nghttp2_submit_window_update(h.session, NGHTTP2_FLAG_NONE, 0, 1000);
+    (void)h2_ask(&h, CALL("ModelInfer"), body, bytes);
+    save_h2(c, "cancelled", &h, &out, "\374");
+    h2_begin(&h);
+    const nghttp2_settings_entry narrow[] = {{NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, 3},
+                                             {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, 0}};
+    (void)nghttp2_submit_settings(h.session, NGHTTP2_FLAG_NONE, narrow, 2);
+    (void)h2_ask(&h, CALL("ModelInfer"), body, bytes);
+    h2_take(&h, &out);
+    text_add(&out, "\372");
+    (void)nghttp2_submit_window_update(h.session, NGHTTP2_FLAG_NONE, 1, 1000);
+    save_h2(c, "narrow", &h, &out, "\373");
+    h2_begin(&h);
+    (void)h2_ask(&h, CALL("ModelInfer"), body, bytes);
+    (void)nghttp2_submit_goaway(h.session, NGHTTP2_FLAG_NONE, 0, NGHTTP2_NO_ERROR, NULL, 0);
+    save_h2(c, "goaway", &h, &out, "");
+    static const char other[] =
+        "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n\371PRI * HTTP/2.0\r\n\r\nSM";
+    save(at(c, "h2", "no_http2"), other, sizeof other - 1);
+}
+
 int main(int argc, char **argv)
 {
     if (argc != 2) {
@@ -435,5 +635,9 @@ int main(int argc, char **argv)
     make_devices(&c);
     make_arrivals(&c);
     make_requests(&c);
+    make_http(&c);
+    make_serve_configs(&c);
+    make_questions(&c);
+    make_h2(&c);
     return 0;
 }
