@@ -46,7 +46,7 @@ static void read_ours(const text_builder *body)
 {
     static infer_request request;
     cosrel_error err;
-    if (infer_json_read(body->data, body->length, body->length, &request, &err) != COSREL_OK ||
+    if (infer_json_read(body->data, body->length, NULL, 0, &request, &err) != COSREL_OK ||
         json_numbers_read(request.inputs[0].text, request.inputs[0].bytes, COSREL_FLOAT32,
                           read_back, ELEMENTS, &err) != COSREL_OK)
         fail(err.text);

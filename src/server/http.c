@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "server/http_body.h"
 #include "server/http_head.h"
 #include "server/http_peers.h"
 #include "server/http_tls.h"
@@ -19,11 +20,10 @@
 #include "server/routes.h"
 
 enum {
-    ALIGNMENT = 64,        /* of the first binary tensor */
     TOGETHER_BYTES = 4096, /* of binary outputs that are copied instead of sent by themselves */
     CONNECTION_S = 120,    /* without a byte in either direction (chosen: longer than clients' pools
                               keep one; a suspended one does not count) */
-    KEPT_BYTES = 1 << 20,  /* a larger body's memory is not kept for the next request */
+    KEPT_BYTES = 1 << 20,  /* larger memory is not kept for the next request */
     HEADER_MAX = 8 << 10,  /* published: what nginx, Apache and gRPC take */
     BESIDE_HEADERS = 8 << 10, /* of libmicrohttpd's memory for a connection: for the answer's
                                  headers and for reading the body (chosen: 1000 idle connections
@@ -31,8 +31,6 @@ enum {
     KEPT_TOGETHER = 64 << 20, /* of bodies' memory that is kept for later requests */
     FREE_MAX =
         256, /* calls that are kept for later ones (chosen: more are seldom served at once) */
-    DISCARD_BYTES = 16 << 20, /* of a refused body are read so that the client hears why (chosen:
-                                 more is not worth it) */
 };
 #define BODY_MAX       ((size_t)64 << 20)
 #define CONNECTION_MAX 1024
@@ -50,20 +48,12 @@ typedef struct http_call {
     client_entry *client;  /* whose request it counts as; NULL: nobody's */
     repository_task *task; /* a model is loaded or unloaded */
     bool inference, live;  /* live: a route of the live page */
-    size_t body_max;
+    http_body body;
     bool forbidden;  /* by its rights */
     bool deaf;       /* its body is not kept: whatever it says, the answer is no */
     unsigned rights; /* auth_right */
     bool counted;    /* among the refusals, so not among the model's answers */
-    bool has_length; /* Content-Length: `body_expected` */
-    bool last;       /* the connection ends with the answer */
-    size_t discarded;
-    bool json_only; /* no Inference-Header-Content-Length */
-    size_t json_bytes;
-    char *memory, *body; /* body: within memory, so that the first tensor is aligned */
-    size_t memory_room, body_bytes, body_expected;
-    size_t held; /* of the service's bodies */
-    int refused; /* answered with this status as soon as the body is in; 0: not */
+    int refused;     /* answered with this status as soon as the body is in; 0: not */
     char why[512];
     http_peer *peer;        /* NULL: nobody watches it */
     struct http_call *next; /* free ones */
@@ -92,49 +82,36 @@ static http_call *call_take(http_server *s)
     if (c) {
         s->free_calls = c->next;
         s->free_count--;
-        s->kept_bytes -= c->memory_room;
+        s->kept_bytes -= c->body.room;
     } else if (!(c = calloc(1, sizeof *c))) {
         return NULL;
     }
     c->server = s;
     note_begin(&c->note, s->shared);
     c->client = NULL;
-    c->body_max = s->body_max;
+    c->body.together = &s->shared->bodies;
+    http_body_begin(&c->body, s->body_max);
     c->state = READING;
-    c->body_bytes = c->body_expected = c->json_bytes = c->discarded = 0;
-    c->inference = c->live = c->forbidden = c->deaf = c->has_length = c->counted = c->last = false;
+    c->inference = c->live = c->forbidden = c->deaf = c->counted = false;
     c->task = NULL;
     c->refused = 0;
-    c->json_only = true;
     c->connection = NULL;
     c->peer = NULL;
     return c;
-}
-
-/* The body is not needed any more: its memory is kept for the next request if it is little. */
-static void let_body_go(http_call *c)
-{
-    bodies_give(&c->server->shared->bodies, c->held);
-    c->held = 0;
-    if (c->memory_room <= KEPT_BYTES)
-        return;
-    free(c->memory);
-    c->memory = c->body = NULL;
-    c->memory_room = c->body_bytes = 0;
 }
 
 static void destroy(http_call *c)
 {
     infer_call_deinit(&c->infer);
     infer_answer_deinit(&c->answer);
-    free(c->memory);
+    http_body_deinit(&c->body);
     free(c);
 }
 
 static void call_give(http_call *c)
 {
     http_server *s = c->server;
-    let_body_go(c);
+    http_body_let_go(&c->body);
     clients_leave(&s->shared->clients, c->client);
     infer_call_clear(&c->infer);
     if (c->infer.memory_room > KEPT_BYTES || c->infer.request.names_room > KEPT_BYTES)
@@ -144,18 +121,15 @@ static void call_give(http_call *c)
         text_deinit(&c->answer.strings[i]);
     c->answer.binary_count = 0;
     c->answer.json.length = 0;
-    if (c->memory_room > KEPT_TOGETHER - s->kept_bytes) {
-        free(c->memory);
-        c->memory = NULL;
-        c->memory_room = 0;
-    }
+    if (c->body.room > KEPT_TOGETHER - s->kept_bytes)
+        http_body_deinit(&c->body);
     if (c->answer.json.capacity > KEPT_BYTES || c->answer.json.failed)
         text_deinit(&c->answer.json);
     if (s->free_count == FREE_MAX) {
         destroy(c);
         return;
     }
-    s->kept_bytes += c->memory_room;
+    s->kept_bytes += c->body.room;
     c->next = s->free_calls;
     s->free_calls = c;
     s->free_count++;
@@ -177,7 +151,15 @@ static void refuse_for_now(http_call *c, tally_refusal kind, int status, const c
     c->server->shared->counts.refusals[kind]++;
     c->counted = true;
     refuse(c, status, why);
-    let_body_go(c);
+    http_body_let_go(&c->body);
+}
+
+static void refuse_for(http_call *c, const http_fault *fault)
+{
+    if (fault->full)
+        refuse_for_now(c, TALLY_BODIES, fault->status, fault->why);
+    else if (fault->status)
+        refuse(c, fault->status, fault->why);
 }
 
 /* ---- Answers ---- */
@@ -194,7 +176,7 @@ static enum MHD_Result send_response(http_call *c, int status, struct MHD_Respon
     if (status == 401)
         MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
     http_head_echo(c->connection, response);
-    if (c->last)
+    if (c->body.two_lengths)
         MHD_add_response_header(response, "Connection", "close");
     const enum MHD_Result result = MHD_queue_response(c->connection, (unsigned)status, response);
     MHD_destroy_response(response);
@@ -282,7 +264,7 @@ static enum MHD_Result answer(http_call *c)
     cosrel_status status = infer_call_place_outputs(&c->infer, &err);
     if (status == COSREL_OK)
         status = infer_answer_json(&c->infer, &c->answer, &err);
-    let_body_go(c); /* the outputs lie elsewhere */
+    http_body_let_go(&c->body); /* the outputs lie elsewhere */
     return status == COSREL_OK ? send_outputs(c)
                                : send_error(c, cosrel_status_http(status), err.text);
 }
@@ -302,110 +284,15 @@ static void find_model(http_call *c, const char *name, int64_t version)
     refuse(c, 404, why);
 }
 
-/* Room for the whole body, placed so that what follows the JSON is aligned. */
-static bool make_room(http_call *c, size_t bytes)
-{
-    const size_t shift = (ALIGNMENT - c->json_bytes % ALIGNMENT) % ALIGNMENT;
-    const size_t room = (bytes + shift + ALIGNMENT) / ALIGNMENT * ALIGNMENT;
-    if (room > c->memory_room) {
-        char *bigger = aligned_alloc(ALIGNMENT, room);
-        if (!bigger)
-            return false;
-        if (c->body_bytes)
-            memcpy(bigger + shift, c->body, c->body_bytes);
-        free(c->memory);
-        c->memory = bigger;
-        c->memory_room = room;
-    }
-    c->body = c->memory + shift;
-    return true;
-}
-
-/* Two lengths, or a length and chunks: who stands between the client and this server may have read
- * another body than this server would (RFC 9112, 6.3 and 11.2). */
-typedef struct framing {
-    int lengths, encodings;
-} framing;
-
-static enum MHD_Result note_framing(void *user, enum MHD_ValueKind kind, const char *key,
-                                    const char *value)
-{
-    framing *f = user;
-    (void)kind, (void)value;
-    f->lengths += strcasecmp(key, MHD_HTTP_HEADER_CONTENT_LENGTH) == 0;
-    f->encodings += strcasecmp(key, MHD_HTTP_HEADER_TRANSFER_ENCODING) == 0;
-    return MHD_YES;
-}
-
-static void check_framing(http_call *c)
-{
-    framing f = {0};
-    (void)MHD_get_connection_values(c->connection, MHD_HEADER_KIND, note_framing, &f);
-    if (f.lengths + f.encodings < 2)
-        return;
-    c->last = true;
-    refuse(c, 400, "one Content-Length or one Transfer-Encoding is right, not several");
-}
-
-static const char no_place[] = "this server holds as many bodies as it has memory for";
-
-static void read_headers(http_call *c)
-{
-    const char *length = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND,
-                                                     MHD_HTTP_HEADER_CONTENT_LENGTH);
-    const char *json = MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND,
-                                                   "Inference-Header-Content-Length");
-    int64_t value;
-    check_framing(c);
-    if (length) { /* the library has seen that it is a number; one beyond int64_t is large, too */
-        c->has_length = true;
-        c->body_expected = text_to_int64(length, &value) && value >= 0 ? (size_t)value : SIZE_MAX;
-    }
-    if (json) {
-        c->json_only = false;
-        if (!text_to_int64(json, &value) || value < 0)
-            refuse(c, 400, "Inference-Header-Content-Length: expected a number");
-        else
-            c->json_bytes = (size_t)value;
-    }
-    if (c->has_length && c->body_expected > c->body_max)
-        refuse(c, 413, "the body is larger than this server takes");
-    else if (c->has_length && c->json_bytes > c->body_expected)
-        refuse(c, 400, "Inference-Header-Content-Length: more than the body");
-    else if (c->has_length && !c->deaf && !bodies_fit(&c->server->shared->bodies, c->body_expected))
-        refuse_for_now(c, TALLY_BODIES, 503, no_place);
-    else if (!c->refused && !c->deaf && !make_room(c, c->has_length ? c->body_expected : 4096))
-        refuse(c, 503, "no memory for the body");
-}
-
-static void keep_body(http_call *c, const char *data, size_t bytes)
-{
-    const size_t needed = c->body_bytes + bytes;
-    if (needed > c->body_max)
-        refuse(c, 413, "the body is larger than this server takes");
-    else if (c->has_length && needed > c->body_expected) /* there is no room for more */
-        refuse(c, 400, "the body is longer than Content-Length says");
-    else if (!bodies_take(&c->server->shared->bodies, bytes))
-        refuse_for_now(c, TALLY_BODIES, 503, no_place);
-    else if ((c->held += bytes) && !c->has_length &&
-             !make_room(c, needed > c->memory_room / 2 ? needed * 2 : needed))
-        refuse(c, 503, "no memory for the body");
-    if (c->refused || !c->body) /* there is room unless it is refused */
-        return;
-    memcpy(c->body + c->body_bytes, data, bytes);
-    c->body_bytes = needed;
-}
-
 /* False: the client sends more to a request that is refused than is worth reading. */
 static bool take_body(http_call *c, const char *data, size_t bytes)
 {
     c->note.bytes_in += bytes;
-    if (!c->refused && !c->deaf) {
-        keep_body(c, data, bytes);
-        return true;
-    }
-    c->discarded += bytes;
-    return c->discarded <= c->body_max + DISCARD_BYTES;
+    if (c->refused || c->deaf)
+        return http_body_discard(&c->body, bytes);
+    const http_fault fault = http_body_add(&c->body, data, bytes);
+    refuse_for(c, &fault);
+    return true;
 }
 
 static void answered(infer_call *call);
@@ -414,10 +301,9 @@ static void answered(infer_call *call);
 static bool start(http_call *c)
 {
     cosrel_error err = {""};
-    if (!c->refused && c->json_only)
-        c->json_bytes = c->body_bytes;
-    if (!c->refused && c->json_bytes > c->body_bytes)
-        refuse(c, 400, "Inference-Header-Content-Length: more than the body");
+    const http_body *b = &c->body;
+    const http_fault fault = http_body_end(&c->body);
+    refuse_for(c, &fault);
     if (c->refused)
         return false;
     c->infer.rt = c->server->shared->rt;
@@ -426,8 +312,8 @@ static bool start(http_call *c)
     c->infer.finished = &c->server->shared->finished;
     c->infer.answered = answered;
     c->infer.owner = c;
-    cosrel_status status = infer_json_read(c->body, c->json_bytes, c->body_bytes, &c->infer.request,
-                                           &err);
+    cosrel_status status = infer_json_read(b->data, b->json_bytes, b->binary,
+                                           b->bytes - b->json_bytes, &c->infer.request, &err);
     note_id(&c->note, c->infer.request.id);
     if (status == COSREL_OK)
         status = infer_call_start(&c->infer, &err);
@@ -491,7 +377,7 @@ static enum MHD_Result answer_change(http_call *c)
 static enum MHD_Result answer_route(http_call *c, const char *url, const char *method)
 {
     route_request request = {
-        .method = method, .rights = c->rights, .body = c->body, .body_bytes = c->body_bytes};
+        .method = method, .rights = c->rights, .body = c->body.data, .body_bytes = c->body.bytes};
     route_reply reply = {.status = 200};
     if (c->forbidden)
         route_forbid(&reply, c->rights);
@@ -559,7 +445,7 @@ static bool answers_at_once(const http_call *c)
     if (!c->refused && !c->forbidden)
         return false;
     return (expected && strcasecmp(expected, "100-continue") == 0) ||
-           (c->has_length && c->body_expected > c->body_max + DISCARD_BYTES);
+           http_body_is_too_long(&c->body);
 }
 
 /* "%00" would end the path, and "%2f" would divide it, for whoever reads it after the library has
@@ -584,7 +470,7 @@ static void receive(http_call *c, const char *url, const char *method, const htt
         refuse(c, 404, "there is no such route");
         return;
     }
-    c->live = live_http_has(url, &c->body_max);
+    c->live = live_http_has(url, &c->body.max);
     c->inference = route_model(&path, "infer", &name, &version);
     s->inferences += c->inference;
     if (c->inference && !(c->rights & AUTH_INFER))
@@ -598,7 +484,9 @@ static void receive(http_call *c, const char *url, const char *method, const htt
         !clients_enter(&s->shared->clients, head->token, &c->note.peer, &c->client))
         refuse_for_now(c, TALLY_CLIENT, 429,
                        "this client has as many requests in flight as it may");
-    read_headers(c);
+    const http_fault fault = http_body_expect(&c->body, c->connection, !c->refused && !c->deaf,
+                                              c->inference ? c->infer.model : NULL);
+    refuse_for(c, &fault);
 }
 
 static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, const char *url,
@@ -662,8 +550,8 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
                                                          .connection = connection,
                                                          .note = &c->note,
                                                          .rights = c->rights,
-                                                         .body = c->body,
-                                                         .body_bytes = c->body_bytes});
+                                                         .body = c->body.data,
+                                                         .body_bytes = c->body.bytes});
     return answer_route(c, url, method);
 }
 

@@ -11,11 +11,11 @@
 
 typedef struct reading {
     infer_request *request;
-    const char *body;
-    size_t json_bytes, bytes;
+    const char *json, *binary;
+    size_t binary_bytes;
     json_span spans[INFER_TENSORS_MAX];
     size_t span_count, spans_used;
-    size_t binary_at; /* in the body: where the next binary tensor begins */
+    size_t binary_at; /* there: where the next tensor begins */
     cosrel_error *err;
 } reading;
 
@@ -104,11 +104,11 @@ static cosrel_status take_binary(reading *r, const json_t *size, infer_input *in
     const cosrel_status status = read_size(r, size, in->name, "binary_data_size", &bytes);
     if (status != COSREL_OK)
         return status;
-    if (bytes > r->bytes - r->binary_at)
+    if (bytes > r->binary_bytes - r->binary_at)
         return wrong(r, "input", in->name,
                      "binary_data_size: the body ends before; it needs the header "
                      "Inference-Header-Content-Length");
-    in->raw = r->body + r->binary_at;
+    in->raw = r->binary + r->binary_at;
     in->bytes = bytes;
     r->binary_at += bytes;
     return COSREL_OK;
@@ -135,7 +135,7 @@ static cosrel_status read_data(reading *r, const json_t *object, infer_input *in
     if (!json_is_integer(data) || r->spans_used == r->span_count ||
         json_integer_value(data) != (json_int_t)r->spans_used)
         return wrong(r, "input", in->name, "data: expected an array");
-    in->text = r->body + r->spans[r->spans_used].at;
+    in->text = r->json + r->spans[r->spans_used].at;
     in->bytes = r->spans[r->spans_used++].length;
     return COSREL_OK;
 }
@@ -243,27 +243,23 @@ static cosrel_status read_root(reading *r, const json_t *root)
         status = read_output(r, json_array_get(outputs, i));
     if (status == COSREL_OK && r->spans_used != r->span_count)
         status = wrong(r, "inputs", "", "data where none belongs");
-    if (status == COSREL_OK && r->binary_at != r->bytes)
+    if (status == COSREL_OK && r->binary_at != r->binary_bytes)
         status = wrong(r, "body", "", "bytes after the last tensor");
     return status;
 }
 
-cosrel_status infer_json_read(const char *body, size_t json_bytes, size_t bytes, infer_request *r,
-                              cosrel_error *err)
+cosrel_status infer_json_read(const char *json, size_t json_bytes, const char *binary,
+                              size_t binary_bytes, infer_request *r, cosrel_error *err)
 {
-    reading now = {.request = r,
-                   .body = body,
-                   .json_bytes = json_bytes,
-                   .bytes = bytes,
-                   .binary_at = json_bytes,
-                   .err = err};
+    reading now = {
+        .request = r, .json = json, .binary = binary, .binary_bytes = binary_bytes, .err = err};
     char small[2048];
     char *slim = json_bytes < sizeof small ? small : malloc(json_bytes + 1);
     size_t slim_bytes = 0;
     infer_request_clear(r);
     if (!slim)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a request");
-    cosrel_status status = json_spans_take(body, json_bytes, slim, &slim_bytes, now.spans,
+    cosrel_status status = json_spans_take(json, json_bytes, slim, &slim_bytes, now.spans,
                                            INFER_TENSORS_MAX, &now.span_count, err);
     if (status == COSREL_OK && make_room(r, slim_bytes + 1) != COSREL_OK)
         status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a request");

@@ -62,10 +62,11 @@ void infer_request_clear(infer_request *r);
  * hold. */
 COSREL_CHECKED cosrel_status infer_input_measure(infer_input *in, cosrel_error *err);
 
-/* infer_json.c: a body of HTTP: JSON, and after its first `json_bytes` the binary tensors
- * (json_bytes == bytes: none). `r` is cleared before.
+/* infer_json.c: a body of HTTP: JSON, and the binary tensors that came after it. `r` is cleared
+ * before.
  * INVALID_ARGUMENT: err says what is wrong where. OUT_OF_MEMORY. */
-COSREL_CHECKED cosrel_status infer_json_read(const char *body, size_t json_bytes, size_t bytes,
+COSREL_CHECKED cosrel_status infer_json_read(const char *json, size_t json_bytes,
+                                             const char *binary, size_t binary_bytes,
                                              infer_request *r, cosrel_error *err);
 
 #endif

@@ -1,6 +1,6 @@
-/* Any bytes as the body of an inference request over HTTP: an error that says why, or a request whose
- * tensors lie within the body. The first two bytes say how much of it is JSON. Numbers are read as
- * the type that their input has, and what was read is written and read again the same. */
+/* Any bytes as the body of an inference request over HTTP: an error that says why, or a request
+ * whose tensors lie within the body. The first two bytes say how much of it is JSON. Numbers are
+ * read as the type that their input has, and what was read is written and read again the same. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,7 +27,8 @@ static void read_again(const infer_input *in, const char *numbers, size_t bytes)
     text_deinit(&text);
 }
 
-static void check_input(const infer_input *in, const char *body, size_t bytes, volatile unsigned *sum)
+static void check_input(const infer_input *in, const char *body, size_t bytes,
+                        volatile unsigned *sum)
 {
     char numbers[ELEMENTS_MAX * 8];
     const char *at = in->raw ? in->raw : in->text;
@@ -58,7 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     /* Of exactly its size, so that a read beyond it is seen. */
     char *body = malloc(length ? length : 1);
     memcpy(body, data + 2, length);
-    if (infer_json_read(body, json_bytes, length, &request, &err) == COSREL_OK) {
+    if (infer_json_read(body, json_bytes, body + json_bytes, length - json_bytes, &request, &err) ==
+        COSREL_OK) {
         for (size_t i = 0; i < request.input_count; i++) {
             sum += (unsigned)strlen(request.inputs[i].name);
             check_input(&request.inputs[i], body, length, &sum);

@@ -20,7 +20,7 @@ static cosrel_status read_body(const char *json, const char *binary, size_t bina
     memcpy(body, json, length);
     if (binary_bytes)
         memcpy(body + length, binary, binary_bytes);
-    return infer_json_read(body, length, length + binary_bytes, &request, err);
+    return infer_json_read(body, length, body + length, binary_bytes, &request, err);
 }
 
 static void understands_json(void **state)
