@@ -9,7 +9,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "server/http_body.h"
+#include "server/http_call.h"
 #include "server/http_head.h"
 #include "server/http_peers.h"
 #include "server/http_tls.h"
@@ -20,44 +20,15 @@
 #include "server/routes.h"
 
 enum {
-    TOGETHER_BYTES = 4096, /* of binary outputs that are copied instead of sent by themselves */
-    CONNECTION_S = 120,    /* without a byte in either direction (chosen: longer than clients' pools
-                              keep one; a suspended one does not count) */
-    KEPT_BYTES = 1 << 20,  /* larger memory is not kept for the next request */
-    HEADER_MAX = 8 << 10,  /* published: what nginx, Apache and gRPC take */
+    CONNECTION_S = 120,   /* without a byte in either direction (chosen: longer than clients' pools
+                             keep one; a suspended one does not count) */
+    HEADER_MAX = 8 << 10, /* published: what nginx, Apache and gRPC take */
     BESIDE_HEADERS = 8 << 10, /* of libmicrohttpd's memory for a connection: for the answer's
                                  headers and for reading the body (chosen: 1000 idle connections
                                  stay small) */
-    KEPT_TOGETHER = 64 << 20, /* of bodies' memory that is kept for later requests */
-    FREE_MAX =
-        256, /* calls that are kept for later ones (chosen: more are seldom served at once) */
 };
 #define BODY_MAX       ((size_t)64 << 20)
 #define CONNECTION_MAX 1024
-
-typedef enum call_state { READING, UNDER_WAY, FINISHED } call_state;
-
-/* One request, from its first header to the end of its answer. */
-typedef struct http_call {
-    infer_call infer;
-    infer_answer answer;
-    http_server *server;
-    struct MHD_Connection *connection;
-    call_state state;
-    request_note note;
-    client_entry *client;  /* whose request it counts as; NULL: nobody's */
-    repository_task *task; /* a model is loaded or unloaded */
-    bool inference, live;  /* live: a route of the live page */
-    http_body body;
-    bool forbidden;  /* by its rights */
-    bool deaf;       /* its body is not kept: whatever it says, the answer is no */
-    unsigned rights; /* auth_right */
-    bool counted;    /* among the refusals, so not among the model's answers */
-    int refused;     /* answered with this status as soon as the body is in; 0: not */
-    char why[512];
-    http_peer *peer;        /* NULL: nobody watches it */
-    struct http_call *next; /* free ones */
-} http_call;
 
 struct http_server {
     struct MHD_Daemon *daemon;
@@ -65,209 +36,12 @@ struct http_server {
     http_tls *tls; /* NULL: clear text */
     live_http *live;
     host_names names;
-    size_t body_max, header_max;
-    size_t kept_bytes; /* of free calls' bodies */
+    size_t header_max;
+    http_calls calls;
     int listen_fd, port, epoll_fd;
     http_peers peers;
-    http_call *free_calls;
-    int free_count;
     int inferences; /* from their first header to the last byte of their answer */
 };
-
-/* ---- Calls ---- */
-
-static http_call *call_take(http_server *s)
-{
-    http_call *c = s->free_calls;
-    if (c) {
-        s->free_calls = c->next;
-        s->free_count--;
-        s->kept_bytes -= c->body.room;
-    } else if (!(c = calloc(1, sizeof *c))) {
-        return NULL;
-    }
-    c->server = s;
-    note_begin(&c->note, s->shared);
-    c->client = NULL;
-    c->body.together = &s->shared->bodies;
-    http_body_begin(&c->body, s->body_max);
-    c->state = READING;
-    c->inference = c->live = c->forbidden = c->deaf = c->counted = false;
-    c->task = NULL;
-    c->refused = 0;
-    c->connection = NULL;
-    c->peer = NULL;
-    return c;
-}
-
-static void destroy(http_call *c)
-{
-    infer_call_deinit(&c->infer);
-    infer_answer_deinit(&c->answer);
-    http_body_deinit(&c->body);
-    free(c);
-}
-
-static void call_give(http_call *c)
-{
-    http_server *s = c->server;
-    http_body_let_go(&c->body);
-    clients_leave(&s->shared->clients, c->client);
-    infer_call_clear(&c->infer);
-    if (c->infer.memory_room > KEPT_BYTES || c->infer.request.names_room > KEPT_BYTES)
-        infer_call_deinit(&c->infer);
-    free(c->task);
-    for (size_t i = 0; i < c->answer.binary_count; i++)
-        text_deinit(&c->answer.strings[i]);
-    c->answer.binary_count = 0;
-    c->answer.json.length = 0;
-    if (c->body.room > KEPT_TOGETHER - s->kept_bytes)
-        http_body_deinit(&c->body);
-    if (c->answer.json.capacity > KEPT_BYTES || c->answer.json.failed)
-        text_deinit(&c->answer.json);
-    if (s->free_count == FREE_MAX) {
-        destroy(c);
-        return;
-    }
-    s->kept_bytes += c->body.room;
-    c->next = s->free_calls;
-    s->free_calls = c;
-    s->free_count++;
-}
-
-static void refuse(http_call *c, int status, const char *why)
-{
-    if (c->refused)
-        return;
-    c->refused = status;
-    snprintf(c->why, sizeof c->why, "%s", why);
-}
-
-/* The same where the server has too much to do, whatever the model. */
-static void refuse_for_now(http_call *c, tally_refusal kind, int status, const char *why)
-{
-    if (c->refused)
-        return;
-    c->server->shared->counts.refusals[kind]++;
-    c->counted = true;
-    refuse(c, status, why);
-    http_body_let_go(&c->body);
-}
-
-static void refuse_for(http_call *c, const http_fault *fault)
-{
-    if (fault->full)
-        refuse_for_now(c, TALLY_BODIES, fault->status, fault->why);
-    else if (fault->status)
-        refuse(c, fault->status, fault->why);
-}
-
-/* ---- Answers ---- */
-
-static enum MHD_Result send_response(http_call *c, int status, struct MHD_Response *response,
-                                     const char *type)
-{
-    if (!response)
-        return MHD_NO;
-    if (type)
-        MHD_add_response_header(response, "Content-Type", type);
-    if (status == 429 || status == 503)
-        MHD_add_response_header(response, "Retry-After", "1");
-    if (status == 401)
-        MHD_add_response_header(response, "WWW-Authenticate", "Bearer");
-    http_head_echo(c->connection, response);
-    if (c->body.two_lengths)
-        MHD_add_response_header(response, "Connection", "close");
-    const enum MHD_Result result = MHD_queue_response(c->connection, (unsigned)status, response);
-    MHD_destroy_response(response);
-    return result;
-}
-
-static enum MHD_Result send_reply(http_call *c, route_reply *reply, const char *why)
-{
-    const size_t bytes = reply->body.length;
-    const bool token = reply->status == 401 || (reply->status == 403 && !c->refused);
-    c->server->shared->counts.refusals[TALLY_TOKEN] += token;
-    note_status(&c->note, reply->status, NULL, why);
-    c->note.bytes_out = bytes;
-    const enum MHD_ResponseMemoryMode mode = bytes ? MHD_RESPMEM_MUST_FREE : MHD_RESPMEM_PERSISTENT;
-    struct MHD_Response *response =
-        reply->body.failed ? NULL : MHD_create_response_from_buffer(bytes, reply->body.data, mode);
-    if (!response || !bytes)
-        text_deinit(&reply->body);
-    return send_response(c, reply->status, response, bytes ? reply->type : NULL);
-}
-
-/* What a refusal counts as: the first status with this code; those that only HTTP has (405, 413)
- * are the client's fault too. */
-static cosrel_status status_of(int http)
-{
-    for (int status = COSREL_OK; status <= COSREL_INTERNAL; status++)
-        if (cosrel_status_http((cosrel_status)status) == http)
-            return (cosrel_status)status;
-    return COSREL_INVALID_ARGUMENT;
-}
-
-static enum MHD_Result send_error(http_call *c, int status, const char *why)
-{
-    route_reply reply = {.status = status};
-    /* Answers of the runtime were counted when they came. */
-    if (c->inference && !c->infer.result && !c->counted)
-        tally_refused(&c->server->shared->counts, c->infer.model, status_of(status));
-    route_error(&reply, status, why);
-    return send_reply(c, &reply, why);
-}
-
-/* JSON, then the binary outputs: straight from the memory that the run left them in, but for small
- * ones, which go out with the headers in one system call if they are laid beside the JSON. */
-static enum MHD_Result send_outputs(http_call *c)
-{
-    infer_answer *a = &c->answer;
-    const size_t json_bytes = a->json.length;
-    if (a->binary_bytes <= TOGETHER_BYTES) {
-        for (size_t i = 0; i < a->binary_count; i++)
-            text_add_bytes(&a->json, a->binary[i].iov_base, a->binary[i].iov_len);
-        if (a->json.failed)
-            return MHD_NO;
-    }
-    struct MHD_IoVec parts[INFER_TENSORS_MAX + 1] = {
-        {.iov_base = a->json.data, .iov_len = a->json.length}};
-    unsigned count = 1;
-    char length[24];
-    for (size_t i = 0; i < a->binary_count; i++)
-        if (a->binary[i].iov_len && a->binary_bytes > TOGETHER_BYTES)
-            parts[count++] = (struct MHD_IoVec){a->binary[i].iov_base, a->binary[i].iov_len};
-    struct MHD_Response *response = count == 1
-                                        ? MHD_create_response_from_buffer(
-                                              a->json.length, a->json.data, MHD_RESPMEM_PERSISTENT)
-                                        : MHD_create_response_from_iovec(parts, count, NULL, NULL);
-    if (!response)
-        return MHD_NO;
-    note_status(&c->note, 200, NULL, NULL);
-    c->note.bytes_out = json_bytes + a->binary_bytes;
-    if (a->binary_count == 0)
-        return send_response(c, 200, response, "application/json");
-    snprintf(length, sizeof length, "%zu", json_bytes);
-    MHD_add_response_header(response, "Inference-Header-Content-Length", length);
-    return send_response(c, 200, response, "application/octet-stream");
-}
-
-static enum MHD_Result answer(http_call *c)
-{
-    const cosrel_result *result = c->infer.result;
-    cosrel_error err = {""};
-    if (c->refused)
-        return send_error(c, c->refused, c->why);
-    if (result->status != COSREL_OK)
-        return send_error(c, cosrel_status_http(result->status), result->message);
-    infer_call_sends(&c->infer);
-    cosrel_status status = infer_call_place_outputs(&c->infer, &err);
-    if (status == COSREL_OK)
-        status = infer_answer_json(&c->infer, &c->answer, &err);
-    http_body_let_go(&c->body); /* the outputs lie elsewhere */
-    return status == COSREL_OK ? send_outputs(c)
-                               : send_error(c, cosrel_status_http(status), err.text);
-}
 
 /* ---- Inference ---- */
 
@@ -276,12 +50,12 @@ static void find_model(http_call *c, const char *name, int64_t version)
     char why[512];
     c->infer.version = version;
     c->infer.model = version < 0 ? NULL
-                                 : cosrel_runtime_find_model(c->server->shared->rt, name, version);
+                                 : cosrel_runtime_find_model(c->pool->shared->rt, name, version);
     if (c->infer.model)
         return;
     snprintf(why, sizeof why, "there is no %smodel '%.200s'", version ? "such version of a " : "",
              name);
-    refuse(c, 404, why);
+    http_call_refuse(c, 404, why);
 }
 
 /* False: the client sends more to a request that is refused than is worth reading. */
@@ -291,7 +65,7 @@ static bool take_body(http_call *c, const char *data, size_t bytes)
     if (c->refused || c->deaf)
         return http_body_discard(&c->body, bytes);
     const http_fault fault = http_body_add(&c->body, data, bytes);
-    refuse_for(c, &fault);
+    http_call_refuse_for(c, &fault);
     return true;
 }
 
@@ -303,13 +77,13 @@ static bool start(http_call *c)
     cosrel_error err = {""};
     const http_body *b = &c->body;
     const http_fault fault = http_body_end(&c->body);
-    refuse_for(c, &fault);
+    http_call_refuse_for(c, &fault);
     if (c->refused)
         return false;
-    c->infer.rt = c->server->shared->rt;
-    c->infer.regions = &c->server->shared->regions;
-    c->infer.counts = &c->server->shared->counts;
-    c->infer.finished = &c->server->shared->finished;
+    c->infer.rt = c->pool->shared->rt;
+    c->infer.regions = &c->pool->shared->regions;
+    c->infer.counts = &c->pool->shared->counts;
+    c->infer.finished = &c->pool->shared->finished;
     c->infer.answered = answered;
     c->infer.owner = c;
     cosrel_status status = infer_json_read(b->data, b->json_bytes, b->binary,
@@ -318,27 +92,27 @@ static bool start(http_call *c)
     if (status == COSREL_OK)
         status = infer_call_start(&c->infer, &err);
     if (status != COSREL_OK)
-        refuse(c, cosrel_status_http(status), err.text);
+        http_call_refuse(c, cosrel_status_http(status), err.text);
     return status == COSREL_OK;
 }
 
 static void note_under_way(http_server *s, http_call *c)
 {
-    c->state = UNDER_WAY;
+    c->state = HTTP_UNDER_WAY;
     s->shared->under_way++;
 }
 
 static void note_finished(http_server *s, http_call *c)
 {
-    c->state = FINISHED;
+    c->state = HTTP_FINISHED;
     s->shared->under_way--;
 }
 
 static void answered(infer_call *call)
 {
     http_call *c = call->owner;
-    note_finished(c->server, c);
-    tally_result(&c->server->shared->counts, call->model, call->result);
+    note_finished(c->owner, c);
+    tally_result(&c->pool->shared->counts, call->model, call->result);
     MHD_resume_connection(c->connection);
 }
 
@@ -347,7 +121,7 @@ static void answered(infer_call *call)
 static void changed(repository_task *task)
 {
     http_call *c = task->owner;
-    c->state = FINISHED;
+    c->state = HTTP_FINISHED;
     MHD_resume_connection(c->connection);
 }
 
@@ -355,12 +129,12 @@ static void changed(repository_task *task)
 static enum MHD_Result change_models(http_call *c, const route_request *request)
 {
     route_reply reply = {.status = 200};
-    c->task = repository_route_start(c->server->shared, request, &reply);
+    c->task = repository_route_start(c->pool->shared, request, &reply);
     if (!c->task)
-        return send_reply(c, &reply, NULL);
+        return http_call_send(c, &reply, NULL);
     c->task->done = changed;
     c->task->owner = c;
-    c->state = UNDER_WAY;
+    c->state = HTTP_UNDER_WAY;
     MHD_suspend_connection(c->connection);
     return MHD_YES;
 }
@@ -369,7 +143,7 @@ static enum MHD_Result answer_change(http_call *c)
 {
     route_reply reply = {.status = 200};
     repository_route_finish(c->task, &reply);
-    return send_reply(c, &reply, NULL);
+    return http_call_send(c, &reply, NULL);
 }
 
 /* ---- Other routes ---- */
@@ -386,8 +160,8 @@ static enum MHD_Result answer_route(http_call *c, const char *url, const char *m
     else if (repository_route_has(&request.path))
         return change_models(c, &request);
     else
-        route_answer(c->server->shared, &request, &reply);
-    return send_reply(c, &reply, NULL);
+        route_answer(c->pool->shared, &request, &reply);
+    return http_call_send(c, &reply, NULL);
 }
 
 /* ---- libmicrohttpd's callbacks ---- */
@@ -397,9 +171,9 @@ static enum MHD_Result answer_route(http_call *c, const char *url, const char *m
 static void client_has_gone(http_peer *peer)
 {
     http_call *c = peer->call;
-    if (!c || c->state == READING)
+    if (!c || c->state == HTTP_READING)
         http_peer_end(peer);
-    else if (c->state == UNDER_WAY && !c->task)
+    else if (c->state == HTTP_UNDER_WAY && !c->task)
         infer_call_cancel(&c->infer);
 }
 
@@ -462,12 +236,12 @@ static size_t decode(void *user, struct MHD_Connection *connection, char *text)
 /* Whom the request asks for what, and whether it may; the answer comes when its body is there. */
 static void receive(http_call *c, const char *url, const char *method, const http_head *head)
 {
-    http_server *s = c->server;
+    http_server *s = c->owner;
     route_path path;
     const char *name;
     int64_t version;
     if (!route_split(url, &path)) {
-        refuse(c, 404, "there is no such route");
+        http_call_refuse(c, 404, "there is no such route");
         return;
     }
     c->live = live_http_has(url, &c->body.max);
@@ -479,14 +253,14 @@ static void receive(http_call *c, const char *url, const char *method, const htt
         find_model(c, name, version);
     c->deaf = c->forbidden || c->rights == AUTH_NOTHING;
     if (c->inference && strcmp(method, "POST") != 0)
-        refuse(c, 405, "an inference is asked for with POST");
+        http_call_refuse(c, 405, "an inference is asked for with POST");
     if (c->inference && !c->forbidden && !c->refused &&
         !clients_enter(&s->shared->clients, head->token, &c->note.peer, &c->client))
-        refuse_for_now(c, TALLY_CLIENT, 429,
-                       "this client has as many requests in flight as it may");
+        http_call_refuse_for_now(c, TALLY_CLIENT, 429,
+                                 "this client has as many requests in flight as it may");
     const http_fault fault = http_body_expect(&c->body, c->connection, !c->refused && !c->deaf,
                                               c->inference ? c->infer.model : NULL);
-    refuse_for(c, &fault);
+    http_call_refuse_for(c, &fault);
 }
 
 static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, const char *url,
@@ -494,11 +268,11 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
 {
     const char *why;
     http_head head;
-    http_call *c = call_take(s);
+    http_call *c = http_call_take(&s->calls, connection);
     *state = c;
     if (!c)
         return MHD_NO;
-    c->connection = connection;
+    c->owner = s;
     c->peer = watched(connection);
     if (c->peer) {
         c->peer->call = c;
@@ -511,13 +285,13 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
     c->rights = head.rights;
     c->counted = wrong != 0;
     if (wrong)
-        refuse(c, wrong, why);
+        http_call_refuse(c, wrong, why);
     else
         receive(c, url, method, &head);
     if (!answers_at_once(c))
         return MHD_YES;
-    c->state = FINISHED;
-    return c->refused ? answer(c) : answer_route(c, url, method);
+    c->state = HTTP_FINISHED;
+    return c->refused ? http_call_answer(c) : answer_route(c, url, method);
 }
 
 static enum MHD_Result handle(void *user, struct MHD_Connection *connection, const char *url,
@@ -534,16 +308,16 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         *bytes = 0;
         return go_on ? MHD_YES : MHD_NO;
     }
-    if (c->state == READING && !c->refused && c->inference && !c->forbidden && start(c)) {
+    if (c->state == HTTP_READING && !c->refused && c->inference && !c->forbidden && start(c)) {
         note_under_way(s, c);
         MHD_suspend_connection(connection);
         return MHD_YES;
     }
-    c->state = FINISHED;
+    c->state = HTTP_FINISHED;
     if (c->task)
         return answer_change(c);
     if (c->refused || c->infer.result)
-        return answer(c);
+        return http_call_answer(c);
     if (c->live)
         return live_http_answer(s->live, &(live_request){.url = url,
                                                          .method = method,
@@ -558,18 +332,19 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
 static void completed(void *user, struct MHD_Connection *connection, void **state,
                       enum MHD_RequestTerminationCode code)
 {
+    http_server *s = user;
     http_call *c = *state;
-    (void)user, (void)connection;
+    (void)connection;
     if (!c)
         return;
     if (!c->note.answered)
         note_status(&c->note, cosrel_status_http(COSREL_CANCELLED), NULL, NULL);
-    note_end(&c->note, c->server->shared, "http", c->inference ? &c->infer : NULL,
+    note_end(&c->note, c->pool->shared, "http", c->inference ? &c->infer : NULL,
              code == MHD_REQUEST_TERMINATED_COMPLETED_OK);
-    c->server->inferences -= c->inference;
+    s->inferences -= c->inference;
     if (c->peer)
         c->peer->call = NULL;
-    call_give(c);
+    http_call_give(c);
     *state = NULL;
 }
 
@@ -589,7 +364,7 @@ static cosrel_status start_daemon(http_server *s, const http_options *options, c
         options->connection_max ? options->connection_max : (unsigned)CONNECTION_MAX,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, s->header_max + BESIDE_HEADERS,
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)CONNECTION_S, MHD_OPTION_UNESCAPE_CALLBACK, decode,
-        NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_NOTIFY_CONNECTION,
+        NULL, MHD_OPTION_NOTIFY_COMPLETED, completed, s, MHD_OPTION_NOTIFY_CONNECTION,
         connection_changed, s, MHD_OPTION_ARRAY, more, MHD_OPTION_END);
     const union MHD_DaemonInfo *info =
         s->daemon ? MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
@@ -605,7 +380,8 @@ cosrel_status http_create(const http_options *options, service *shared, http_ser
     if (!s)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the server");
     s->shared = shared;
-    s->body_max = options->body_max ? options->body_max : BODY_MAX;
+    s->calls.shared = shared;
+    s->calls.body_max = options->body_max ? options->body_max : BODY_MAX;
     s->header_max = options->header_max ? options->header_max : HEADER_MAX;
     s->listen_fd = s->peers.epoll_fd = -1;
     cosrel_status status = listen_on(options->address, &s->listen_fd, &s->port, err);
@@ -641,11 +417,7 @@ void http_free(http_server *s)
     http_tls_free(s->tls);
     http_peers_deinit(&s->peers);
     live_http_free(s->live);
-    while (s->free_calls) {
-        http_call *c = s->free_calls;
-        s->free_calls = c->next;
-        destroy(c);
-    }
+    http_calls_deinit(&s->calls);
     free(s);
 }
 
