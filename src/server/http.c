@@ -23,11 +23,14 @@ enum {
     CONNECTION_S = 120,   /* without a byte in either direction (chosen: longer than clients' pools
                              keep one; a suspended one does not count) */
     HEADER_MAX = 8 << 10, /* published: what nginx, Apache and gRPC take */
-    BESIDE_HEADERS = 8 << 10, /* of libmicrohttpd's memory for a connection: for the answer's
-                                 headers and for reading the body (chosen: 1000 idle connections
-                                 stay small) */
+    BODY_BYTES_PER_S = 8 << 10, /* at least, beyond the patience (chosen: below any network that
+                                   carries tensors) */
+    BESIDE_HEADERS = 8 << 10,   /* of libmicrohttpd's memory for a connection: for the answer's
+                                   headers and for reading the body (chosen: 1000 idle connections
+                                   stay small) */
 };
 #define BODY_MAX       ((size_t)64 << 20)
+#define PATIENCE_NS    INT64_C(60000000000) /* as over gRPC */
 #define CONNECTION_MAX 1024
 
 struct http_server {
@@ -37,6 +40,7 @@ struct http_server {
     live_http *live;
     host_names names;
     size_t header_max;
+    int64_t patience_ns;
     http_calls calls;
     int listen_fd, port, epoll_fd;
     http_peers peers;
@@ -58,10 +62,22 @@ static void find_model(http_call *c, const char *name, int64_t version)
     http_call_refuse(c, 404, why);
 }
 
-/* False: the client sends more to a request that is refused than is worth reading. */
+/* A byte now and then keeps the library's timeout away; so much as to be worth a place it must be.
+ */
+static bool is_too_slow(const http_call *c)
+{
+    const http_server *s = c->owner;
+    const double seconds = (double)c->note.bytes_in / BODY_BYTES_PER_S;
+    return (double)(clock_now_ns() - c->began_ns) > (double)s->patience_ns + seconds * 1e9;
+}
+
+/* False: the client is too slow, or sends more to a request that is refused than is worth reading.
+ */
 static bool take_body(http_call *c, const char *data, size_t bytes)
 {
     c->note.bytes_in += bytes;
+    if (is_too_slow(c))
+        return false;
     if (c->refused || c->deaf)
         return http_body_discard(&c->body, bytes);
     const http_fault fault = http_body_add(&c->body, data, bytes);
@@ -182,6 +198,7 @@ void http_look_for_gone(http_server *s)
     if (s->tls)
         http_tls_look(s->tls, clock_now_ns());
     http_peers_look(&s->peers, client_has_gone);
+    http_peers_end_fresh(&s->peers, clock_now_ns() - s->patience_ns);
 }
 
 /* Under TLS a connection that could not be noted gets no certificate: it fails. */
@@ -193,7 +210,7 @@ static void connection_changed(void *user, struct MHD_Connection *connection, vo
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(
         connection, MHD_CONNECTION_INFO_CONNECTION_FD);
     if (begins)
-        *context = info ? http_peers_add(&s->peers, info->connect_fd) : NULL;
+        *context = info ? http_peers_add(&s->peers, info->connect_fd, clock_now_ns()) : NULL;
     http_peer *peer = *context;
     if (peer && s->tls)
         http_tls_notify(s->tls, connection, &peer->tls, what);
@@ -273,8 +290,10 @@ static enum MHD_Result begin(http_server *s, struct MHD_Connection *connection, 
     if (!c)
         return MHD_NO;
     c->owner = s;
+    c->began_ns = clock_now_ns();
     c->peer = watched(connection);
     if (c->peer) {
+        http_peers_asks(&s->peers, c->peer);
         c->peer->call = c;
         c->peer->looks = 0;
     }
@@ -383,6 +402,7 @@ cosrel_status http_create(const http_options *options, service *shared, http_ser
     s->calls.shared = shared;
     s->calls.body_max = options->body_max ? options->body_max : BODY_MAX;
     s->header_max = options->header_max ? options->header_max : HEADER_MAX;
+    s->patience_ns = options->patience_ns ? options->patience_ns : PATIENCE_NS;
     s->listen_fd = s->peers.epoll_fd = -1;
     cosrel_status status = listen_on(options->address, &s->listen_fd, &s->port, err);
     if (status == COSREL_OK)

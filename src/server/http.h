@@ -18,6 +18,8 @@ typedef struct http_options {
     unsigned connection_max; /* 0: 1024 */
     size_t header_max;       /* bytes of a request's line and headers; 0: 8 KB */
     const char *allow_hosts; /* hosts_init; NULL: none but those of loopback */
+    int64_t patience_ns;     /* for the head of a client's first request, and what bodies may take
+                                beside     the time for their bytes; 0: 60 s */
 } http_options;
 
 /* INVALID_ARGUMENT: the address; IO: it cannot be listened on. */

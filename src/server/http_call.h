@@ -35,11 +35,12 @@ typedef struct http_call {
     repository_task *task; /* a model is loaded or unloaded */
     bool inference, live;  /* live: a route of the live page */
     http_body body;
-    bool forbidden;  /* by its rights */
-    bool deaf;       /* its body is not kept: whatever it says, the answer is no */
-    unsigned rights; /* auth_right */
-    bool counted;    /* among the refusals, so not among the model's answers */
-    int refused;     /* answered with this status as soon as the body is in; 0: not */
+    int64_t began_ns; /* its headers were there */
+    bool forbidden;   /* by its rights */
+    bool deaf;        /* its body is not kept: whatever it says, the answer is no */
+    unsigned rights;  /* auth_right */
+    bool counted;     /* among the refusals, so not among the model's answers */
+    int refused;      /* answered with this status as soon as the body is in; 0: not */
     char why[512];
     http_peer *peer;        /* NULL: nobody watches it */
     struct http_call *next; /* free ones */

@@ -27,23 +27,49 @@ void http_peers_deinit(http_peers *p)
     p->epoll_fd = -1;
 }
 
-http_peer *http_peers_add(http_peers *p, int fd)
+http_peer *http_peers_add(http_peers *p, int fd, int64_t now_ns)
 {
     http_peer *peer = calloc(1, sizeof *peer);
     struct epoll_event event = {.events = EPOLLRDHUP, .data.ptr = peer};
     if (!peer)
         return NULL;
     peer->fd = fd;
-    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0)
-        return peer;
-    free(peer);
-    return NULL;
+    if (epoll_ctl(p->epoll_fd, EPOLL_CTL_ADD, fd, &event) != 0) {
+        free(peer);
+        return NULL;
+    }
+    peer->began_ns = now_ns;
+    peer->fresh = true;
+    peer->before = p->newest;
+    *(p->newest ? &p->newest->after : &p->oldest) = peer;
+    p->newest = peer;
+    return peer;
+}
+
+void http_peers_asks(http_peers *p, http_peer *peer)
+{
+    if (!peer->fresh)
+        return;
+    peer->fresh = false;
+    *(peer->before ? &peer->before->after : &p->oldest) = peer->after;
+    *(peer->after ? &peer->after->before : &p->newest) = peer->before;
+    peer->before = peer->after = NULL;
+}
+
+void http_peers_end_fresh(http_peers *p, int64_t begun_ns)
+{
+    while (p->oldest && p->oldest->began_ns < begun_ns) {
+        http_peer *peer = p->oldest;
+        http_peers_asks(p, peer); /* once is enough: the library gives it back */
+        (void)shutdown(peer->fd, SHUT_RDWR);
+    }
 }
 
 void http_peers_remove(http_peers *p, http_peer *peer)
 {
     if (!peer)
         return;
+    http_peers_asks(p, peer);
     (void)epoll_ctl(p->epoll_fd, EPOLL_CTL_DEL, peer->fd, NULL);
     free(peer);
 }

@@ -10,27 +10,44 @@
 #ifndef SERVER_HTTP_PEERS_H
 #define SERVER_HTTP_PEERS_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
 #include "cosrel/status.h"
 
+typedef struct http_peer http_peer;
+
 typedef struct http_peers {
-    int epoll_fd; /* -1: none */
+    int epoll_fd;               /* -1: none */
+    http_peer *oldest, *newest; /* of those that have not asked for anything yet */
 } http_peers;
 
-typedef struct http_peer {
+struct http_peer {
     int fd;
     int looks; /* at a stream that has ended */
+    int64_t began_ns;
+    bool fresh;                /* it has not asked for anything yet */
+    http_peer *before, *after; /* fresh ones, in order of coming */
     /* The front end's. */
     void *call; /* the request that is being served; NULL: none */
     void *tls;
-} http_peer;
+};
 
 /* IO. */
 COSREL_CHECKED cosrel_status http_peers_init(http_peers *p, cosrel_error *err);
 void http_peers_deinit(http_peers *p);
 
 /* NULL: no memory; such a connection is not watched. */
-http_peer *http_peers_add(http_peers *p, int fd);
+http_peer *http_peers_add(http_peers *p, int fd, int64_t now_ns);
 void http_peers_remove(http_peers *p, http_peer *peer); /* before fd is closed; NULL is fine */
+
+/* It asks for something: the head of a request is there. */
+void http_peers_asks(http_peers *p, http_peer *peer);
+
+/* Ends those that have not asked for anything since before `begun_ns`: a head that comes byte by
+ * byte keeps the library's own timeout away for ever. (One that has asked before may; a place that
+ * was paid for with a request is not worth a second clock.) */
+void http_peers_end_fresh(http_peers *p, int64_t begun_ns);
 
 /* Calls `gone` for each that says no more. Now and then: each call says it again. */
 void http_peers_look(http_peers *p, void (*gone)(http_peer *peer));

@@ -535,6 +535,44 @@ static void hear_rows(int fd, int rows, float number)
     assert_string_equal(at + length - 1, "]}]}");
 }
 
+/* Whoever sends a byte now and then keeps no place for longer than patience allows. */
+static void slow_senders_lose_their_place(void **state)
+{
+    (void)state;
+    const server_options quick = {
+        .http = {.address = "127.0.0.1:0", .body_max = BODY_MAX, .patience_ns = 300000000}};
+    const server_options usual = {.http = {.address = "127.0.0.1:0", .body_max = BODY_MAX}};
+    static const char *const begins[] = {"POST /v2/mod", HEAD "Content-Length: 400000\r\n\r\n"};
+    serving_end();
+    assert_int_equal(serving_begin(&quick), 0);
+    for (size_t i = 0; i < 2; i++) {
+        const int fd = dial();
+        struct pollfd over = {.fd = fd, .events = POLLRDHUP};
+        say(fd, begins[i], strlen(begins[i]));
+        int bytes = 0;
+        while (bytes < 2000 && poll(&over, 1, 20) == 0) {
+            (void)!send(fd, "x", 1, MSG_NOSIGNAL);
+            bytes++;
+        }
+        assert_true(bytes < 2000);
+        is_over(fd);
+        still_serves();
+    }
+    /* One that has asked for something may rest for as long as it likes. */
+    static reply r;
+    const int resting = dial();
+    const char get[] = "GET /v2 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    say(resting, get, sizeof get - 1);
+    hear(resting, &r);
+    usleep(700000);
+    say(resting, get, sizeof get - 1);
+    hear(resting, &r);
+    assert_int_equal(r.status, 200);
+    close(resting);
+    serving_end();
+    assert_int_equal(serving_begin(&usual), 0);
+}
+
 /* Some take nothing of their answers while others are served; later they get them, whole. */
 static void waits_for_slow_readers_alone(void **state)
 {
@@ -634,6 +672,7 @@ int main(void)
         cmocka_unit_test(refuses_binary_that_lies),
         cmocka_unit_test(refuses_nesting_and_crowds),
         cmocka_unit_test(survives_clients_that_leave_late),
+        cmocka_unit_test(slow_senders_lose_their_place),
         cmocka_unit_test(waits_for_slow_readers_alone),
         cmocka_unit_test(serves_beside_half_open_connections),
         cmocka_unit_test(answers_many_in_a_row),
