@@ -1,0 +1,420 @@
+/* What the models that are running notice of others that come and go.
+ *
+ *     build/bench/bench_loading [ROUNDS [SECONDS [SWAPS]]]     default: 5 rounds of 4 s, 200 swaps
+ *
+ * Two small models are asked at 70 % of what they get through together, in an open loop (arrivals
+ * wait for no answers; a request's time counts from when it was due). Then, in turn:
+ *   quiet    nothing else
+ *   gently   resnet50 (102 MB of weights) is loaded as the server does, its optimised copy written
+ *            anew, and unloaded
+ *   plain    the same file by ONNX Runtime alone, default options, one run, on a thread like any
+ * and at last one of the small models is replaced SWAPS times by a version with other weights,
+ * under the same load: every answer must be one version's as a whole. */
+#include <onnxruntime_c_api.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/hist.h"
+#include "base/rng.h"
+#include "cosrel/cosrel.h"
+#include "zoo/zoo.h"
+
+enum { SMALL = 2, OUTPUTS_MAX = 4096 };
+static const char *const small_names[SMALL] = {"small_cnn", "keyword_spotter"};
+static const char big_name[] = "resnet50";
+static const double LOAD = 0.70;
+
+static char folder[] = "/tmp/bench-loading-XXXXXX";
+static cosrel_runtime *rt;
+
+/* What is asked: the same input again and again. */
+typedef struct target {
+    const char *name;
+    int64_t shape[8];
+    cosrel_tensor input;
+    float right[2][OUTPUTS_MAX]; /* the answers of its versions */
+    size_t outputs;
+    int versions;
+} target;
+static target targets[SMALL];
+
+/* What came of the requests of one phase. Guarded by lock. */
+typedef struct phase {
+    hist latency;
+    uint64_t errors, mixed;
+    int64_t spent_ns;
+} phase;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static phase *now; /* where arrivals belong */
+static atomic_long in_flight;
+
+typedef struct asked {
+    const target *of;
+    phase *phase;
+    int64_t due_ns;
+} asked;
+
+static void die(const char *what, const char *why)
+{
+    fprintf(stderr, "bench_loading: %s: %s\n", what, why);
+    exit(1);
+}
+
+static const char *path_of(const char *name)
+{
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    return path;
+}
+
+static void write_model(const char *name, const char *place, uint64_t seed)
+{
+    char path[256], other[264];
+    cosrel_error err;
+    snprintf(path, sizeof path, "%s", path_of(place));
+    snprintf(other, sizeof other, "%s.new", path);
+    if (zoo_write(zoo_find(name), other, seed, NULL, &err) != COSREL_OK)
+        die(name, err.text);
+    if (rename(other, path) != 0)
+        die(path, "cannot be put in place");
+}
+
+static cosrel_model *find(const char *name)
+{
+    cosrel_model *m = cosrel_runtime_find_model(rt, name, 0);
+    if (!m)
+        die(name, "is not loaded");
+    return m;
+}
+
+static void make_target(target *t, const char *name)
+{
+    const cosrel_model_info *info = cosrel_model_describe(find(name));
+    uint64_t elements = 1;
+    for (size_t d = 0; d < info->inputs[0].rank; d++) {
+        t->shape[d] = info->inputs[0].shape[d] < 0 ? 1 : info->inputs[0].shape[d];
+        elements *= (uint64_t)t->shape[d];
+    }
+    t->name = name;
+    t->input = (cosrel_tensor){.type = info->inputs[0].type,
+                               .rank = info->inputs[0].rank,
+                               .shape = t->shape,
+                               .bytes = cosrel_dtype_bytes(info->inputs[0].type, elements)};
+    float *x = t->input.data = calloc(1, t->input.bytes);
+    if (!x)
+        die(name, "no memory");
+    for (uint64_t i = 0; i < elements; i++)
+        x[i] = (float)(i % 17) / 17;
+}
+
+static void learn_answer(target *t)
+{
+    const cosrel_result *r;
+    cosrel_error err;
+    if (cosrel_run(rt, find(t->name), &t->input, 1, &r, &err) != COSREL_OK)
+        die(t->name, err.text);
+    t->outputs = r->outputs[0].bytes / sizeof(float);
+    if (t->outputs > OUTPUTS_MAX)
+        die(t->name, "has too many outputs for this");
+    memcpy(t->right[t->versions++], r->outputs[0].data, r->outputs[0].bytes);
+    cosrel_result_release(r);
+}
+
+/* Of one of the versions, within what the order of additions on other cores may change. */
+static bool is_right(const target *t, const cosrel_result *r)
+{
+    const float *y = r->outputs[0].data;
+    if (r->outputs[0].bytes != t->outputs * sizeof *y)
+        return false;
+    for (int v = 0; v < t->versions; v++) {
+        size_t i = 0;
+        for (; i < t->outputs; i++) {
+            const float difference = y[i] - t->right[v][i];
+            if (difference > 1e-3f || difference < -1e-3f)
+                break;
+        }
+        if (i == t->outputs)
+            return true;
+    }
+    return false;
+}
+
+static void answered(const cosrel_result *r)
+{
+    asked *a = r->user;
+    const bool right = r->status != COSREL_OK || is_right(a->of, r);
+    pthread_mutex_lock(&lock);
+    if (a->phase) {
+        if (r->status == COSREL_OK)
+            hist_add(&a->phase->latency, r->finished_ns - a->due_ns);
+        a->phase->errors += r->status != COSREL_OK;
+        a->phase->mixed += !right;
+    }
+    pthread_mutex_unlock(&lock);
+    free(a);
+    atomic_fetch_sub(&in_flight, 1);
+}
+
+/* As a server does: looked up by name, once more if it went in between. */
+static void ask(const target *t, int64_t due_ns)
+{
+    asked *a = malloc(sizeof *a);
+    cosrel_status status = COSREL_NOT_FOUND;
+    if (!a)
+        die(t->name, "no memory");
+    pthread_mutex_lock(&lock);
+    *a = (asked){.of = t, .phase = now, .due_ns = due_ns};
+    pthread_mutex_unlock(&lock);
+    const cosrel_request request = {
+        .inputs = &t->input, .input_count = 1, .done = answered, .user = a};
+    atomic_fetch_add(&in_flight, 1);
+    for (int i = 0; i < 4 && status == COSREL_NOT_FOUND; i++)
+        status = cosrel_submit(rt, find(t->name), &request, NULL, NULL);
+    if (status == COSREL_OK)
+        return;
+    atomic_fetch_sub(&in_flight, 1);
+    pthread_mutex_lock(&lock);
+    if (a->phase)
+        a->phase->errors++;
+    pthread_mutex_unlock(&lock);
+    free(a);
+}
+
+/* Answers per second when always eight wait. */
+static double capacity(double seconds)
+{
+    phase all = {.errors = 0};
+    const int64_t end_ns = clock_now_ns() + (int64_t)(seconds * 1e9);
+    now = &all;
+    for (uint64_t i = 0; clock_now_ns() < end_ns; i++) {
+        while (atomic_load(&in_flight) >= 8)
+            usleep(50);
+        ask(&targets[i % SMALL], clock_now_ns());
+    }
+    while (atomic_load(&in_flight) > 0)
+        usleep(1000);
+    now = NULL;
+    return (double)all.latency.count / seconds;
+}
+
+static double rate_rps;
+static atomic_bool stop;
+
+static void *arrive(void *unused)
+{
+    rng random;
+    int64_t due_ns = clock_now_ns();
+    (void)unused;
+    rng_init(&random, 1);
+    while (!atomic_load(&stop)) {
+        due_ns += (int64_t)(1e9 * rng_exponential(&random, 1 / rate_rps));
+        for (int64_t left_ns; (left_ns = due_ns - clock_now_ns()) > 0;) {
+            const struct timespec rest = {.tv_sec = left_ns / 1000000000,
+                                          .tv_nsec = left_ns % 1000000000};
+            nanosleep(&rest, NULL);
+        }
+        ask(&targets[rng_below(&random, SMALL)], due_ns);
+    }
+    return NULL;
+}
+
+static void begin(phase *p)
+{
+    pthread_mutex_lock(&lock);
+    now = p;
+    pthread_mutex_unlock(&lock);
+    p->spent_ns -= clock_now_ns();
+}
+
+/* What was asked in the phase is answered before the next begins. */
+static void end(phase *p)
+{
+    p->spent_ns += clock_now_ns();
+    pthread_mutex_lock(&lock);
+    now = NULL;
+    pthread_mutex_unlock(&lock);
+    usleep(300000);
+}
+
+static void load(const char *name, bool gently)
+{
+    cosrel_load_options options;
+    cosrel_error err = {""};
+    cosrel_load_options_init(&options);
+    options.name = name;
+    options.follow = true;
+    options.gently = gently;
+    if (cosrel_runtime_load_models(rt, folder, &options, &err) != COSREL_OK)
+        die(name, err.text);
+}
+
+/* ---- The plain way ---- */
+
+static const OrtApi *api;
+
+static void must(OrtStatus *status)
+{
+    if (status)
+        die("ONNX Runtime", api->GetErrorMessage(status));
+}
+
+static void load_plainly(OrtEnv *env, const char *path)
+{
+    static float x[3 * 224 * 224];
+    const int64_t shape[] = {1, 3, 224, 224};
+    OrtSessionOptions *options;
+    OrtSession *session;
+    OrtMemoryInfo *memory;
+    OrtAllocator *allocator;
+    OrtValue *input, *output = NULL;
+    char *names[2];
+    must(api->CreateSessionOptions(&options));
+    must(api->CreateSession(env, path, options, &session));
+    must(api->GetAllocatorWithDefaultOptions(&allocator));
+    must(api->SessionGetInputName(session, 0, allocator, &names[0]));
+    must(api->SessionGetOutputName(session, 0, allocator, &names[1]));
+    must(api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory));
+    must(api->CreateTensorWithDataAsOrtValue(memory, x, sizeof x, shape, 4,
+                                             ONNX_TENSOR_ELEMENT_DATA_TYPE_FLOAT, &input));
+    must(api->Run(session, NULL, (const char *const *)&names[0], (const OrtValue *const *)&input, 1,
+                  (const char *const *)&names[1], 1, &output));
+    api->ReleaseValue(output);
+    api->ReleaseValue(input);
+    api->ReleaseMemoryInfo(memory);
+    api->ReleaseSession(session);
+    api->ReleaseSessionOptions(options);
+}
+
+/* ---- The phases ---- */
+
+static void drop_cache(void)
+{
+    char line[512];
+    snprintf(line, sizeof line, "rm -rf '%s/cache'", folder);
+    if (system(line) != 0)
+        die(folder, "its cache cannot be removed");
+}
+
+static void show(const char *name, const phase *p, const phase *quiet)
+{
+    const double p99 = (double)hist_percentile(&p->latency, 0.99);
+    printf("%-8s %7llu requests in %6.1f s  p50 %6.2f ms  p99 %6.2f ms (%.2f of quiet)  most %7.2f "
+           "ms  "
+           "errors %llu, mixed %llu\n",
+           name, (unsigned long long)p->latency.count, (double)p->spent_ns / 1e9,
+           (double)hist_percentile(&p->latency, 0.5) / 1e6, p99 / 1e6,
+           p99 / (double)hist_percentile(&quiet->latency, 0.99),
+           (double)hist_max(&p->latency) / 1e6, (unsigned long long)p->errors,
+           (unsigned long long)p->mixed);
+}
+
+static void measure_loading(int rounds, double seconds, OrtEnv *env)
+{
+    static phase quiet, gently, plain;
+    for (int i = 0; i < rounds; i++) {
+        begin(&quiet);
+        usleep((useconds_t)(seconds * 1e6));
+        end(&quiet);
+        write_model(big_name, "resnet50.onnx", 1);
+        drop_cache();
+        begin(&gently);
+        load(big_name, true);
+        end(&gently);
+        unlink(path_of("resnet50.onnx"));
+        load(NULL, true); /* what is gone goes */
+        write_model(big_name, "plain.bin", 1);
+        begin(&plain);
+        load_plainly(env, path_of("plain.bin"));
+        end(&plain);
+        unlink(path_of("plain.bin"));
+    }
+    printf("loading %s beside %s and %s at %.0f requests/s, %d rounds\n", big_name, small_names[0],
+           small_names[1], rate_rps, rounds);
+    show("quiet", &quiet, &quiet);
+    show("gently", &gently, &quiet);
+    show("plain", &plain, &quiet);
+}
+
+static void measure_swaps(int swaps, double seconds)
+{
+    static phase quiet, swapping;
+    for (int i = 0; i < swaps; i++) {
+        char place[64];
+        if (i % 20 == 0) {
+            begin(&quiet);
+            usleep((useconds_t)(seconds * 1e6));
+            end(&quiet);
+        }
+        snprintf(place, sizeof place, "%s.onnx", small_names[0]);
+        write_model(small_names[0], place, i % 2 ? 1 : 2);
+        begin(&swapping);
+        load(small_names[0], true);
+        end(&swapping);
+    }
+    printf("%d swaps of %s\n", swaps, small_names[0]);
+    show("quiet", &quiet, &quiet);
+    show("swaps", &swapping, &quiet);
+    printf("latest of all: %.2f times the quiet p99\n",
+           (double)hist_max(&swapping.latency) / (double)hist_percentile(&quiet.latency, 0.99));
+}
+
+static void open_runtime(void)
+{
+    static char cache[256];
+    cosrel_options options;
+    cosrel_error err;
+    snprintf(cache, sizeof cache, "%s/cache", folder);
+    cosrel_options_init(&options);
+    options.policy = "learned";
+    options.cache_folder = cache;
+    if (cosrel_runtime_open(&options, &rt, &err) != COSREL_OK ||
+        cosrel_runtime_load(rt, folder, &err) != COSREL_OK ||
+        cosrel_runtime_profile(rt, NULL, &err) != COSREL_OK)
+        die("the runtime", err.text);
+}
+
+int main(int argc, char **argv)
+{
+    const int rounds = argc > 1 ? atoi(argv[1]) : 5;
+    const double seconds = argc > 2 ? atof(argv[2]) : 4;
+    const int swaps = argc > 3 ? atoi(argv[3]) : 200;
+    pthread_t arrivals;
+    OrtEnv *env;
+    if (rounds < 0 || seconds <= 0 || swaps < 0 || !mkdtemp(folder))
+        die("usage", "bench_loading [ROUNDS [SECONDS [SWAPS]]]");
+    api = OrtGetApiBase()->GetApi(ORT_API_VERSION);
+    must(api->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "bench", &env));
+    for (int i = 0; i < SMALL; i++) {
+        char place[64];
+        snprintf(place, sizeof place, "%s.onnx", small_names[i]);
+        write_model(small_names[i], place, 1);
+    }
+    open_runtime();
+    for (int i = 0; i < SMALL; i++) {
+        make_target(&targets[i], small_names[i]);
+        learn_answer(&targets[i]);
+    }
+    write_model(small_names[0], "small_cnn.onnx", 2);
+    load(small_names[0], false);
+    learn_answer(&targets[0]);
+    write_model(small_names[0], "small_cnn.onnx", 1);
+    load(small_names[0], false);
+    rate_rps = LOAD * capacity(3);
+    if (pthread_create(&arrivals, NULL, arrive, NULL) != 0)
+        die("arrivals", "no thread");
+    usleep(1000000);
+    measure_loading(rounds, seconds, env);
+    measure_swaps(swaps, seconds);
+    atomic_store(&stop, true);
+    pthread_join(arrivals, NULL);
+    cosrel_runtime_close(rt);
+    char line[512];
+    snprintf(line, sizeof line, "rm -rf '%s'", folder);
+    return system(line) == 0 ? 0 : 1;
+}
