@@ -22,6 +22,10 @@ typedef struct cost_cell {
     uint32_t
         samples;  /* how many observations stand behind service_ns (0: from a table or a guess) */
     float recent; /* cost_observe's: how far its last runs have moved it, as a logarithm */
+    /* Those of profile/batches.h. */
+    bool trial;              /* service_ns is a guess that nothing has confirmed yet */
+    uint8_t strikes;         /* runs in a row that spoke against the batch */
+    int64_t closed_until_ns; /* not to be tried before; 0: at once */
 } cost_cell;
 
 typedef struct cost_processor {
