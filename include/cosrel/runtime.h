@@ -61,6 +61,11 @@ typedef struct cosrel_options {
     cosrel_progress_fn progress; /* NULL: none; called by load and profile on the calling thread */
     void *progress_user;
     const char *objective; /* what policies that weigh consequences aim at; NULL: "latency" */
+    /* Bytes that the weights of all models may take, counted once for the CPU and once for each
+     * other processor; 0: no limit. To keep to it, models that were not used lately give their
+     * sessions up and get them again with their next request, which waits for that; one that has
+     * requests never does. A load that cannot fit is OUT_OF_MEMORY. */
+    uint64_t memory_budget;
 } cosrel_options;
 
 COSREL_API void cosrel_options_init(cosrel_options *options);
@@ -352,6 +357,8 @@ typedef struct cosrel_runtime_stats {
      * by cosrel_decision_bound_ns, and the sum of all. */
     uint64_t decision_times[COSREL_DECISION_BUCKETS];
     int64_t decision_ns;
+    uint64_t memory_bytes; /* of the weights that are in memory, as the budget counts them */
+    uint64_t wakes;        /* of models that slept to keep to it; since open */
 } cosrel_runtime_stats;
 
 /* The longest time that counts in a bucket of decision_times: 1, 2, 5 in each decade from 1 us to

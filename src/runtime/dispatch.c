@@ -11,7 +11,8 @@
  * seen). */
 enum { LIMIT_FACTOR = 20 };
 
-/* And a first run, of which nothing is known, this many limits (chosen: five minutes by default). */
+/* And a first run, of which nothing is known, this many limits (chosen: five minutes by default).
+ */
 enum { TRIAL_FACTOR = 30 };
 
 static int64_t limit_of(const cosrel_runtime *rt, const worker *w, int64_t estimate_ns)

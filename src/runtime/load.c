@@ -9,9 +9,17 @@
 #include "model/repository.h"
 #include "runtime/parts.h"
 
+static uint64_t bytes_of(const onnx_file *file)
+{
+    uint64_t bytes = file->map.bytes;
+    for (size_t i = 0; i < file->external_count; i++)
+        bytes += file->externals[i].bytes;
+    return bytes;
+}
+
 /* Looks at the file before ONNX Runtime does: faults get a sentence, and nothing outside the folder
  * is opened. */
-static cosrel_status check_file(const char *path, char hash[33], cosrel_error *err)
+static cosrel_status check_file(const char *path, char hash[33], uint64_t *bytes, cosrel_error *err)
 {
     onnx_file file;
     onnx_hash content;
@@ -20,6 +28,8 @@ static cosrel_status check_file(const char *path, char hash[33], cosrel_error *e
         status = onnx_file_hash(&file, &content, err);
     if (status == COSREL_OK)
         onnx_hash_text(&content, hash);
+    if (status == COSREL_OK)
+        *bytes = bytes_of(&file);
     onnx_file_close(&file);
     return status;
 }
@@ -27,6 +37,7 @@ static cosrel_status check_file(const char *path, char hash[33], cosrel_error *e
 typedef struct looking {
     const char *path;
     char *hash; /* 33 bytes */
+    uint64_t bytes;
     cosrel_status status;
     cosrel_error *err;
 } looking;
@@ -34,7 +45,7 @@ typedef struct looking {
 static void look_into(void *arg)
 {
     looking *l = arg;
-    l->status = check_file(l->path, l->hash, l->err);
+    l->status = check_file(l->path, l->hash, &l->bytes, l->err);
 }
 
 static bool runs_somewhere(const cosrel_runtime *rt, const cost_cell *cells)
@@ -60,7 +71,9 @@ static void inherit_batches(const cosrel_model *m, const cosrel_model *before, c
         if (own[0].service_ns == 0 || old[0].service_ns == 0)
             continue;
         for (int b = 1; b < t->batch_count; b++)
-            if (own[b].service_ns == 0 && old[b].service_ns > 0)
+            if (own[b].service_ns == 0 && old[b].service_ns == 0)
+                own[b].closed_until_ns = old[b].closed_until_ns;
+            else if (own[b].service_ns == 0)
                 own[b].service_ns = (int64_t)((double)old[b].service_ns *
                                               (double)own[0].service_ns /
                                               (double)old[0].service_ns);
@@ -118,6 +131,7 @@ static void open_to_all(cosrel_model *m, const cosrel_model *before, cost_cell *
     sched_core_model_changed(rt->core, clock_now_ns(), m->index);
     atomic_store(&m->fastest_ns, fastest_of(rt, cells));
     m->open = true;
+    m->used_ns = m->awake_ns = clock_now_ns();
     m->loaded_as = ++rt->loads;
     if (sched_core_uses_prices(rt->core))
         service_poke(rt); /* it computes new ones */
@@ -177,7 +191,7 @@ static void give_up(cosrel_model *m, bool had_handle)
 }
 
 static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry, const char *hash,
-                              bool gently, cosrel_error *err)
+                              uint64_t bytes, bool gently, cosrel_error *err)
 {
     const cosrel_model *before = cosrel_runtime_find_model(rt, entry->name, 0);
     cost_cell *cells = calloc((size_t)rt->worker_count * (size_t)rt->costs.batch_count,
@@ -189,6 +203,10 @@ static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry,
     const bool had_handle = m != NULL;
     if (!m)
         status = model_create(rt, entry->name, entry->version, entry->path, hash, &m, err);
+    if (status == COSREL_OK) {
+        m->bytes = bytes;
+        status = memory_make_room(m, err);
+    }
     if (status == COSREL_OK)
         status = model_load_sessions(m, gently, err);
     if (status == COSREL_OK)
@@ -261,6 +279,7 @@ static bool see_to(loading *l, const repository_model *entry)
 {
     cosrel_error why = {.text = ""};
     char hash[33] = "";
+    uint64_t bytes = 0;
     cosrel_status status = COSREL_OK;
     l->tried++;
     /* Looking into a file that nobody asks about would take longer than all the rest. */
@@ -270,9 +289,10 @@ static bool see_to(loading *l, const repository_model *entry)
         looking now = {.path = entry->path, .hash = hash, .err = &why};
         quiet_run(l->options.gently, look_into, &now);
         status = now.status;
+        bytes = now.bytes;
     }
     if (status == COSREL_OK && !is_there(l, entry, hash))
-        status = load_one(l->rt, entry, hash, l->options.gently, &why);
+        status = load_one(l->rt, entry, hash, bytes, l->options.gently, &why);
     if (status == COSREL_OK) {
         l->there++;
         return true;

@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 #include "base/error.h"
 #include "model/tensor_buffer.h"
+#include "profile/batches.h"
 #include "runtime/parts.h"
 
 enum { SAMPLES_MAX = 64 };
@@ -138,6 +139,7 @@ void measure_known(const cosrel_model *m, const worker *w, cost_cell *cells)
         cells[b].service_ns = known_ns(m, w, t->batches[b]);
         cells[b].energy_uj = known_energy_uj(m, w, t->batches[b]);
     }
+    batches_close_lost(t, cells, measure_is_emulated(m->sessions[w->index]));
 }
 
 bool measure_is_emulated(const backend_session *session)
@@ -226,6 +228,7 @@ static void profile_processor(profiling *p, cosrel_model *m, bench_set *sets, in
             break;
         best = each;
     }
+    batches_close_lost(t, cells, false);
     p->cells_done = done_after;
 }
 
@@ -290,7 +293,7 @@ static int count_cells(const profiling *p)
     int count = 0;
     for (int k = 0; k < p->rt->model_count; k++) {
         const cosrel_model *m = p->rt->models[k];
-        for (int i = 0; m && i < p->rt->worker_count; i++) {
+        for (int i = 0; m && !m->asleep && i < p->rt->worker_count; i++) {
             if (is_measured(m, &p->rt->workers[i]))
                 count += batches_planned(p, m);
         }
@@ -318,7 +321,7 @@ cosrel_status cosrel_runtime_profile(cosrel_runtime *rt, const cosrel_profile_op
     const bool pinned = cpu_allowed(&before, NULL) == COSREL_OK;
     p.cells_all = count_cells(&p);
     for (int k = 0; k < rt->model_count && status == COSREL_OK && !p.stopped; k++) {
-        if (rt->models[k])
+        if (rt->models[k] && !rt->models[k]->asleep)
             status = profile_model(&p, rt->models[k], err);
     }
     if (status == COSREL_OK && rt->progress && !p.stopped)
@@ -350,7 +353,9 @@ cosrel_status cosrel_runtime_save_profile(cosrel_runtime *rt, const char *path, 
             const worker *w = &rt->workers[i];
             const device_spec *spec = &rt->devices->specs[w->device];
             for (int b = 0; b < t->batch_count && !w->background; b++) {
-                const cost_cell *cell = cost_at(t, k, i, b);
+                const cosrel_model *m = rt->models[k];
+                const cost_cell *cell = m->asleep ? &m->kept[i * t->batch_count + b]
+                                                  : cost_at(t, k, i, b);
                 if (cell->service_ns == 0)
                     continue;
                 rows[count++] = (table_row){

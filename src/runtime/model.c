@@ -68,6 +68,7 @@ void model_free(cosrel_model *m)
         return;
     model_close_sessions(m);
     rows_deinit(&m->rows);
+    free(m->kept);
     model_io_deinit(&m->io);
     free(m->name);
     free(m->path);

@@ -91,6 +91,19 @@ void rows_close(row_pool *pool); /* what is lent may still be given back */
 void rows_reopen(row_pool *pool);
 void rows_deinit(row_pool *pool); /* zeroed is fine */
 
+/* memory.c. make_room: other models fall asleep until this one fits the budget, with load_lock and
+ * not lock; OUT_OF_MEMORY: it does not. The others: locked. */
+COSREL_CHECKED cosrel_status memory_make_room(cosrel_model *m, cosrel_error *err);
+uint64_t memory_taken(const cosrel_runtime *rt);
+void memory_park(slot *s);   /* its model sleeps: it waits until that is awake */
+bool memory_unpark(slot *s); /* false: it was not parked */
+void memory_refuse_parked(cosrel_model *m, const char *why, int64_t now_ns);
+COSREL_CHECKED cosrel_status memory_start(cosrel_runtime *rt, cosrel_error *err); /* not locked */
+void memory_stop(cosrel_runtime *rt);                                             /* likewise */
+
+/* unload.c: a worker has its sessions in hand. Locked. */
+bool model_is_in_use(const cosrel_model *m);
+
 /* unload.c: answers what waits, and gives the model's place back. False: a run of it hangs, so that
  * its sessions must not be freed. Locked; patience_ns < 0: no limit. */
 bool model_leave(cosrel_model *m, int64_t patience_ns);

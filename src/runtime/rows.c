@@ -1,9 +1,9 @@
 /* Memory for requests' inputs in rows of one tensor, so that requests which are run together can be
  * read where they lie (run.c).
  *
- * A slab holds as many rows as the largest batch; requests take them in order of coming, which is
- * the order in which a model's requests are put together. Once all rows of a slab were given back
- * it begins anew: at low load that is the same warm row again and again. */
+ * A slab holds twice as many rows as the largest batch; requests take them in order of coming,
+ * which is the order in which a model's requests are put together. Once all rows of a slab were
+ * given back it begins anew: at low load that is the same warm row again and again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -74,7 +74,8 @@ cosrel_status rows_init(row_pool *pool, const model_io *io, int32_t batch_max)
     if (status != COSREL_OK || row == 0)
         return status == COSREL_UNSUPPORTED ? COSREL_OK : status; /* without rows */
     const size_t fit = SLAB_BYTES_MAX / row;
-    pool->rows = fit < 1 ? 1 : fit < (size_t)batch_max ? (uint32_t)fit : (uint32_t)batch_max;
+    const size_t wanted = 2 * (size_t)batch_max; /* so that few batches lie across two slabs */
+    pool->rows = (uint32_t)(fit < 1 ? 1 : fit < wanted ? fit : wanted);
     for (size_t i = 0; i < io->input_count; i++) {
         pool->offsets[i] = pool->slab_bytes;
         pool->slab_bytes += (pool->bytes[i] * pool->rows + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;

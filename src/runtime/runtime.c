@@ -153,6 +153,8 @@ static cosrel_status start(cosrel_runtime *rt, const cosrel_options *options, co
         status = worker_start(&rt->workers[i], err);
     if (status == COSREL_OK)
         status = service_start(rt, err);
+    if (status == COSREL_OK)
+        status = memory_start(rt, err);
     if (status == COSREL_OK && rt->settings.measure_energy)
         energy_meter_open(&rt->energy, "");
     return status;
@@ -160,6 +162,7 @@ static cosrel_status start(cosrel_runtime *rt, const cosrel_options *options, co
 
 static void free_all(cosrel_runtime *rt)
 {
+    memory_stop(rt);
     rt->stop = true;
     for (int i = 0; i < rt->worker_count; i++)
         worker_stop(&rt->workers[i]);
@@ -185,6 +188,7 @@ static void free_all(cosrel_runtime *rt)
     ort_env_release(rt->env);
     settings_deinit(&rt->settings);
     pthread_cond_destroy(&rt->changed);
+    pthread_cond_destroy(&rt->keeper_news);
     pthread_mutex_destroy(&rt->load_lock);
     pthread_mutex_destroy(&rt->lock);
     free(rt);
@@ -200,6 +204,7 @@ cosrel_status cosrel_runtime_open(const cosrel_options *options, cosrel_runtime 
     pthread_mutex_init(&rt->lock, NULL);
     pthread_mutex_init(&rt->load_lock, NULL);
     pthread_cond_init(&rt->changed, NULL);
+    pthread_cond_init(&rt->keeper_news, NULL);
     const cosrel_status status = start(rt, options, err);
     if (status != COSREL_OK) {
         free_all(rt);
@@ -339,9 +344,10 @@ int64_t cosrel_model_cost_ns(cosrel_runtime *rt, const cosrel_model *model, size
         return 0;
     pthread_mutex_lock(&rt->lock);
     const int b = cost_batch_index(&rt->costs, batch);
-    const int64_t cost_ns = rt->costs.batches[b] == batch && model->index >= 0
-                                ? cost_at(&rt->costs, model->index, w->index, b)->service_ns
-                                : 0;
+    const cost_cell *cell = model->index < 0 ? NULL
+                            : model->asleep  ? &model->kept[w->index * rt->costs.batch_count + b]
+                                             : cost_at(&rt->costs, model->index, w->index, b);
+    const int64_t cost_ns = cell && rt->costs.batches[b] == batch ? cell->service_ns : 0;
     pthread_mutex_unlock(&rt->lock);
     return cost_ns;
 }

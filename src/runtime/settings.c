@@ -48,6 +48,7 @@ struct settings_file {
     char *cache_folder;
     uint32_t requests_max;
     uint32_t queue_len_max;
+    uint32_t memory_mb;
     double run_limit_ms;
     double retry_ms;
     int software_gpu;
@@ -114,6 +115,7 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_STRING_PTR("cache_folder", OPTIONAL_TEXT, settings_file, cache_folder, 0, 4095),
     CYAML_FIELD_UINT("requests_max", OPTIONAL, settings_file, requests_max),
     CYAML_FIELD_UINT("queue_len_max", OPTIONAL, settings_file, queue_len_max),
+    CYAML_FIELD_UINT("memory_mb", OPTIONAL, settings_file, memory_mb),
     CYAML_FIELD_FLOAT("run_limit_ms", OPTIONAL, settings_file, run_limit_ms),
     CYAML_FIELD_FLOAT("retry_ms", OPTIONAL, settings_file, retry_ms),
     CYAML_FIELD_ENUM("software_gpu", OPTIONAL | CYAML_FLAG_STRICT, settings_file, software_gpu,
@@ -254,6 +256,7 @@ static cosrel_status take_all(settings *s, const cosrel_options *o, cosrel_error
                          "%s: requests_max: %u is more than %d",
                          o->requests_max ? "options" : s->path, s->requests_max, REQUESTS_MAX);
     s->queue_len_max = o->queue_len_max ? o->queue_len_max : f->queue_len_max;
+    s->memory_budget = o->memory_budget ? o->memory_budget : (uint64_t)f->memory_mb << 20;
     s->software_gpu = o->software_gpu || f->software_gpu;
     s->drop_late = o->drop_late || f->drop_late;
     s->measure_energy = o->measure_energy || f->measure_energy;

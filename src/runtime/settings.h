@@ -19,6 +19,7 @@ typedef struct settings {
     char *cache_folder; /* "": no cache */
     uint32_t requests_max;
     uint32_t queue_len_max; /* 0: no limit of its own */
+    uint64_t memory_budget; /* bytes; 0: none */
     int64_t run_limit_ns;
     int64_t retry_ns;
     bool software_gpu;

@@ -64,6 +64,8 @@ struct slot {
     _Atomic slot_state state; /* changed under rt->lock, but for SLOT_FREE */
     bool cancelled;           /* guarded by rt->lock */
     bool trial;               /* not a user's: counted nowhere */
+    bool parked;              /* waits for its model to wake; guarded by rt->lock */
+    int priority;             /* as asked for */
     cosrel_model *model;
     sched_id id;
     cosrel_done_fn done;
@@ -114,9 +116,16 @@ struct cosrel_model {
     cosrel_runtime *rt;
     struct cosrel_model *before; /* made before it; guarded by rt->lock */
     /* Guarded by rt->lock. */
-    int index;           /* in the core and the cost table; < 0: not loaded */
-    bool open;           /* requests are accepted; false while it is being unloaded, too */
-    uint64_t loaded_as;  /* counts the loads of the runtime */
+    int index;          /* in the core and the cost table; < 0: not loaded */
+    bool open;          /* requests are accepted; false while it is being unloaded, too */
+    uint64_t loaded_as; /* counts the loads of the runtime */
+    bool asleep;        /* it has no sessions now (memory.c) */
+    bool yielding;      /* awake, but new requests are parked until it has slept */
+    slot *parked;       /* requests that wait for it to wake, linked by `next` */
+    uint32_t parked_count;
+    int64_t awake_ns;    /* since when */
+    cost_cell *kept;     /* asleep: its row of the cost table */
+    int64_t used_ns;     /* its last request */
     uint32_t unanswered; /* accepted requests */
     cosrel_model_info info;
     model_source source;
@@ -128,6 +137,7 @@ struct cosrel_model {
     OrtValue **samples; /* a valid input of batch 1, per input; for warming up and probing */
     bool samples_run[RUNTIME_WORKERS_MAX]; /* per worker: they are known to run there */
     bool finite;                           /* what came out of them were numbers */
+    uint64_t bytes;                        /* of its file and its weights beside it */
     row_pool rows;
     _Atomic int64_t
         fastest_ns;         /* the least of its estimates; for waiters, who spin if it is small */
@@ -236,6 +246,11 @@ struct cosrel_runtime {
 
     pthread_mutex_t load_lock;
     slot_pool pool;
+    pthread_t keeper; /* wakes models; only where there is a budget */
+    bool keeper_started;
+    bool keeper_stop;           /* guarded by lock */
+    pthread_cond_t keeper_news; /* with lock */
+    uint64_t wakes;             /* so far; guarded by lock */
     pthread_t service;
     bool service_started;
     _Atomic uint32_t

@@ -68,6 +68,8 @@ void cosrel_runtime_get_stats(cosrel_runtime *rt, cosrel_runtime_stats *stats)
     stats->decisions = sched_core_decisions(rt->core) - rt->decisions_before;
     stats->bytes_copied = atomic_load(&rt->bytes_copied);
     stats->energy_j = energy_meter_read_j(&rt->energy);
+    stats->memory_bytes = memory_taken(rt);
+    stats->wakes = rt->wakes;
     memcpy(stats->decision_times, rt->decision_times, sizeof stats->decision_times);
     stats->decision_ns = rt->decision_ns;
     pthread_mutex_unlock(&rt->lock);

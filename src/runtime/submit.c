@@ -68,6 +68,7 @@ static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *re
     s->deadline_ns = request->deadline_ns > 0 ? later(now_ns, request->deadline_ns) : SCHED_NEVER;
     s->result.submitted_ns = now_ns;
     s->state = SLOT_WAITING;
+    s->priority = request->priority;
     const sched_arrival arrival = {.model = m->index,
                                    .priority = request->priority,
                                    .deadline_ns = s->deadline_ns,
@@ -75,6 +76,10 @@ static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *re
     if (status == COSREL_OK && !m->open && !s->trial)
         status = COSREL_NOT_FOUND;
     if (status == COSREL_OK)
+        m->used_ns = now_ns;
+    if (status == COSREL_OK && (m->asleep || m->yielding))
+        memory_park(s);
+    else if (status == COSREL_OK)
         status = sched_core_arrive(rt->core, now_ns, &arrival, &s->id);
     if (status == COSREL_OK) {
         rt->outstanding++;
@@ -206,7 +211,8 @@ cosrel_status cosrel_cancel(cosrel_runtime *rt, cosrel_ticket ticket)
     /* Looked up once more: it may have been answered and its slot given to another request
      * meanwhile. */
     const bool same = slot_of_ticket(rt, ticket) == s;
-    if (same && s->state == SLOT_WAITING && sched_core_cancel(rt->core, now_ns, s->id)) {
+    if (same && s->state == SLOT_WAITING &&
+        (memory_unpark(s) || sched_core_cancel(rt->core, now_ns, s->id))) {
         if (dispatch_answer(s, COSREL_CANCELLED, "cancelled", now_ns))
             dispatch_give_to_service(rt, s);
         status = COSREL_OK;

@@ -1,5 +1,6 @@
 /* Taking a model out while the runtime serves. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -26,8 +27,8 @@ static void wait_a_little(cosrel_runtime *rt)
     pthread_cond_timedwait(&rt->changed, &rt->lock, &end);
 }
 
-/* A worker has its sessions in hand: a run whose requests were given to others goes on too. */
-static bool is_in_use(const cosrel_model *m)
+/* A run whose requests were given to others goes on too. */
+bool model_is_in_use(const cosrel_model *m)
 {
     for (int i = 0; i < m->rt->worker_count; i++) {
         const worker *w = &m->rt->workers[i];
@@ -56,14 +57,14 @@ static bool drain(cosrel_model *m, int64_t patience_ns)
     cosrel_runtime *rt = m->rt;
     const int64_t begin_ns = clock_now_ns();
     int64_t answered_ns = 0;
-    while (m->unanswered > 0 || is_in_use(m)) {
+    while (m->unanswered > 0 || model_is_in_use(m)) {
         const int64_t now_ns = clock_now_ns();
         if (m->unanswered > 0 && patience_ns >= 0 && now_ns - begin_ns >= patience_ns)
             refuse_waiting(m, now_ns);
         answered_ns = m->unanswered > 0 ? 0 : answered_ns ? answered_ns : now_ns;
         if (answered_ns && now_ns - answered_ns > rt->settings.run_limit_ns)
             return false;
-        if (m->unanswered > 0 || is_in_use(m))
+        if (m->unanswered > 0 || model_is_in_use(m))
             wait_a_little(rt);
     }
     return true;
@@ -87,6 +88,9 @@ static void forget(cosrel_model *m)
         trail_forget(rt, m->index);
     if (rt->watch.unloaded)
         rt->watch.unloaded(rt->watch.user, m->index);
+    free(m->kept);
+    m->kept = NULL;
+    m->asleep = false;
     rt->models[m->index] = NULL;
     m->index = -1;
     rt->unloads++;
@@ -99,6 +103,7 @@ bool model_leave(cosrel_model *m, int64_t patience_ns)
 {
     cosrel_runtime *rt = m->rt;
     m->open = false;
+    memory_refuse_parked(m, "the model was unloaded", clock_now_ns());
     rt->unloading++;
     const bool idle = drain(m, patience_ns);
     rt->unloading--;

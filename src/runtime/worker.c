@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/error.h"
+#include "profile/batches.h"
 #include "runtime/futex.h"
 #include "runtime/parts.h"
 
@@ -121,7 +122,7 @@ static void run_job(worker *w, job_outcome *out)
     }
 }
 
-static void note_cost(worker *w, int64_t took_ns)
+static void note_cost(worker *w, int64_t took_ns, int64_t now_ns)
 {
     cosrel_runtime *rt = w->rt;
     for (int32_t k = 0; k < w->batch; k++) {
@@ -129,8 +130,13 @@ static void note_cost(worker *w, int64_t took_ns)
             return;
     }
     const uint64_t shifts = rt->costs.shifts;
-    if (rt->costs.batches[w->batch_index] == w->batch)
-        cost_observe(&rt->costs, w->model->index, w->index, w->batch_index, took_ns);
+    if (rt->costs.batches[w->batch_index] == w->batch) {
+        batches_observe(&rt->costs, w->model->index, w->index, w->batch_index, took_ns, now_ns);
+        if (atomic_load(&w->model->batchable) && !w->background)
+            batches_try_next(&rt->costs, w->model->index, w->index, w->batch_index,
+                             sched_core_waiting(rt->core, w->model->index), SCHED_BATCH_MAX,
+                             now_ns);
+    }
     if (rt->costs.shifts != shifts && sched_core_uses_prices(rt->core))
         service_poke(rt); /* it computes new ones */
     const int64_t fastest_ns = atomic_load(&w->model->fastest_ns);
@@ -143,7 +149,7 @@ static void forbid_batches(cosrel_runtime *rt, cosrel_model *m, int64_t now_ns)
     atomic_store(&m->batchable, false);
     for (int p = 0; p < rt->worker_count; p++) {
         for (int b = 1; b < rt->costs.batch_count; b++)
-            cost_at(&rt->costs, m->index, p, b)->service_ns = 0;
+            *cost_at(&rt->costs, m->index, p, b) = (cost_cell){.closed_until_ns = BATCHES_NEVER};
     }
     sched_core_model_changed(rt->core, now_ns, m->index);
     log_warning(&rt->log,
@@ -228,7 +234,7 @@ void worker_finish(worker *w)
         worker_requeued(w, now_ns);
     } else if (out->processor_ok) {
         if (out->batch_ok)
-            note_cost(w, out->cost_ns);
+            note_cost(w, out->cost_ns, now_ns);
         if (out->unbatchable)
             forbid_batches(rt, w->model, now_ns);
         sched_core_complete(rt->core, now_ns, w->index, true);

@@ -334,6 +334,19 @@ static void add_square(tiny *t, const char *name, size_t n)
     w->raw_data.data = (uint8_t *)values;
 }
 
+bool tiny_padded(const char *path, size_t weight_bytes, float addend)
+{
+    const float addends[] = {addend, addend, addend, addend};
+    const size_t n = (size_t)sqrt((double)weight_bytes / sizeof(float));
+    tiny t;
+    Onnx__TensorProto *c;
+    begin_add(&t, 4, &c);
+    set_raw(&t, c, addends, sizeof addends);
+    add_square(&t, "padding", n > 0 ? n : 1);
+    add_node(&t, t.model->graph, "Add", "x,c", "y");
+    return tiny_end(&t, path);
+}
+
 bool tiny_matmul(const char *path, size_t weight_bytes)
 {
     tiny t;

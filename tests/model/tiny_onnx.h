@@ -37,6 +37,10 @@ bool tiny_external(const char *path, const char *location, uint64_t offset, cons
  * exist. */
 bool tiny_unsupported(const char *path);
 
+/* y = x + addend, of the shapes of tiny_add, in a file of about `weight_bytes` bytes, most of which
+ * no node uses. */
+bool tiny_padded(const char *path, size_t weight_bytes, float addend);
+
 /* y = x W; x float32 [batch,n], W [n,n] of about `weight_bytes` bytes, all 1/n. */
 bool tiny_matmul(const char *path, size_t weight_bytes);
 
