@@ -269,6 +269,12 @@ void metrics_add(text_builder *out, const metrics_source *source)
     add_number(out, "cosrel_copied_bytes_total", "counter",
                "Bytes that were copied to form batches and to take them apart.",
                (double)stats.bytes_copied);
+    add_number(out, "cosrel_weights_bytes", "gauge",
+               "Weights of the models that are awake, as the budget of memory counts them.",
+               (double)stats.memory_bytes);
+    add_number(out, "cosrel_model_wakes_total", "counter",
+               "Models that slept to keep to the budget of memory and were woken by a request.",
+               (double)stats.wakes);
     if (stats.energy_j >= 0)
         add_number(out, "cosrel_energy_joules_total", "counter", "Energy of the whole package.",
                    stats.energy_j);
