@@ -5,18 +5,8 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "device/ort_threads.h"
 #include "model/value_info.h"
-
-/* "2;3": the cores of all threads but the first, which is the caller's. ORT counts logical CPUs
- * from 1. */
-static void affinity_of(const device_spec *spec, char *text, size_t text_bytes)
-{
-    size_t used = 0;
-    text[0] = '\0';
-    for (int i = 1; i < spec->core_count && used < text_bytes; i++)
-        used += (size_t)snprintf(text + used, text_bytes - used, "%s%d", i > 1 ? ";" : "",
-                                 spec->cores[i] + 1);
-}
 
 static cosrel_status set_entry(OrtSessionOptions *options, const char *key, const char *value,
                                cosrel_error *err)
@@ -35,11 +25,8 @@ static cosrel_status set_threads(const device_spec *spec, OrtSessionOptions *opt
         status = ort_check(api->SetInterOpNumThreads(options, 1), "threads", err);
     if (status == COSREL_OK)
         status = ort_check(api->SetSessionExecutionMode(options, ORT_SEQUENTIAL), "threads", err);
-    if (status == COSREL_OK && threads > 1) {
-        char affinity[DEVICE_CORES_MAX * 5];
-        affinity_of(spec, affinity, sizeof affinity);
-        status = set_entry(options, "session.intra_op_thread_affinities", affinity, err);
-    }
+    if (status == COSREL_OK && threads > 1)
+        status = ort_threads_set(spec, options, err);
     if (status == COSREL_OK)
         status = set_entry(options, "session.intra_op.allow_spinning", threads > 1 ? "1" : "0",
                            err);

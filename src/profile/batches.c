@@ -13,6 +13,11 @@ static const int64_t CLOSED_NS = INT64_C(300000000000);
  * percent without any reason). */
 static const double MARGIN = 1.05;
 
+/* A larger batch holds its requests up for longer: it must be worth that. So much less per request
+ * than the next smaller one it must take to be kept, and to have a larger one tried (chosen: some
+ * percent are what estimates are wrong by). */
+static const double GAIN = 0.95;
+
 /* A guess of a new batch's time: so much of what the smaller one takes per request (chosen: enough
  * to be preferred, too little to promise anything). */
 static const double HOPE = 0.98;
@@ -42,7 +47,7 @@ static bool close_cell(cost_table *t, cost_cell *cell, int64_t now_ns)
 static bool judge_trial(cost_table *t, cost_cell *cell, int batch_index, double each_before,
                         int64_t service_ns, int64_t now_ns)
 {
-    const bool gains = (double)service_ns / t->batches[batch_index] < each_before;
+    const bool gains = (double)service_ns / t->batches[batch_index] <= GAIN * each_before;
     if (!gains) /* the guess stays until the verdict: else nobody would try again */
         return ++cell->strikes >= STRIKES && close_cell(t, cell, now_ns);
     *cell = (cost_cell){.service_ns = service_ns, .samples = 1};
@@ -78,6 +83,12 @@ bool batches_try_next(cost_table *t, int model, int processor, int batch_index, 
     if (next >= t->batch_count || t->batches[next] > largest ||
         waiting < (uint32_t)t->batches[next] || cell->service_ns == 0 || cell->trial)
         return false;
+    if (batch_index > 0) {
+        const int before = smaller(t, model, processor, batch_index);
+        if (each_ns(t, cell, batch_index) >
+            GAIN * each_ns(t, cost_at(t, model, processor, before), before))
+            return false;
+    }
     cost_cell *open = cost_at(t, model, processor, next);
     if (open->service_ns > 0 || now_ns < open->closed_until_ns)
         return false;

@@ -153,9 +153,9 @@ static cosrel_model *find_unloaded(cosrel_runtime *rt, const repository_model *e
 }
 
 static cosrel_status try_out(cosrel_model *m, const cosrel_model *before, cost_cell *cells,
-                             cosrel_error *err)
+                             bool gently, cosrel_error *err)
 {
-    trial_run(m, cells);
+    trial_run(m, gently, cells);
     if (!runs_somewhere(m->rt, cells))
         return error_set(err, COSREL_UNSUPPORTED, "%s: no processor can run it", m->path);
     if (m->finite)
@@ -214,7 +214,7 @@ static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry,
     if (status == COSREL_OK)
         status = take_place(m, err);
     if (status == COSREL_OK)
-        status = try_out(m, before, cells, err);
+        status = try_out(m, before, cells, gently, err);
     if (status == COSREL_OK && !had_handle) {
         pthread_mutex_lock(&rt->lock);
         m->before = rt->newest;

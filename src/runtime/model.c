@@ -140,11 +140,10 @@ static void load_session(void *arg)
         backend_for(job->spec->kind)->load(job->spec, job->source, &job->session, job->err);
 }
 
-/* The heavy part is optimising the graph, which the first session of one core does for all (
- * device/ort_cache.c). One of several cores has threads of its own, and a driver may. */
-static bool starts_threads(const device_spec *spec)
+/* A driver may start threads that live on, as it likes. */
+static bool may_be_quiet(const device_spec *spec)
 {
-    return spec->kind != DEVICE_CPU || spec->core_count > 1;
+    return spec->kind == DEVICE_CPU || spec->kind == DEVICE_EMULATED;
 }
 
 cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *err)
@@ -169,7 +168,7 @@ cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *er
             continue;
         }
         session_job job = {.spec = spec, .source = &m->source, .err = &why};
-        quiet_run(gently && !starts_threads(spec), load_session, &job);
+        quiet_run(gently && may_be_quiet(spec), load_session, &job);
         const cosrel_status status = job.status;
         now->session = job.session;
         tried++;

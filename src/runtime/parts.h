@@ -114,7 +114,8 @@ COSREL_CHECKED cosrel_status unload_model(cosrel_runtime *rt, cosrel_model *m, i
 
 /* quiet.c: does the work and returns when it is done; quietly: on a thread of the kernel's idle
  * class, since one that went there may not be allowed to come back. Such work must hold no lock
- * that others wait for, and start no thread that lives on: that would stay in the class. */
+ * that others wait for. Threads of sessions are started by the thread that waits
+ * (device/ort_threads.h); any other that it starts would stay in the class. */
 void quiet_run(bool quietly, void (*work)(void *arg), void *arg);
 
 /* measure.c: what is known without running, into the cells of one worker. */
@@ -124,11 +125,11 @@ void measure_twins_follow(const cosrel_runtime *rt, cosrel_model *m, cost_cell *
 
 /* trial.c: runs a sample on every processor a few times. The model has a place and is not open.
  * Fills `cells`, [worker][batch], zeroed; those of a processor that cannot run it stay so. */
-void trial_run(cosrel_model *m, cost_cell *cells);
+void trial_run(cosrel_model *m, bool gently, cost_cell *cells);
 
 /* submit.c: a request with the model's sample, whether it is open or not; counted nowhere. Errors
  * as of cosrel_submit. */
-COSREL_CHECKED cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m,
+COSREL_CHECKED cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m, bool background,
                                            cosrel_ticket *ticket, cosrel_error *err);
 
 /* trail.c: only where there is a trail. Locked. */

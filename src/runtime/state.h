@@ -136,8 +136,9 @@ struct cosrel_model {
     tensor_buffer *sample_tensors;                  /* the memory behind `samples` */
     OrtValue **samples; /* a valid input of batch 1, per input; for warming up and probing */
     bool samples_run[RUNTIME_WORKERS_MAX]; /* per worker: they are known to run there */
-    bool finite;                           /* what came out of them were numbers */
-    uint64_t bytes;                        /* of its file and its weights beside it */
+    int64_t trial_cpu_ns; /* of its last run on a background worker, while it is tried */
+    bool finite;          /* what came out of them were numbers */
+    uint64_t bytes;       /* of its file and its weights beside it */
     row_pool rows;
     _Atomic int64_t
         fastest_ns;         /* the least of its estimates; for waiters, who spin if it is small */

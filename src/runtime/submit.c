@@ -127,8 +127,8 @@ cosrel_status cosrel_submit(cosrel_runtime *rt, cosrel_model *model, const cosre
     return COSREL_OK;
 }
 
-cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m, cosrel_ticket *ticket,
-                            cosrel_error *err)
+cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m, bool background,
+                            cosrel_ticket *ticket, cosrel_error *err)
 {
     const size_t count = m->io.input_count;
     cosrel_tensor inputs[VALUE_CHECK_MAX];
@@ -140,7 +140,10 @@ cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m, cosrel_ticket *
     }
     for (size_t i = 0; i < count; i++)
         inputs[i] = tensor_buffer_view(&m->sample_tensors[i], m->io.inputs[i].name);
-    const cosrel_request request = {.inputs = inputs, .input_count = count};
+    const cosrel_request request = {.inputs = inputs,
+                                    .input_count = count,
+                                    .priority = background ? COSREL_PRIORITY_BACKGROUND
+                                                           : COSREL_PRIORITY_NORMAL};
     s->model = m;
     s->done = NULL;
     s->trial = true;

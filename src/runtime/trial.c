@@ -3,7 +3,11 @@
  *
  * The runs are requests like any other: each waits for its processor in the scheduler's queue, so
  * that nothing runs beside what others wait for. The model has its place in the core already, with
- * the one processor as the only one that can run it. */
+ * the one processor as the only one that can run it.
+ *
+ * Gently, a core is tried by its background twin, whose runs take only what others leave of it; and
+ * sets of cores are not tried at all, since a long run on several would hold up everybody: they run
+ * what a core runs, and are expected to be as much faster as they are with other models. */
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
@@ -56,13 +60,13 @@ static bool all_finite(const cosrel_tensor *t)
 }
 
 /* One run through the scheduler. */
-static trial_end run_one(cosrel_model *m, int64_t *took_ns, cosrel_error *err)
+static trial_end run_one(cosrel_model *m, bool background, int64_t *took_ns, cosrel_error *err)
 {
     cosrel_runtime *rt = m->rt;
     cosrel_ticket ticket;
     const cosrel_result *r;
     cosrel_status status;
-    while ((status = submit_sample(rt, m, &ticket, err)) == COSREL_QUEUE_FULL)
+    while ((status = submit_sample(rt, m, background, &ticket, err)) == COSREL_QUEUE_FULL)
         nanosleep(&ROOM, NULL);
     if (status != COSREL_OK)
         return TRIAL_UNKNOWN;
@@ -74,7 +78,7 @@ static trial_end run_one(cosrel_model *m, int64_t *took_ns, cosrel_error *err)
     const trial_end end = r->status == COSREL_OK           ? TRIAL_RAN
                           : r->status == COSREL_RUN_FAILED ? TRIAL_FAILED
                                                            : TRIAL_UNKNOWN;
-    *took_ns = r->finished_ns - r->started_ns;
+    *took_ns = background ? m->trial_cpu_ns : r->finished_ns - r->started_ns;
     for (size_t i = 0; end == TRIAL_RAN && i < r->output_count; i++)
         m->finite &= all_finite(&r->outputs[i]);
     if (end != TRIAL_RAN)
@@ -95,11 +99,11 @@ static trial_end try_on(cosrel_model *m, const worker *w, cost_cell *measured, c
     int64_t times[RUNS_MAX], took_ns = 0;
     int runs = 0;
     set_cell(m, w, GUESS_NS);
-    trial_end end = run_one(m, &took_ns, err);
+    trial_end end = run_one(m, w->background, &took_ns, err);
     const int64_t enough_ns = clock_now_ns() + ENOUGH_NS;
     while (end == TRIAL_RAN && runs < RUNS_MAX &&
            (runs == 0 || took_ns < DOUBT_NS || clock_now_ns() < enough_ns)) {
-        end = run_one(m, &took_ns, err);
+        end = run_one(m, w->background, &took_ns, err);
         times[runs++] = took_ns;
     }
     set_cell(m, w, 0);
@@ -109,6 +113,59 @@ static trial_end try_on(cosrel_model *m, const worker *w, cost_cell *measured, c
     *measured = (cost_cell){.service_ns = times[runs / 2] > 0 ? times[runs / 2] : 1,
                             .samples = (uint32_t)runs};
     return TRIAL_RAN;
+}
+
+/* The worker beneath this one; NULL: none. */
+static const worker *twin_of(const worker *w)
+{
+    const cosrel_runtime *rt = w->rt;
+    for (int i = 0; i < rt->worker_count; i++)
+        if (rt->workers[i].background && rt->workers[i].device == w->device)
+            return &rt->workers[i];
+    return NULL;
+}
+
+static bool is_set(const worker *w)
+{
+    const device_spec *spec = &w->rt->devices->specs[w->device];
+    return spec->kind == DEVICE_CPU && spec->core_count > 1;
+}
+
+/* How long other models take on the set for each nanosecond on a core: the mean; without others,
+ * what two thirds of a core more each are worth (chosen: as the reference models on two cores). Of
+ * the set's cores the slowest that was measured counts. */
+static int64_t expect(cosrel_model *m, const worker *set, const cost_cell *measured)
+{
+    cosrel_runtime *rt = m->rt;
+    const device_spec *spec = &rt->devices->specs[set->device];
+    int64_t core_ns = 0;
+    int core = -1, models = 0;
+    double sum = 0;
+    for (int i = 0; i < rt->worker_count; i++) {
+        const worker *w = &rt->workers[i];
+        if (!w->background && w != set && !is_set(w) &&
+            (rt->devices->specs[w->device].units & spec->units) &&
+            measured[i].service_ns > core_ns) {
+            core_ns = measured[i].service_ns;
+            core = i;
+        }
+    }
+    if (core < 0)
+        return GUESS_NS;
+    pthread_mutex_lock(&rt->lock);
+    for (int k = 0; k < rt->model_count; k++) {
+        if (!rt->models[k] || rt->models[k] == m)
+            continue;
+        const int64_t here_ns = cost_at(&rt->costs, k, set->index, 0)->service_ns;
+        const int64_t there_ns = cost_at(&rt->costs, k, core, 0)->service_ns;
+        if (here_ns > 0 && there_ns > 0) {
+            sum += (double)here_ns / (double)there_ns;
+            models++;
+        }
+    }
+    pthread_mutex_unlock(&rt->lock);
+    const double ratio = models > 0 ? sum / models : 3.0 / (2.0 * spec->core_count + 1);
+    return (int64_t)(ratio * (double)core_ns) + 1;
 }
 
 static bool is_down(const worker *w)
@@ -135,7 +192,7 @@ static void tell(const cosrel_model *m, const worker *w, const cosrel_error *why
     log_info(&m->rt->log, "%s: not offered on %s: %s", m->name, w->name, why->text);
 }
 
-void trial_run(cosrel_model *m, cost_cell *cells)
+void trial_run(cosrel_model *m, bool gently, cost_cell *cells)
 {
     cosrel_runtime *rt = m->rt;
     cost_cell measured[RUNTIME_WORKERS_MAX] = {{.service_ns = 0}};
@@ -149,10 +206,18 @@ void trial_run(cosrel_model *m, cost_cell *cells)
         ends[i] = TRIAL_UNKNOWN;
         if (!m->sessions[i] || w->background || measure_is_emulated(m->sessions[i]))
             continue;
-        if (!is_down(w))
-            ends[i] = try_on(m, w, &measured[i], &whys[i]);
+        const worker *twin = gently ? twin_of(w) : NULL;
+        if (!is_down(w) && !(gently && is_set(w)))
+            ends[i] = try_on(m, twin ? twin : w, &measured[i], &whys[i]);
         ran += ends[i] == TRIAL_RAN;
         failed += ends[i] == TRIAL_FAILED;
+    }
+    for (int i = 0; gently && ran > 0 && i < rt->worker_count; i++) {
+        const worker *w = &rt->workers[i];
+        if (m->sessions[i] && is_set(w)) {
+            measured[i].service_ns = expect(m, w, measured);
+            ends[i] = TRIAL_RAN;
+        }
     }
     /* Random values may not suit a model (indexes, lengths that must agree): then no processor
      * accepts them, which says nothing about the processors. */

@@ -212,6 +212,8 @@ void worker_requeued(worker *w, int64_t now_ns)
 void worker_finish(worker *w)
 {
     const job_outcome *out = &w->outcome;
+    if (w->slots[0]->trial)
+        w->model->trial_cpu_ns = out->cost_ns;
     const int64_t started_ns = out->started_ns;
     cosrel_runtime *rt = w->rt;
     wake_list wakes = {.count = 0};
@@ -233,7 +235,8 @@ void worker_finish(worker *w)
         sched_core_complete(rt->core, now_ns, w->index, false);
         worker_requeued(w, now_ns);
     } else if (out->processor_ok) {
-        if (out->batch_ok)
+        /* A trial's estimate is a guess: what it is wrong by says nothing about the processor. */
+        if (out->batch_ok && !w->slots[0]->trial)
             note_cost(w, out->cost_ns, now_ns);
         if (out->unbatchable)
             forbid_batches(rt, w->model, now_ns);
