@@ -6,11 +6,13 @@
 
 #include "base/error.h"
 #include "device/ort_session.h"
+#include "device/ort_threads.h"
 
 typedef struct ort_backend_session {
     backend_session base;
     OrtEnv *env;
     OrtSession *session;
+    ort_pool *pool; /* NULL: it has no threads of its own */
     const model_source *source;
 } ort_backend_session;
 
@@ -21,6 +23,7 @@ static void unload(backend_session *session)
         return;
     if (s->session)
         ort_api()->ReleaseSession(s->session);
+    ort_pool_free(s->pool);
     ort_env_release(s->env);
     free(s);
 }
@@ -32,8 +35,11 @@ static cosrel_status create(ort_backend_session *s, const device_spec *spec, con
     cosrel_status status = ort_session_options(spec, optimised, &options, err);
     if (status != COSREL_OK)
         return status;
-    status = ort_check(ort_api()->CreateSession(s->env, path, options, &s->session),
-                       s->source->path, err);
+    if (s->pool)
+        status = ort_pool_set(s->pool, options, err);
+    if (status == COSREL_OK)
+        status = ort_check(ort_api()->CreateSession(s->env, path, options, &s->session),
+                           s->source->path, err);
     ort_api()->ReleaseSessionOptions(options);
     if (status != COSREL_OK)
         s->session = NULL;
@@ -51,6 +57,8 @@ static cosrel_status load(const device_spec *spec, model_source *source, backend
     s->base.shareable = spec->kind == DEVICE_CPU && spec->core_count <= 1;
     s->source = source;
     cosrel_status status = ort_env_acquire(&s->env, err);
+    if (status == COSREL_OK && spec->kind == DEVICE_CPU && spec->core_count > 1)
+        status = ort_pool_create(spec, &s->pool, err);
     if (status == COSREL_OK && spec->kind == DEVICE_CPU) {
         ort_cache_ensure(s->env, source);
         if (source->optimised_path[0] &&
@@ -71,6 +79,8 @@ static cosrel_status run(backend_session *session, backend_run *r, cosrel_error 
 {
     ort_backend_session *s = (ort_backend_session *)session;
     const model_io *io = s->source->io;
+    if (s->pool)
+        ort_pool_begin(s->pool);
     return ort_check(ort_api()->Run(s->session, r->options, io->input_names, r->inputs,
                                     io->input_count, io->output_names, io->output_count,
                                     r->outputs),

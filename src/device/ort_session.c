@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "device/ort_threads.h"
 #include "model/value_info.h"
 
 static cosrel_status set_entry(OrtSessionOptions *options, const char *key, const char *value,
@@ -25,8 +24,6 @@ static cosrel_status set_threads(const device_spec *spec, OrtSessionOptions *opt
         status = ort_check(api->SetInterOpNumThreads(options, 1), "threads", err);
     if (status == COSREL_OK)
         status = ort_check(api->SetSessionExecutionMode(options, ORT_SEQUENTIAL), "threads", err);
-    if (status == COSREL_OK && threads > 1)
-        status = ort_threads_set(spec, options, err);
     if (status == COSREL_OK)
         status = set_entry(options, "session.intra_op.allow_spinning", threads > 1 ? "1" : "0",
                            err);

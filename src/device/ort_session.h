@@ -5,9 +5,9 @@
 #include "device/backend.h"
 #include "device/ort.h"
 
-/* Options for a session on `spec`: exactly its threads, each pinned, spinning inside a run and
- * never between runs. `optimised`: the file is an optimised copy, so nothing is optimised again.
- * Release with ReleaseSessionOptions. */
+/* Options for a session on `spec`: exactly its threads (which ort_pool_set pins), spinning inside a
+ * run and never between runs. `optimised`: the file is an optimised copy, so nothing is optimised
+ * again. Release with ReleaseSessionOptions. */
 COSREL_CHECKED cosrel_status ort_session_options(const device_spec *spec, bool optimised,
                                                  OrtSessionOptions **out, cosrel_error *err);
 
