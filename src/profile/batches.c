@@ -27,11 +27,12 @@ static double each_ns(const cost_table *t, const cost_cell *cell, int batch_inde
     return (double)cell->service_ns / t->batches[batch_index];
 }
 
-/* The next smaller batch that is open. */
+/* The next smaller batch whose time is known. */
 static int smaller(const cost_table *t, int model, int processor, int batch_index)
 {
     int b = batch_index - 1;
-    while (b > 0 && cost_at(t, model, processor, b)->service_ns == 0)
+    while (b > 0 && (cost_at(t, model, processor, b)->service_ns == 0 ||
+                     cost_at(t, model, processor, b)->trial))
         b--;
     return b;
 }

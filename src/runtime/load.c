@@ -61,7 +61,8 @@ static bool runs_somewhere(const cosrel_runtime *rt, const cost_cell *cells)
 
 /* Where nothing is known of a model's batches, those of the version before it are taken, at the
  * same ratio to a run of one request: while others are served, measuring them would cost more than
- * it tells. Locked. */
+ * it tells. They are guesses, which the first run of each puts right: ratios of ratios would go
+ * anywhere. Locked. */
 static void inherit_batches(const cosrel_model *m, const cosrel_model *before, cost_cell *cells)
 {
     const cost_table *t = &m->rt->costs;
@@ -73,10 +74,11 @@ static void inherit_batches(const cosrel_model *m, const cosrel_model *before, c
         for (int b = 1; b < t->batch_count; b++)
             if (own[b].service_ns == 0 && old[b].service_ns == 0)
                 own[b].closed_until_ns = old[b].closed_until_ns;
-            else if (own[b].service_ns == 0)
-                own[b].service_ns = (int64_t)((double)old[b].service_ns *
-                                              (double)own[0].service_ns /
-                                              (double)old[0].service_ns);
+            else if (own[b].service_ns == 0 && !old[b].trial)
+                own[b] = (cost_cell){
+                    .service_ns = (int64_t)((double)old[b].service_ns * (double)own[0].service_ns /
+                                            (double)old[0].service_ns),
+                    .trial = true};
     }
 }
 

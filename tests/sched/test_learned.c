@@ -254,6 +254,42 @@ static void waiting_ends(void **state)
     cost_deinit(&costs);
 }
 
+/* Runs shorter than a decision are not thought about: the oldest request starts at once, where it
+ * takes least of the device. Where that is no short run, or a longer model waits too, it is. */
+static void short_runs_are_not_thought_about(void **state)
+{
+    (void)state;
+    world w;
+    cost_table costs;
+    const learned_hook hook = {.choose = always_last};
+    const sched_processor processors[] = {{.name = "cpu0", .units = 1},
+                                          {.name = "cpu0-1", .units = 3},
+                                          {.name = "cpu1", .units = 2},
+                                          {.name = "gpu0", .units = 4}};
+    const sched_setup setup = {.processors = processors,
+                               .processor_count = 4,
+                               .model_max = 2,
+                               .requests_max = 100,
+                               .policy = "learned",
+                               .learned = &hook};
+    world_costs(&costs, 2, 4, (const double[]){0.010, 0.008, 0.010, 0.5, 3, 2, 3, 1});
+    world_init(&w, &setup, &costs, 1);
+    int r[4];
+    for (int i = 0; i < 4; i++)
+        r[i] = world_arrive_at(&w, 0, 0, 0, SCHED_NEVER);
+    const int longer = world_arrive_at(&w, MS, 1, 0, SCHED_NEVER);
+    world_run_until(&w, SCHED_NEVER);
+    assert_int_equal(w.requests[r[0]].processor, 0); /* not the set, which is quicker by a fifth */
+    assert_int_equal(w.requests[r[1]].processor, 2);
+    assert_int_equal(w.requests[r[0]].started_ns, 0);
+    assert_int_equal(w.requests[r[1]].started_ns, 0);
+    assert_int_equal(w.requests[r[2]].started_ns, 10000); /* not on the GPU at once */
+    assert_int_equal(w.requests[r[3]].started_ns, 10000);
+    assert_int_equal(w.requests[longer].state, WORLD_DONE);
+    world_deinit(&w);
+    cost_deinit(&costs);
+}
+
 /* What runs beneath is nothing that a foreground request waits for, and what may run beneath is not
  * kept waiting. */
 static void background_is_another_matter(void **state)
@@ -350,6 +386,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_order_do_not_matter),
         cmocka_unit_test(waiting_ends),
+        cmocka_unit_test(short_runs_are_not_thought_about),
         cmocka_unit_test(background_is_another_matter),
         cmocka_unit_test(late_requests_are_served_in_the_end),
         cmocka_unit_test(the_shipped_policy_is_good_and_small),
