@@ -3,7 +3,8 @@
  *     build/bench/bench_loading [ROUNDS [SECONDS [SWAPS]]]     default: 5 rounds of 4 s, 200 swaps
  *
  * Two small models are asked at 70 % of what they get through together, in an open loop (arrivals
- * wait for no answers; a request's time counts from when it was due). Then, in turn:
+ * wait for no answers; a request's time counts from when it was due), which is measured anew before
+ * each round and each twenty swaps. Then, in turn:
  *   quiet    nothing else
  *   gently   resnet50 (102 MB of weights) is loaded as the server does, its optimised copy written
  *            anew, and unloaded
@@ -203,8 +204,26 @@ static double capacity(double seconds)
     return (double)all.latency.count / seconds;
 }
 
-static double rate_rps;
-static atomic_bool stop;
+static _Atomic double rate_rps;
+static atomic_bool stop, hold, holds;
+
+static void rest(double seconds)
+{
+    const struct timespec time = {.tv_sec = (time_t)seconds,
+                                  .tv_nsec = (long)((seconds - (double)(time_t)seconds) * 1e9)};
+    nanosleep(&time, NULL);
+}
+
+/* Machines change their speed: 70 % of what they get through now, not of what they once did. */
+static void set_rate(void)
+{
+    atomic_store(&hold, true);
+    while (!atomic_load(&holds) || atomic_load(&in_flight) > 0)
+        rest(0.001);
+    atomic_store(&rate_rps, LOAD * capacity(0.7));
+    atomic_store(&hold, false);
+    rest(0.5);
+}
 
 static void *arrive(void *unused)
 {
@@ -213,7 +232,14 @@ static void *arrive(void *unused)
     (void)unused;
     rng_init(&random, 1);
     while (!atomic_load(&stop)) {
-        due_ns += (int64_t)(1e9 * rng_exponential(&random, 1 / rate_rps));
+        if (atomic_load(&hold)) {
+            atomic_store(&holds, true);
+            rest(0.001);
+            due_ns = clock_now_ns();
+            continue;
+        }
+        atomic_store(&holds, false);
+        due_ns += (int64_t)(1e9 * rng_exponential(&random, 1 / atomic_load(&rate_rps)));
         for (int64_t left_ns; (left_ns = due_ns - clock_now_ns()) > 0;) {
             const struct timespec rest = {.tv_sec = left_ns / 1000000000,
                                           .tv_nsec = left_ns % 1000000000};
@@ -318,6 +344,7 @@ static void measure_loading(int rounds, double seconds, OrtEnv *env)
 {
     static phase quiet, gently, plain;
     for (int i = 0; i < rounds; i++) {
+        set_rate();
         begin(&quiet);
         usleep((useconds_t)(seconds * 1e6));
         end(&quiet);
@@ -334,8 +361,8 @@ static void measure_loading(int rounds, double seconds, OrtEnv *env)
         end(&plain);
         unlink(path_of("plain.bin"));
     }
-    printf("loading %s beside %s and %s at %.0f requests/s, %d rounds\n", big_name, small_names[0],
-           small_names[1], rate_rps, rounds);
+    printf("loading %s beside %s and %s at %.0f requests/s at last, %d rounds\n", big_name,
+           small_names[0], small_names[1], atomic_load(&rate_rps), rounds);
     show("quiet", &quiet, &quiet);
     show("gently", &gently, &quiet);
     show("plain", &plain, &quiet);
@@ -347,6 +374,7 @@ static void measure_swaps(int swaps, double seconds)
     for (int i = 0; i < swaps; i++) {
         char place[64];
         if (i % 20 == 0) {
+            set_rate();
             begin(&quiet);
             usleep((useconds_t)(seconds * 1e6));
             end(&quiet);
@@ -405,7 +433,7 @@ int main(int argc, char **argv)
     learn_answer(&targets[0]);
     write_model(small_names[0], "small_cnn.onnx", 1);
     load(small_names[0], false);
-    rate_rps = LOAD * capacity(3);
+    atomic_store(&rate_rps, LOAD * capacity(3));
     if (pthread_create(&arrivals, NULL, arrive, NULL) != 0)
         die("arrivals", "no thread");
     usleep(1000000);

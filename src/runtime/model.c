@@ -60,6 +60,9 @@ void model_close_sessions(cosrel_model *m)
     }
     free_samples(m);
     rows_close(&m->rows);
+    /* The copy in the cache may be gone when it is loaded again. */
+    m->source.optimised_path[0] = '\0';
+    m->source.optimised_tried = false;
 }
 
 void model_free(cosrel_model *m)
