@@ -130,6 +130,8 @@ static void open_to_all(cosrel_model *m, const cosrel_model *before, cost_cell *
     if (before && before->info.batchable && m->info.batchable)
         inherit_batches(m, before, cells);
     cost_set_model(&rt->costs, m->index, cells);
+    if (before && before->index >= 0)
+        sched_core_succeed(rt->core, before->index, m->index);
     sched_core_model_changed(rt->core, clock_now_ns(), m->index);
     atomic_store(&m->fastest_ns, fastest_of(rt, cells));
     m->open = true;

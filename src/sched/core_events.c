@@ -123,6 +123,12 @@ cosrel_status sched_core_add_model(sched_core *core, int64_t now_ns, const char 
     return COSREL_OK;
 }
 
+void sched_core_succeed(sched_core *core, int before, int model)
+{
+    for (int i = 0; i < 2; i++)
+        rates_pass_on(&core->rates[i], before, model);
+}
+
 static bool has_requests(const sched_core *core, int model)
 {
     if (sched_core_waiting(core, model) > 0)

@@ -57,6 +57,13 @@ void rates_arrive(arrival_rates *r, int64_t now_ns, int model, int64_t deadline_
     r->last_ns = now_ns;
 }
 
+void rates_pass_on(arrival_rates *r, int from, int to)
+{
+    r->weight[to] += r->weight[from];
+    r->weight[from] = 0;
+    r->deadline_ns[to] = r->deadline_ns[from];
+}
+
 void rates_forget(arrival_rates *r, int model)
 {
     double sum = 0;

@@ -29,6 +29,9 @@ void rates_deinit(arrival_rates *r); /* zeroed is fine */
 /* deadline_ns: absolute, INT64_MAX: none. */
 void rates_arrive(arrival_rates *r, int64_t now_ns, int model, int64_t deadline_ns);
 
+/* Who asked for the one asks for the other from now on. */
+void rates_pass_on(arrival_rates *r, int from, int to);
+
 /* As if the model had never been asked for. */
 void rates_forget(arrival_rates *r, int model);
 

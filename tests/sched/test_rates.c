@@ -165,6 +165,25 @@ static void one_instant_is_no_rate(void **state)
     rates_deinit(&f.rates);
 }
 
+static void a_successor_takes_the_arrivals_over(void **state)
+{
+    (void)state;
+    arrival_rates r;
+    assert_int_equal(rates_init(&r, 4), COSREL_OK);
+    for (int i = 0; i < 3000; i++)
+        rates_arrive(&r, i * 1000, i % 3 ? 0 : 1, i * 1000 + 500);
+    const double before = rates_share(&r, 0, 3), other = rates_share(&r, 1, 3);
+    rates_pass_on(&r, 0, 2);
+    assert_true(fabs(rates_share(&r, 2, 3) - before) < 0.01);
+    assert_true(fabs(rates_share(&r, 1, 3) - other) < 0.01);
+    assert_true(rates_share(&r, 0, 3) < 0.01);
+    assert_int_equal(r.deadline_ns[2], 500);
+    rates_forget(&r, 2);
+    assert_true(rates_share(&r, 1, 3) > 0.98);
+    assert_int_equal(r.deadline_ns[2], INT64_MAX);
+    rates_deinit(&r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -174,6 +193,7 @@ int main(void)
         cmocka_unit_test(a_million_arrivals_are_no_trouble),
         cmocka_unit_test(deadlines_are_those_of_the_last_request),
         cmocka_unit_test(one_instant_is_no_rate),
+        cmocka_unit_test(a_successor_takes_the_arrivals_over),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
