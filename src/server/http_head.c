@@ -17,18 +17,19 @@ static int refuse(service *s, tally_refusal kind, int status, const char *text, 
 int http_head_read(struct MHD_Connection *connection, service *s, const host_names *names,
                    size_t bytes_max, http_head *out, request_note *note, const char **why)
 {
-    const union MHD_ConnectionInfo *client = MHD_get_connection_info(
+    /* libmicrohttpd 1.0 answers every such question in the same place: one after the other. */
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(
         connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    const union MHD_ConnectionInfo *size = MHD_get_connection_info(
-        connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    note->peer = peer_from(info ? info->client_addr : NULL);
+    info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    const size_t header_bytes = info ? info->header_size : 0;
     const char *host = value_of(connection, MHD_HTTP_HEADER_HOST);
     out->rights = auth_find(&s->who, value_of(connection, MHD_HTTP_HEADER_AUTHORIZATION),
                             &out->token);
-    note->peer = peer_from(client ? client->client_addr : NULL);
     note->role = auth_role(&s->who, out->token);
     note_header_id(note, value_of(connection, REQUEST_ID));
     note_agent(note, value_of(connection, MHD_HTTP_HEADER_USER_AGENT));
-    if (size && size->header_size > bytes_max)
+    if (header_bytes > bytes_max)
         return refuse(s, TALLY_HEADERS, 431,
                       "the headers are larger than this server takes (header-max-kb)", why);
     if (!hosts_allow(names, host))
