@@ -269,7 +269,7 @@ static void tells_configurations(void **state)
 static void cancels_for_clients_that_leave(void **state)
 {
     (void)state;
-    enum { CLIENTS = 24 };
+    enum { CLIENTS = 24, ROUNDS = 30 };
     static const char slow[] = "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\","
                                "\"data\":[1,2,3,4]}]}";
     cosrel_model_stats stats = {.waiting = 0};
@@ -280,25 +280,26 @@ static void cancels_for_clients_that_leave(void **state)
                                 "POST /v2/models/slow/infer HTTP/1.1\r\nHost: localhost\r\n"
                                 "Content-Length: %zu\r\n\r\n%s",
                                 strlen(slow), slow);
-    for (int i = 0; i < CLIENTS; i++) {
-        fds[i] = dial();
-        say(fds[i], head, (size_t)length);
+    /* As batches they may be through before anybody looks for those that have gone: then again. */
+    for (uint64_t round = 1; round <= ROUNDS && stats.cancelled == 0; round++) {
+        for (int i = 0; i < CLIENTS; i++) {
+            fds[i] = dial();
+            say(fds[i], head, (size_t)length);
+        }
+        for (int i = 0; i < 200 && stats.waiting < CLIENTS / 2; i++) {
+            usleep(1000);
+            cosrel_model_get_stats(serving_runtime, model, &stats);
+        }
+        for (int i = 0; i < CLIENTS; i++)
+            close(fds[i]);
+        for (int i = 0; i < 60000; i++) {
+            cosrel_model_get_stats(serving_runtime, model, &stats);
+            if (stats.completed + stats.cancelled == round * CLIENTS)
+                break;
+            usleep(1000);
+        }
+        assert_int_equal(stats.completed + stats.cancelled, round * CLIENTS);
     }
-    for (int i = 0; i < 2000 && stats.waiting < CLIENTS / 2; i++) {
-        usleep(1000);
-        cosrel_model_get_stats(serving_runtime, model, &stats);
-        if (stats.completed > 0)
-            break; /* a machine so fast or so busy that none was ever seen to wait */
-    }
-    for (int i = 0; i < CLIENTS; i++)
-        close(fds[i]);
-    for (int i = 0; i < 60000; i++) {
-        cosrel_model_get_stats(serving_runtime, model, &stats);
-        if (stats.completed + stats.cancelled == CLIENTS)
-            break;
-        usleep(1000);
-    }
-    assert_int_equal(stats.completed + stats.cancelled, CLIENTS);
     assert_true(stats.cancelled > 0);
 }
 
