@@ -27,7 +27,7 @@ static cosrel_status no_model(const char *workload_path, const repository *found
 static const repository_model *find(const repository *found, const char *name)
 {
     for (size_t i = 0; i < found->count; i++)
-        if (found->models[i].latest && strcmp(found->models[i].name, name) == 0)
+        if (repository_is_among_highest(found, i, 1) && strcmp(found->models[i].name, name) == 0)
             return &found->models[i];
     return NULL;
 }
@@ -88,7 +88,7 @@ static cosrel_status all_models(const repository *found, workload **out, cosrel_
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the workload");
     size_t count = 0;
     for (size_t i = 0; i < found->count; i++)
-        if (found->models[i].latest)
+        if (repository_is_among_highest(found, i, 1))
             names[count++] = found->models[i].name;
     const cosrel_status status = workload_closed_loop(names, count, out, err);
     free(names);

@@ -12,15 +12,21 @@ static void handle(int signal_number)
     seen = 1;
 }
 
-void interrupt_install(void)
+static void install(int signal_number, void (*handler)(int), int flags)
 {
     struct sigaction action;
     memset(&action, 0, sizeof action);
-    action.sa_handler = handle;
-    action.sa_flags = (int)SA_RESETHAND; /* the second one has its usual effect */
+    action.sa_handler = handler;
+    action.sa_flags = flags;
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    sigaction(signal_number, &action, NULL);
+}
+
+void interrupt_install(void)
+{
+    /* SA_RESETHAND: the second one has its usual effect. */
+    install(SIGINT, handle, (int)SA_RESETHAND);
+    install(SIGTERM, handle, (int)SA_RESETHAND);
     signal(SIGPIPE, SIG_IGN); /* `cosrel ... | head` gets an error from write instead */
 }
 
@@ -32,12 +38,7 @@ static void handle_hangup(int signal_number)
 
 void interrupt_install_hangup(void)
 {
-    struct sigaction action;
-    memset(&action, 0, sizeof action);
-    action.sa_handler = handle_hangup;
-    action.sa_flags = SA_RESTART;
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGHUP, &action, NULL);
+    install(SIGHUP, handle_hangup, SA_RESTART);
 }
 
 bool interrupt_hangup(void)

@@ -9,18 +9,17 @@
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/hist.h"
+#include "serve/server_process.h"
 #include "tiny_onnx.h"
 #include "tls_files.h"
 #include "tls_peer.h"
@@ -28,8 +27,7 @@
 enum { CLEAR, TLS, KINDS, ROUNDS_MAX = 20, CLIENTS_MAX = 16, IDLE = 1000, LARGE_ROWS = 37632 };
 
 static const char *const names[KINDS] = {"clear", "TLS"};
-static pid_t pids[KINDS];
-static int ports[KINDS];
+static server_process servers[KINDS];
 static char folder[] = "/tmp/bench-tls-XXXXXX", authority[64], certificate[64], key[64];
 
 typedef struct load {
@@ -54,16 +52,6 @@ static void fail(const char *what)
 
 /* ---- Servers ---- */
 
-static void stop_all(void)
-{
-    for (int i = 0; i < KINDS; i++)
-        if (pids[i] > 0) {
-            kill(pids[i], SIGTERM);
-            waitpid(pids[i], NULL, 0);
-            pids[i] = 0;
-        }
-}
-
 static void start(int kind)
 {
     const char *command[] = {"build/cosrel", "serve",     "--models", folder,    "--http",
@@ -71,22 +59,7 @@ static void start(int kind)
                              certificate,    "--tls-key", key,        NULL};
     if (kind == TLS)
         command[9] = "--tls-cert";
-    char line[256] = "";
-    int out[2];
-    if (pipe(out) != 0 || (pids[kind] = fork()) < 0)
-        fail("no process to be had");
-    if (pids[kind] == 0) {
-        dup2(out[1], 1);
-        close(out[0]);
-        execvp(command[0], (char *const *)command);
-        _exit(127);
-    }
-    close(out[1]);
-    FILE *from = fdopen(out[0], "r");
-    if (!from || !fgets(line, sizeof line, from))
-        fail("a server did not start");
-    ports[kind] = atoi(strrchr(line, ' ') + 1);
-    fclose(from);
+    server_process_start(&servers[kind], command);
 }
 
 /* ---- Clients ---- */
@@ -99,7 +72,7 @@ typedef struct wire {
 static wire dial(int kind)
 {
     const struct sockaddr_in to = {.sin_family = AF_INET,
-                                   .sin_port = htons((uint16_t)ports[kind]),
+                                   .sin_port = htons((uint16_t)servers[kind].port),
                                    .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     const tls_peer_options options = {.authority = authority, .protocol = "http/1.1"};
     const int one = 1;
@@ -248,31 +221,17 @@ static int compare(const void *a, const void *b)
     return (x->rate > y->rate) - (x->rate < y->rate);
 }
 
-static double resident_mb(pid_t pid)
-{
-    char path[64], line[256];
-    double kb = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    FILE *file = fopen(path, "r");
-    while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "VmRSS: %lf", &kb) == 1)
-            break;
-    if (file)
-        fclose(file);
-    return kb / 1024;
-}
-
 static void measure_idle(int kind)
 {
     static const char ready[] = "GET /v2/models/add HTTP/1.1\r\nHost: localhost\r\n\r\n";
     static wire wires[IDLE];
-    const double before_mb = resident_mb(pids[kind]);
+    const double before_mb = server_process_resident_mb(&servers[kind]);
     for (int i = 0; i < IDLE; i++) {
         wires[i] = dial(kind);
         ask(&wires[i], ready, sizeof ready - 1);
     }
     printf("%-18s %-6s %.1f MB more\n", "1000 idle", names[kind],
-           resident_mb(pids[kind]) - before_mb);
+           server_process_resident_mb(&servers[kind]) - before_mb);
     for (int i = 0; i < IDLE; i++)
         hang_up(&wires[i]);
 }
@@ -297,7 +256,6 @@ int main(int argc, char **argv)
     snprintf(key, sizeof key, "%s/key.pem", folder);
     if (!tiny_add(model) || !tls_files_make(authority, certificate, key, "localhost", 30))
         fail("a file cannot be written");
-    atexit(stop_all);
     for (int kind = 0; kind < KINDS; kind++)
         start(kind);
     for (int r = 0; r < rounds; r++)
@@ -315,7 +273,8 @@ int main(int argc, char **argv)
         }
     for (int kind = 0; kind < KINDS; kind++)
         measure_idle(kind);
-    stop_all();
+    for (int i = 0; i < KINDS; i++)
+        server_process_stop(&servers[i]);
     unlink(model);
     unlink(authority);
     unlink(certificate);

@@ -13,9 +13,9 @@ if(TARGET cosrel_server AND TARGET cosrel_tiny_onnx)
   cosrel_bench(bench_overload SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_overload.c"
                USES base LIBS cosrel_bench_load)
 endif()
-if(TARGET cosrel_server AND TARGET cosrel_tls_test)
+if(TARGET cosrel_bench_load AND TARGET cosrel_tls_test)
   cosrel_bench(bench_tls SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_tls.c" USES base
-               LIBS cosrel_tiny_onnx cosrel_tls_test Threads::Threads)
+               LIBS cosrel_bench_load cosrel_tiny_onnx cosrel_tls_test Threads::Threads)
   target_include_directories(bench_tls PRIVATE "${PROJECT_SOURCE_DIR}/tests/server")
 endif()
 if(TARGET cosrel_server)

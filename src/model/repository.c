@@ -263,9 +263,6 @@ static cosrel_status settle(scan *s, const char *path)
     const cosrel_status status = drop_twins(s);
     if (status != COSREL_OK)
         return status;
-    for (size_t i = 0; i < r->count; i++)
-        r->models[i].latest = i + 1 == r->count ||
-                              strcmp(r->models[i].name, r->models[i + 1].name) != 0;
     if (r->problem_count > 0)
         qsort(r->problems, r->problem_count, sizeof *r->problems, compare_texts);
     if (r->count > 0)
@@ -356,4 +353,9 @@ void repository_deinit(repository *r)
     free(r->models);
     free(r->problems);
     memset(r, 0, sizeof *r);
+}
+
+bool repository_is_among_highest(const repository *r, size_t i, size_t versions)
+{
+    return r->count - i <= versions || strcmp(r->models[i].name, r->models[i + versions].name) != 0;
 }

@@ -20,7 +20,6 @@ typedef struct repository_model {
     char *name;
     int64_t version;
     char *path;
-    bool latest; /* no higher version of this name */
 } repository_model;
 
 /* Zeroed: empty. */
@@ -40,5 +39,8 @@ typedef struct repository {
  * left to free. */
 COSREL_CHECKED cosrel_status repository_scan(const char *path, repository *out, cosrel_error *err);
 void repository_deinit(repository *r);
+
+/* Whether models[i] is one of the `versions` highest versions of its name. */
+bool repository_is_among_highest(const repository *r, size_t i, size_t versions);
 
 #endif

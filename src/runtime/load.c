@@ -262,12 +262,10 @@ static bool same_name(const repository *r, size_t a, size_t b)
     return strcmp(r->models[a].name, r->models[b].name) == 0;
 }
 
-/* One of the highest versions of its name. */
 static bool is_wanted(const loading *l, size_t i)
 {
-    const size_t versions = l->options.versions;
     const bool named = !l->options.name || strcmp(l->options.name, l->found->models[i].name) == 0;
-    return named && (l->found->count - i <= versions || !same_name(l->found, i, i + versions));
+    return named && repository_is_among_highest(l->found, i, l->options.versions);
 }
 
 /* That it is there is enough, unless changes are to be followed. */

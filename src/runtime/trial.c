@@ -134,7 +134,7 @@ static bool is_set(const worker *w)
 /* How long other models take on the set for each nanosecond on a core: the mean; without others,
  * what two thirds of a core more each are worth (chosen: as the reference models on two cores). Of
  * the set's cores the slowest that was measured counts. */
-static int64_t expect(cosrel_model *m, const worker *set, const cost_cell *measured)
+static int64_t time_on_set(cosrel_model *m, const worker *set, const cost_cell *measured)
 {
     cosrel_runtime *rt = m->rt;
     const device_spec *spec = &rt->devices->specs[set->device];
@@ -215,7 +215,7 @@ void trial_run(cosrel_model *m, bool gently, cost_cell *cells)
     for (int i = 0; gently && ran > 0 && i < rt->worker_count; i++) {
         const worker *w = &rt->workers[i];
         if (m->sessions[i] && is_set(w)) {
-            measured[i].service_ns = expect(m, w, measured);
+            measured[i].service_ns = time_on_set(m, w, measured);
             ends[i] = TRIAL_RAN;
         }
     }

@@ -197,7 +197,7 @@ static void refuse_as(grpc_call *call, cosrel_status status, const char *why)
 }
 
 /* The server has too much to do, whatever the model. */
-static void refuse_for_now(grpc_call *call, tally_refusal kind, const char *why)
+static void refuse_as_full(grpc_call *call, tally_refusal kind, const char *why)
 {
     call->shared->service->counts.refusals[kind]++;
     refuse_with(call, GRPC_RESOURCE_EXHAUSTED, why, true);
@@ -330,7 +330,7 @@ static void tell(grpc_call *call)
 
 /* ---- Loading and unloading ---- */
 
-static void changed(repository_task *task)
+static void changed(desk_task *task)
 {
     grpc_call *call = task->owner;
     cosrel_error err = {""};
@@ -347,7 +347,7 @@ static void change(grpc_call *call)
     cosrel_error err = {""};
     const grpc_question question = {
         .method = call->method, .message = call->message.data, .bytes = call->message.bytes};
-    repository_task *task = calloc(1, sizeof *task);
+    desk_task *task = calloc(1, sizeof *task);
     const cosrel_status status =
         task ? grpc_method_begin(call->shared->service, &question, task, &err)
              : error_set(&err, COSREL_OUT_OF_MEMORY, "no memory for a request");
@@ -426,7 +426,7 @@ void grpc_call_headers_end(grpc_call *call)
                "grpc-timeout: expected up to eight digits and one of H, M, S, m, u, n");
     else if (!call->method->answer &&
              !clients_enter(&s->clients, call->token, &call->note.peer, &call->client))
-        refuse_for_now(call, TALLY_CLIENT, "this client has as many requests in flight as it may");
+        refuse_as_full(call, TALLY_CLIENT, "this client has as many requests in flight as it may");
 }
 
 void grpc_call_data(grpc_call *call, const uint8_t *data, size_t bytes)
@@ -438,7 +438,7 @@ void grpc_call_data(grpc_call *call, const uint8_t *data, size_t bytes)
         return; /* answered already; it may still be sending */
     call->moved_ns = shared->now_ns;
     if (!bodies_take(&shared->service->bodies, bytes)) {
-        refuse_for_now(call, TALLY_BODIES, "this server holds as many bodies as it has memory for");
+        refuse_as_full(call, TALLY_BODIES, "this server holds as many bodies as it has memory for");
         return;
     }
     call->held += bytes;

@@ -32,7 +32,7 @@ typedef struct grpc_call {
     arena memory; /* of the unpacked request */
     grpc_message message;
     grpc_answer answer;
-    repository_task *task; /* a model is loaded or unloaded */
+    desk_task *task; /* a model is loaded or unloaded */
     grpc_calls_shared *shared;
     grpc_connection *connection; /* NULL: the client has gone, the runtime has not answered yet */
     int32_t stream;

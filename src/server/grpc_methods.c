@@ -219,7 +219,7 @@ static cosrel_status model_statistics(asking *now)
                                  &now->memory, now->answer, now->err);
 }
 
-static cosrel_status list_models(asking *now, const repository_list *list)
+static cosrel_status list_models(asking *now, const desk_list *list)
 {
     Inference__RepositoryIndexResponse m = INFERENCE__REPOSITORY_INDEX_RESPONSE__INIT;
     Inference__RepositoryIndexResponse__ModelIndex *each;
@@ -229,11 +229,11 @@ static cosrel_status list_models(asking *now, const repository_list *list)
     if (!m.models || !each)
         return no_memory(now->err);
     for (size_t i = 0; i < list->count; i++) {
-        const repository_item *item = &list->items[i];
+        const desk_item *item = &list->items[i];
         inference__repository_index_response__model_index__init(&each[i]);
         each[i].name = (char *)item->name;
         each[i].version = number(now, item->version);
-        each[i].state = (char *)repository_state_name(item->state);
+        each[i].state = (char *)desk_state_name(item->state);
         each[i].reason = (char *)item->reason;
         if (!each[i].version)
             return no_memory(now->err);
@@ -244,32 +244,31 @@ static cosrel_status list_models(asking *now, const repository_list *list)
 
 static cosrel_status repository_index(asking *now)
 {
-    repository_list list = {.items = NULL};
+    desk_list list = {.items = NULL};
     void *message;
     cosrel_status status = read(now, &inference__repository_index_request__descriptor, &message);
     if (status != COSREL_OK)
         return status;
     const Inference__RepositoryIndexRequest *asked = message;
-    status = repository_look(now->service->desk, asked->ready, &list, now->err);
+    status = desk_look(now->service->desk, asked->ready, &list, now->err);
     if (status == COSREL_OK)
         status = list_models(now, &list);
-    repository_list_deinit(&list);
+    desk_list_deinit(&list);
     return status;
 }
 
 /* ---- Loading and unloading: what takes longer than the loop may stand still ---- */
 
-static cosrel_status begin_change(asking *now, repository_task *task, const char *name,
-                                  bool overrides)
+static cosrel_status begin_change(asking *now, desk_task *task, const char *name, bool overrides)
 {
     if (overrides)
         return error_set(now->err, COSREL_INVALID_ARGUMENT,
                          "parameters config and file: are not offered; a model is what lies in "
                          "the folder of models");
-    if (strlen(name) > REPOSITORY_NAME_MAX)
+    if (strlen(name) > DESK_NAME_MAX)
         return error_set(now->err, COSREL_NOT_FOUND, "no model has a name of that length");
     strcpy(task->name, name);
-    return repository_start(now->service->desk, task, now->err);
+    return desk_start(now->service->desk, task, now->err);
 }
 
 static bool is_override(const char *key)
@@ -277,7 +276,7 @@ static bool is_override(const char *key)
     return strcmp(key, "config") == 0 || strncmp(key, "file:", 5) == 0;
 }
 
-static cosrel_status model_load(asking *now, repository_task *task)
+static cosrel_status model_load(asking *now, desk_task *task)
 {
     void *message;
     bool overrides = false;
@@ -288,18 +287,18 @@ static cosrel_status model_load(asking *now, repository_task *task)
     const Inference__RepositoryModelLoadRequest *asked = message;
     for (size_t i = 0; i < asked->n_parameters; i++)
         overrides |= is_override(asked->parameters[i]->key);
-    task->action = REPOSITORY_LOAD;
+    task->action = DESK_LOAD;
     return begin_change(now, task, asked->model_name, overrides);
 }
 
-static cosrel_status model_unload(asking *now, repository_task *task)
+static cosrel_status model_unload(asking *now, desk_task *task)
 {
     void *message;
     const cosrel_status status = read(now, &inference__repository_model_unload_request__descriptor,
                                       &message);
     if (status != COSREL_OK)
         return status;
-    task->action = REPOSITORY_UNLOAD;
+    task->action = DESK_UNLOAD;
     return begin_change(
         now, task, ((const Inference__RepositoryModelUnloadRequest *)message)->model_name, false);
 }
@@ -405,7 +404,7 @@ const grpc_method *grpc_method_find(const char *path)
     return NULL;
 }
 
-cosrel_status grpc_method_begin(service *s, const grpc_question *q, repository_task *task,
+cosrel_status grpc_method_begin(service *s, const grpc_question *q, desk_task *task,
                                 cosrel_error *err)
 {
     asking now = {.service = s, .q = q, .err = err};
@@ -415,7 +414,7 @@ cosrel_status grpc_method_begin(service *s, const grpc_question *q, repository_t
     return status;
 }
 
-cosrel_status grpc_method_end(const repository_task *task, grpc_answer *a, cosrel_error *err)
+cosrel_status grpc_method_end(const desk_task *task, grpc_answer *a, cosrel_error *err)
 {
     const Inference__RepositoryModelLoadResponse loaded =
         INFERENCE__REPOSITORY_MODEL_LOAD_RESPONSE__INIT;
@@ -423,8 +422,7 @@ cosrel_status grpc_method_end(const repository_task *task, grpc_answer *a, cosre
         INFERENCE__REPOSITORY_MODEL_UNLOAD_RESPONSE__INIT;
     if (task->status != COSREL_OK)
         return error_set(err, task->status, "%s", task->err.text);
-    return grpc_answer_message(a, task->action == REPOSITORY_LOAD ? &loaded.base : &unloaded.base,
-                               err);
+    return grpc_answer_message(a, task->action == DESK_LOAD ? &loaded.base : &unloaded.base, err);
 }
 
 cosrel_status grpc_method_answer(service *s, const grpc_question *q, grpc_answer *a,

@@ -11,7 +11,7 @@ typedef struct grpc_method {
     const char *path;                          /* "/package.Service/Method" */
     unsigned right;                            /* auth_right that it takes */
     cosrel_status (*answer)(grpc_asking *now); /* NULL: inference, which grpc_call.c does; or: */
-    cosrel_status (*begin)(grpc_asking *now, repository_task *task); /* answered when it is done */
+    cosrel_status (*begin)(grpc_asking *now, desk_task *task); /* answered when it is done */
 } grpc_method;
 
 const grpc_method *grpc_method_find(const char *path); /* NULL: none */
@@ -33,9 +33,9 @@ COSREL_CHECKED cosrel_status grpc_method_answer(service *s, const grpc_question 
 /* Likewise of methods with `begin`; fills in what is asked for in the task (zeroed). OK: it is
  * under way, its owner is to be set at once, and grpc_method_end makes the answer when it is done.
  */
-COSREL_CHECKED cosrel_status grpc_method_begin(service *s, const grpc_question *q,
-                                               repository_task *task, cosrel_error *err);
-COSREL_CHECKED cosrel_status grpc_method_end(const repository_task *task, grpc_answer *a,
+COSREL_CHECKED cosrel_status grpc_method_begin(service *s, const grpc_question *q, desk_task *task,
+                                               cosrel_error *err);
+COSREL_CHECKED cosrel_status grpc_method_end(const desk_task *task, grpc_answer *a,
                                              cosrel_error *err);
 
 #endif

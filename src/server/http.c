@@ -134,7 +134,7 @@ static void answered(infer_call *call)
 
 /* ---- Loading and unloading ---- */
 
-static void changed(repository_task *task)
+static void changed(desk_task *task)
 {
     http_call *c = task->owner;
     c->state = HTTP_FINISHED;
@@ -273,7 +273,7 @@ static void receive(http_call *c, const char *url, const char *method, const htt
         http_call_refuse(c, 405, "an inference is asked for with POST");
     if (c->inference && !c->forbidden && !c->refused &&
         !clients_enter(&s->shared->clients, head->token, &c->note.peer, &c->client))
-        http_call_refuse_for_now(c, TALLY_CLIENT, 429,
+        http_call_refuse_as_full(c, TALLY_CLIENT, 429,
                                  "this client has as many requests in flight as it may");
     const http_fault fault = http_body_expect(&c->body, c->connection, !c->refused && !c->deaf,
                                               c->inference ? c->infer.model : NULL);

@@ -93,7 +93,7 @@ void http_call_refuse(http_call *c, int status, const char *why)
     snprintf(c->why, sizeof c->why, "%s", why);
 }
 
-void http_call_refuse_for_now(http_call *c, tally_refusal kind, int status, const char *why)
+void http_call_refuse_as_full(http_call *c, tally_refusal kind, int status, const char *why)
 {
     if (c->refused)
         return;
@@ -106,7 +106,7 @@ void http_call_refuse_for_now(http_call *c, tally_refusal kind, int status, cons
 void http_call_refuse_for(http_call *c, const http_fault *fault)
 {
     if (fault->full)
-        http_call_refuse_for_now(c, TALLY_BODIES, fault->status, fault->why);
+        http_call_refuse_as_full(c, TALLY_BODIES, fault->status, fault->why);
     else if (fault->status)
         http_call_refuse(c, fault->status, fault->why);
 }

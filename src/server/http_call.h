@@ -31,9 +31,9 @@ typedef struct http_call {
     struct MHD_Connection *connection;
     http_call_state state;
     request_note note;
-    client_entry *client;  /* whose request it counts as; NULL: nobody's */
-    repository_task *task; /* a model is loaded or unloaded */
-    bool inference, live;  /* live: a route of the live page */
+    client_entry *client; /* whose request it counts as; NULL: nobody's */
+    desk_task *task;      /* a model is loaded or unloaded */
+    bool inference, live; /* live: a route of the live page */
     http_body body;
     int64_t began_ns; /* its headers were there */
     bool forbidden;   /* by its rights */
@@ -54,7 +54,7 @@ void http_calls_deinit(http_calls *pool);
 /* It will be answered so once its body is in; the first refusal counts. */
 void http_call_refuse(http_call *c, int status, const char *why);
 /* The same where the server has too much to do, whatever the model. */
-void http_call_refuse_for_now(http_call *c, tally_refusal kind, int status, const char *why);
+void http_call_refuse_as_full(http_call *c, tally_refusal kind, int status, const char *why);
 void http_call_refuse_for(http_call *c, const http_fault *fault);
 
 /* Sends the reply and takes its body; why: for the log, NULL: none. */

@@ -44,22 +44,21 @@ static bool has_overrides(const json_t *body)
     return false;
 }
 
-static repository_task *make_task(const route_path *path, route_reply *reply)
+static desk_task *make_task(const route_path *path, route_reply *reply)
 {
-    repository_task *task = NULL;
-    if (strlen(path->part[3]) > REPOSITORY_NAME_MAX)
+    desk_task *task = NULL;
+    if (strlen(path->part[3]) > DESK_NAME_MAX)
         route_error(reply, 404, "no model has a name of that length");
     else if (!(task = calloc(1, sizeof *task)))
         route_error(reply, 503, "no memory for a request");
     if (!task)
         return NULL;
     strcpy(task->name, path->part[3]);
-    task->action = part_is(path, 4, "load") ? REPOSITORY_LOAD : REPOSITORY_UNLOAD;
+    task->action = part_is(path, 4, "load") ? DESK_LOAD : DESK_UNLOAD;
     return task;
 }
 
-repository_task *repository_route_start(service *s, const route_request *request,
-                                        route_reply *reply)
+desk_task *repository_route_start(service *s, const route_request *request, route_reply *reply)
 {
     bool wrong = false;
     cosrel_error err = {""};
@@ -82,10 +81,10 @@ repository_task *repository_route_start(service *s, const route_request *request
                             "the folder of models");
         return NULL;
     }
-    repository_task *task = make_task(&request->path, reply);
+    desk_task *task = make_task(&request->path, reply);
     if (!task)
         return NULL;
-    const cosrel_status status = repository_start(s->desk, task, &err);
+    const cosrel_status status = desk_start(s->desk, task, &err);
     if (status == COSREL_OK)
         return task;
     free(task);
@@ -93,7 +92,7 @@ repository_task *repository_route_start(service *s, const route_request *request
     return NULL;
 }
 
-void repository_route_finish(const repository_task *task, route_reply *reply)
+void repository_route_finish(const desk_task *task, route_reply *reply)
 {
     reply->type = "application/json";
     if (task->status != COSREL_OK)
@@ -104,7 +103,7 @@ void repository_route_index(service *s, const route_request *request, route_repl
 {
     bool wrong = false;
     cosrel_error err = {""};
-    repository_list list = {.items = NULL};
+    desk_list list = {.items = NULL};
     text_builder *out = &reply->body;
     json_t *body = read_body(request, &wrong);
     const bool ready_only = json_is_true(json_object_get(body, "ready"));
@@ -113,22 +112,22 @@ void repository_route_index(service *s, const route_request *request, route_repl
         route_error(reply, 400, "the body is not a JSON object");
         return;
     }
-    const cosrel_status status = repository_look(s->desk, ready_only, &list, &err);
+    const cosrel_status status = desk_look(s->desk, ready_only, &list, &err);
     if (status != COSREL_OK) {
         route_error(reply, cosrel_status_http(status), err.text);
         return;
     }
     text_add(out, "[");
     for (size_t i = 0; i < list.count; i++) {
-        const repository_item *item = &list.items[i];
+        const desk_item *item = &list.items[i];
         text_add(out, i ? ",{\"name\":" : "{\"name\":");
         text_add_json(out, item->name);
         text_addf(out,
                   ",\"version\":\"%lld\",\"state\":\"%s\",\"reason\":", (long long)item->version,
-                  repository_state_name(item->state));
+                  desk_state_name(item->state));
         text_add_json(out, item->reason);
         text_add(out, "}");
     }
     text_add(out, "]");
-    repository_list_deinit(&list);
+    desk_list_deinit(&list);
 }

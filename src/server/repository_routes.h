@@ -9,10 +9,9 @@ bool repository_route_has(const route_path *path);
 
 /* Starts what such a path asks for; when it is done its owner gets it (task->done, task->owner: to
  * be set at once) and frees it. NULL: refused, and the reply says why. */
-repository_task *repository_route_start(service *s, const route_request *request,
-                                        route_reply *reply);
+desk_task *repository_route_start(service *s, const route_request *request, route_reply *reply);
 /* What became of it. */
-void repository_route_finish(const repository_task *task, route_reply *reply);
+void repository_route_finish(const desk_task *task, route_reply *reply);
 
 /* /v2/repository/index; body: {"ready": true} or none. */
 void repository_route_index(service *s, const route_request *request, route_reply *reply);

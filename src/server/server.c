@@ -105,9 +105,9 @@ cosrel_status server_create(const server_options *options, cosrel_runtime *rt, s
     if (status == COSREL_OK && options->access_log)
         status = access_log_open(options->access_log, &s->shared.log, err);
     if (status == COSREL_OK)
-        status = repository_open(rt, options->models, s->shared.versions, &s->shared.desk, err);
+        status = desk_open(rt, options->models, s->shared.versions, &s->shared.desk, err);
     if (status == COSREL_OK)
-        status = watch(s, repository_fd(s->shared.desk), err);
+        status = watch(s, desk_fd(s->shared.desk), err);
     if (status == COSREL_OK)
         status = http_create(&options->http, &s->shared, &s->http, err);
     if (status == COSREL_OK)
@@ -134,7 +134,7 @@ void server_free(server *s)
         return;
     grpc_free(s->grpc);
     http_free(s->http);
-    repository_close(s->shared.desk);
+    desk_close(s->shared.desk);
     access_log_close(s->shared.log);
     clients_deinit(&s->shared.clients);
     finished_deinit(&s->shared.finished);
@@ -176,7 +176,7 @@ static void look_around(server *s, int timeout_ms)
         list = call->next;
         call->answered(call);
     }
-    repository_run(s->shared.desk);
+    desk_run(s->shared.desk);
     http_run(s->http);
     if (s->grpc)
         grpc_run(s->grpc, s->grpc_readable);
@@ -210,7 +210,7 @@ void server_run(server *s)
         grpc_drain(s->grpc);
     /* What the runtime has must come back; a client that does not read its answer is given up. */
     const int64_t end_ns = clock_now_ns() + s->drain_ns;
-    while (s->shared.under_way > 0 || repository_busy(s->shared.desk) > 0 ||
+    while (s->shared.under_way > 0 || desk_busy(s->shared.desk) > 0 ||
            (still_sending(s) && clock_now_ns() < end_ns))
         look_around(s, 10);
 }
@@ -231,17 +231,17 @@ cosrel_status server_change(server *s, const server_options *options, cosrel_err
     set_limits(s, options);
     set_names(s, options);
     s->shared.versions = options->versions ? options->versions : 1;
-    repository_set_versions(s->shared.desk, s->shared.versions);
+    desk_set_versions(s->shared.desk, s->shared.versions);
     return COSREL_OK;
 }
 
 typedef struct following {
-    repository_task task;
+    desk_task task;
     server_followed_fn done;
     void *user;
 } following;
 
-static void followed(repository_task *task)
+static void followed(desk_task *task)
 {
     following *f = task->owner;
     f->done(f->user, task->status, &task->err);
@@ -256,10 +256,10 @@ cosrel_status server_follow_models(server *s, server_followed_fn done, void *use
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory to look at the models");
     f->done = done;
     f->user = user;
-    f->task.action = REPOSITORY_FOLLOW;
+    f->task.action = DESK_FOLLOW;
     f->task.done = followed;
     f->task.owner = f;
-    const cosrel_status status = repository_start(s->shared.desk, &f->task, err);
+    const cosrel_status status = desk_start(s->shared.desk, &f->task, err);
     if (status != COSREL_OK)
         free(f);
     return status;

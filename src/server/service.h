@@ -11,15 +11,15 @@
 #include "server/bodies.h"
 #include "server/clients.h"
 #include "server/finished.h"
+#include "server/model_desk.h"
 #include "server/regions.h"
-#include "server/repository.h"
 #include "server/tally.h"
 #include "server/tls.h"
 
 typedef struct service {
     cosrel_runtime *rt;
     cosrel_learner *learner; /* NULL: none */
-    repository_desk *desk;   /* where models are loaded and unloaded */
+    model_desk *desk;        /* where models are loaded and unloaded */
     uint32_t versions;       /* of each model that are served at most */
     const char *policy, *objective;
     finished_calls finished;

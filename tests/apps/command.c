@@ -115,6 +115,23 @@ bool command_says(const command *c, const char *text)
     }
 }
 
+int command_http_port(const command *c)
+{
+    for (int i = 0; i < 6000; i++) {
+        char text[256] = "";
+        FILE *file = fopen(c->out_path, "rb");
+        const size_t bytes = file ? fread(text, 1, sizeof text - 1, file) : 0;
+        const char *at = strstr(text, "HTTP on port ");
+        if (file)
+            fclose(file);
+        if (bytes && at && strchr(at, '\n'))
+            return atoi(at + 13);
+        usleep(10000);
+    }
+    fail_msg("it does not serve");
+    return 0;
+}
+
 void command_free(command *c)
 {
     free(c->out);

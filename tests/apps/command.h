@@ -32,6 +32,9 @@ void command_wait(command *c);
 /* Waits until standard error holds `text`, or the command ends: false then. */
 bool command_says(const command *c, const char *text);
 
+/* The port that `cosrel serve` prints once it serves HTTP; fails the test if it does not. */
+int command_http_port(const command *c);
+
 void command_free(command *c);
 
 /* Fails the test, with what was printed, unless the exit status is `rc`. */

@@ -253,24 +253,6 @@ static void wrong_certificates_are_named(void **state)
 
 /* ---- Serving ---- */
 
-/* The port that it prints once it serves. */
-static int port_of(const command *c)
-{
-    for (int i = 0; i < 6000; i++) {
-        char text[256] = "";
-        FILE *file = fopen(c->out_path, "rb");
-        const size_t bytes = file ? fread(text, 1, sizeof text - 1, file) : 0;
-        const char *at = strstr(text, "HTTP on port ");
-        if (file)
-            fclose(file);
-        if (bytes && at && strchr(at, '\n'))
-            return atoi(at + 13);
-        usleep(10000);
-    }
-    fail_msg("it does not serve");
-    return 0;
-}
-
 static int status_of(int port, const char *headers)
 {
     const struct sockaddr_in to = {.sin_family = AF_INET,
@@ -302,7 +284,7 @@ static void settings_reach_the_server(void **state)
     snprintf(line, sizeof line, "serve --config %s --models %s --access-log %s --quiet", path,
              model, log);
     command c = command_started(line);
-    const int port = port_of(&c);
+    const int port = command_http_port(&c);
     assert_int_equal(status_of(port, "Host: camera.example\r\nX-Request-ID: seen\r\n"), 200);
     assert_int_equal(status_of(port, "Host: other.example\r\n"), 421);
     memset(header + strlen(header), 'x', 2100);

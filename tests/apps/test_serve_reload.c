@@ -68,24 +68,6 @@ static int read_with(const char *token)
     return ask("GET", "/v2", token, "");
 }
 
-/* The port that it prints once it serves. */
-static int port_of(const command *c)
-{
-    for (int i = 0; i < 6000; i++) {
-        char text[256] = "";
-        FILE *file = fopen(c->out_path, "rb");
-        const size_t bytes = file ? fread(text, 1, sizeof text - 1, file) : 0;
-        const char *at = strstr(text, "HTTP on port ");
-        if (file)
-            fclose(file);
-        if (bytes && at && strchr(at, '\n'))
-            return atoi(at + 13);
-        usleep(10000);
-    }
-    fail_msg("it does not serve");
-    return 0;
-}
-
 static atomic_bool stop;
 static atomic_int answers, wrong;
 
@@ -116,7 +98,7 @@ static void a_signal_reads_all_anew(void **state)
     assert_true(tiny_add("models/add.onnx"));
     write_settings("the-first-token", "");
     command c = command_started("serve --config c.yaml --models models --http 127.0.0.1:0 --quiet");
-    port = port_of(&c);
+    port = command_http_port(&c);
     assert_int_equal(read_with("the-first-token"), 200);
     assert_int_equal(read_with("the-second-token"), 401);
     assert_int_equal(pthread_create(&client, NULL, keep_asking, NULL), 0);

@@ -32,27 +32,17 @@ static service shared;
 
 static void end(void)
 {
-    repository_close(shared.desk);
-    regions_deinit(&shared.regions);
-}
-
-/* Without a folder, so that none is loaded. */
-static void begin(void)
-{
-    cosrel_error err = {""};
-    shared = (service){
-        .rt = fuzz_runtime(), .policy = "", .objective = "latency", .who.open = true};
-    if (repository_open(shared.rt, NULL, 1, &shared.desk, &err) != COSREL_OK)
-        abort();
-    atexit(end); /* before the runtime is closed */
+    fuzz_service_end(&shared);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     grpc_answer answer;
     cosrel_error err = {""};
-    if (!shared.rt)
-        begin();
+    if (!shared.rt) {
+        fuzz_service_begin(&shared);
+        atexit(end); /* before the runtime is closed */
+    }
     if (bytes == 0)
         return 0;
     const grpc_question q = {
@@ -62,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
     if (!q.method || (!q.method->answer && !q.method->begin))
         abort();
     if (q.method->begin) {
-        repository_task task = {.next = NULL};
+        desk_task task = {.next = NULL};
         if (grpc_method_begin(&shared, &q, &task, &err) == COSREL_OK || err.text[0] == '\0')
             abort();
         return 0;

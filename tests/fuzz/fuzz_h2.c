@@ -48,24 +48,14 @@ static fuzz_front front = {
 static void end(void)
 {
     grpc_free(server);
-    repository_close(shared.desk);
-    finished_deinit(&shared.finished);
-    regions_deinit(&shared.regions);
+    fuzz_service_end(&shared);
 }
 
-/* Without a folder, so that no model is loaded. */
 static void begin(void)
 {
     const grpc_options options = {.address = "127.0.0.1:0", .message_max = 32 << 10};
     cosrel_error err = {""};
-    shared = (service){.rt = fuzz_runtime(),
-                       .policy = "",
-                       .objective = "latency",
-                       .finished.wake_fd = -1,
-                       .bodies.max = 1 << 20,
-                       .who.open = true};
-    fuzz_need(finished_init(&shared.finished, &err) == COSREL_OK, err.text);
-    fuzz_need(repository_open(shared.rt, NULL, 1, &shared.desk, &err) == COSREL_OK, err.text);
+    fuzz_service_begin(&shared);
     fuzz_need(grpc_create(&options, &shared, &server, &err) == COSREL_OK, err.text);
     front.port = grpc_port(server);
     atexit(end); /* before the runtime is closed */

@@ -59,3 +59,26 @@ cosrel_runtime *fuzz_runtime(void)
     atexit(end);
     return opened;
 }
+
+void fuzz_service_begin(service *s)
+{
+    cosrel_error err = {""};
+    *s = (service){.rt = fuzz_runtime(),
+                   .policy = "",
+                   .objective = "latency",
+                   .finished.wake_fd = -1,
+                   .bodies.max = 1 << 20,
+                   .who.open = true};
+    if (finished_init(&s->finished, &err) == COSREL_OK &&
+        desk_open(s->rt, NULL, 1, &s->desk, &err) == COSREL_OK)
+        return;
+    fprintf(stderr, "%s\n", err.text);
+    abort();
+}
+
+void fuzz_service_end(service *s)
+{
+    desk_close(s->desk);
+    finished_deinit(&s->finished);
+    regions_deinit(&s->regions);
+}

@@ -24,7 +24,7 @@ static void expect_model(const repository *r, size_t index, const char *name, in
     assert_true(index < r->count);
     assert_string_equal(m->name, name);
     assert_int_equal(m->version, version);
-    assert_int_equal(m->latest, latest);
+    assert_int_equal(repository_is_among_highest(r, index, 1), latest);
     assert_string_equal(m->path + strlen(m->path) - strlen(path_end), path_end);
 }
 

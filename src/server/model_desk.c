@@ -1,4 +1,4 @@
-#include "server/repository.h"
+#include "server/model_desk.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -15,12 +15,12 @@ enum { MODELS_MAX = 256 }; /* the runtime's */
 
 /* Why a model is not there: the outcome of its last task. */
 typedef struct note {
-    char name[REPOSITORY_NAME_MAX + 1];
+    char name[DESK_NAME_MAX + 1];
     char reason[256];
     struct note *next;
 } note;
 
-struct repository_desk {
+struct model_desk {
     cosrel_runtime *rt;
     char *folder; /* NULL: none */
     int fd;
@@ -32,16 +32,16 @@ struct repository_desk {
     pthread_cond_t news;
     /* Guarded by lock. */
     uint32_t versions;
-    repository_task *first, **end; /* that wait */
-    repository_task *now;          /* NULL: none is under way */
-    repository_task *done;
+    desk_task *first, **end; /* that wait */
+    desk_task *now;          /* NULL: none is under way */
+    desk_task *done;
     note *notes;
     bool stop;
 };
 
 /* ---- The thread's ---- */
 
-static cosrel_status load(repository_desk *d, const char *name, cosrel_error *err)
+static cosrel_status load(model_desk *d, const char *name, cosrel_error *err)
 {
     cosrel_load_options options;
     cosrel_load_options_init(&options);
@@ -53,7 +53,7 @@ static cosrel_status load(repository_desk *d, const char *name, cosrel_error *er
     return cosrel_runtime_load_models(d->rt, d->folder, &options, err);
 }
 
-static cosrel_status unload(repository_desk *d, const char *name, cosrel_error *err)
+static cosrel_status unload(model_desk *d, const char *name, cosrel_error *err)
 {
     cosrel_status status = COSREL_OK;
     cosrel_model *m = cosrel_runtime_find_model(d->rt, name, 0);
@@ -65,17 +65,17 @@ static cosrel_status unload(repository_desk *d, const char *name, cosrel_error *
     return status;
 }
 
-static void carry_out(repository_desk *d, repository_task *task)
+static void carry_out(model_desk *d, desk_task *task)
 {
     task->err.text[0] = '\0';
-    task->status = task->action == REPOSITORY_UNLOAD
+    task->status = task->action == DESK_UNLOAD
                        ? unload(d, task->name, &task->err)
-                       : load(d, task->action == REPOSITORY_LOAD ? task->name : NULL, &task->err);
+                       : load(d, task->action == DESK_LOAD ? task->name : NULL, &task->err);
 }
 
 /* ---- Notes; locked ---- */
 
-static note **place_of(repository_desk *d, const char *name)
+static note **place_of(model_desk *d, const char *name)
 {
     note **at = &d->notes;
     while (*at && strcmp((*at)->name, name) != 0)
@@ -83,13 +83,13 @@ static note **place_of(repository_desk *d, const char *name)
     return at;
 }
 
-static void keep_note(repository_desk *d, const repository_task *task)
+static void keep_note(model_desk *d, const desk_task *task)
 {
-    const char *reason = task->status != COSREL_OK           ? task->err.text
-                         : task->action == REPOSITORY_UNLOAD ? "unloaded"
-                                                             : NULL;
+    const char *reason = task->status != COSREL_OK     ? task->err.text
+                         : task->action == DESK_UNLOAD ? "unloaded"
+                                                       : NULL;
     note **at = place_of(d, task->name);
-    if (task->action == REPOSITORY_FOLLOW || task->status == COSREL_NOT_FOUND)
+    if (task->action == DESK_FOLLOW || task->status == COSREL_NOT_FOUND)
         return;
     if (!reason && *at) {
         note *old = *at;
@@ -102,7 +102,7 @@ static void keep_note(repository_desk *d, const repository_task *task)
     snprintf((*at)->reason, sizeof(*at)->reason, "%.255s", reason);
 }
 
-static void give_back(repository_desk *d, repository_task *task)
+static void give_back(model_desk *d, desk_task *task)
 {
     const uint64_t one = 1;
     keep_note(d, task);
@@ -115,11 +115,11 @@ static void give_back(repository_desk *d, repository_task *task)
 
 static void *work(void *desk)
 {
-    repository_desk *d = desk;
+    model_desk *d = desk;
     cpu_name_self("cosrel-models");
     pthread_mutex_lock(&d->lock);
     while (!d->stop) {
-        repository_task *task = d->first;
+        desk_task *task = d->first;
         if (!task) {
             pthread_cond_wait(&d->news, &d->lock);
             continue;
@@ -139,10 +139,10 @@ static void *work(void *desk)
 
 /* ---- The loop's ---- */
 
-cosrel_status repository_open(cosrel_runtime *rt, const char *folder, uint32_t versions,
-                              repository_desk **out, cosrel_error *err)
+cosrel_status desk_open(cosrel_runtime *rt, const char *folder, uint32_t versions, model_desk **out,
+                        cosrel_error *err)
 {
-    repository_desk *d = *out = calloc(1, sizeof *d);
+    model_desk *d = *out = calloc(1, sizeof *d);
     if (!d)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for the folder of models");
     pthread_mutex_init(&d->lock, NULL);
@@ -163,12 +163,12 @@ cosrel_status repository_open(cosrel_runtime *rt, const char *folder, uint32_t v
         status = error_set(err, COSREL_UNAVAILABLE, "the thread that loads models could not start");
     if (status == COSREL_OK)
         return COSREL_OK;
-    repository_close(d);
+    desk_close(d);
     *out = NULL;
     return status;
 }
 
-void repository_close(repository_desk *d)
+void desk_close(model_desk *d)
 {
     if (!d)
         return;
@@ -191,46 +191,46 @@ void repository_close(repository_desk *d)
     free(d);
 }
 
-void repository_set_versions(repository_desk *d, uint32_t versions)
+void desk_set_versions(model_desk *d, uint32_t versions)
 {
     pthread_mutex_lock(&d->lock);
     d->versions = versions;
     pthread_mutex_unlock(&d->lock);
 }
 
-int repository_fd(const repository_desk *d)
+int desk_fd(const model_desk *d)
 {
     return d->fd;
 }
 
-int repository_busy(const repository_desk *d)
+int desk_busy(const model_desk *d)
 {
     return d->busy;
 }
 
-void repository_run(repository_desk *d)
+void desk_run(model_desk *d)
 {
     uint64_t count;
     if (d->busy == 0 || read(d->fd, &count, sizeof count) != sizeof count)
         return;
     pthread_mutex_lock(&d->lock);
-    repository_task *list = d->done;
+    desk_task *list = d->done;
     d->done = NULL;
     pthread_mutex_unlock(&d->lock);
     while (list) {
-        repository_task *task = list;
+        desk_task *task = list;
         list = task->next;
         d->busy--;
         task->done(task);
     }
 }
 
-cosrel_status repository_start(repository_desk *d, repository_task *task, cosrel_error *err)
+cosrel_status desk_start(model_desk *d, desk_task *task, cosrel_error *err)
 {
     if (!d->folder)
         return error_set(err, COSREL_INVALID_ARGUMENT,
                          "this server was not given a folder of models");
-    if (d->busy >= REPOSITORY_TASKS_MAX)
+    if (d->busy >= DESK_TASKS_MAX)
         return error_set(err, COSREL_UNAVAILABLE, "%d loads and unloads wait already", d->busy);
     d->busy++;
     task->next = NULL;
@@ -244,12 +244,12 @@ cosrel_status repository_start(repository_desk *d, repository_task *task, cosrel
 
 /* ---- What there is ---- */
 
-const char *repository_state_name(repository_state state)
+const char *desk_state_name(desk_state state)
 {
-    static const char *const names[] = {[REPOSITORY_READY] = "READY",
-                                        [REPOSITORY_LOADING] = "LOADING",
-                                        [REPOSITORY_UNLOADING] = "UNLOADING",
-                                        [REPOSITORY_UNAVAILABLE] = "UNAVAILABLE"};
+    static const char *const names[] = {[DESK_READY] = "READY",
+                                        [DESK_LOADING] = "LOADING",
+                                        [DESK_UNLOADING] = "UNLOADING",
+                                        [DESK_UNAVAILABLE] = "UNAVAILABLE"};
     return names[state];
 }
 
@@ -260,26 +260,21 @@ typedef struct list_memory {
     size_t used, room;
 } list_memory;
 
-static bool is_wanted(const repository *r, size_t i, size_t versions)
-{
-    return r->count - i <= versions || strcmp(r->models[i].name, r->models[i + versions].name) != 0;
-}
-
 /* Locked. */
-static repository_state state_of(repository_desk *d, const char *name, const char **reason)
+static desk_state state_of(model_desk *d, const char *name, const char **reason)
 {
     const note *why = *place_of(d, name);
     bool waits = d->now && strcmp(d->now->name, name) == 0;
-    repository_action action = waits ? d->now->action : REPOSITORY_FOLLOW;
-    for (const repository_task *t = d->first; t && !waits; t = t->next)
+    desk_action action = waits ? d->now->action : DESK_FOLLOW;
+    for (const desk_task *t = d->first; t && !waits; t = t->next)
         if (strcmp(t->name, name) == 0) {
             waits = true;
             action = t->action;
         }
     *reason = why ? why->reason : "not loaded";
-    return action == REPOSITORY_LOAD     ? REPOSITORY_LOADING
-           : action == REPOSITORY_UNLOAD ? REPOSITORY_UNLOADING
-                                         : REPOSITORY_UNAVAILABLE;
+    return action == DESK_LOAD     ? DESK_LOADING
+           : action == DESK_UNLOAD ? DESK_UNLOADING
+                                   : DESK_UNAVAILABLE;
 }
 
 static const char *copy_reason(list_memory *memory, const char *reason)
@@ -293,27 +288,27 @@ static const char *copy_reason(list_memory *memory, const char *reason)
     return copy;
 }
 
-static void add_missing(repository_desk *d, const repository_model *entry, list_memory *memory,
-                        repository_list *out)
+static void add_missing(model_desk *d, const repository_model *entry, list_memory *memory,
+                        desk_list *out)
 {
     const char *reason;
     pthread_mutex_lock(&d->lock);
-    const repository_state state = state_of(d, entry->name, &reason);
-    out->items[out->count++] = (repository_item){.name = entry->name,
-                                                 .version = entry->version,
-                                                 .state = state,
-                                                 .reason = copy_reason(memory, reason)};
+    const desk_state state = state_of(d, entry->name, &reason);
+    out->items[out->count++] = (desk_item){.name = entry->name,
+                                           .version = entry->version,
+                                           .state = state,
+                                           .reason = copy_reason(memory, reason)};
     pthread_mutex_unlock(&d->lock);
 }
 
 static int compare_items(const void *a, const void *b)
 {
-    const repository_item *x = a, *y = b;
+    const desk_item *x = a, *y = b;
     const int names = strcmp(x->name, y->name);
     return names ? names : (x->version > y->version) - (x->version < y->version);
 }
 
-static bool is_listed(const repository_list *list, const char *name, int64_t version)
+static bool is_listed(const desk_list *list, const char *name, int64_t version)
 {
     for (size_t i = 0; i < list->count; i++)
         if (list->items[i].version == version && strcmp(list->items[i].name, name) == 0)
@@ -321,8 +316,7 @@ static bool is_listed(const repository_list *list, const char *name, int64_t ver
     return false;
 }
 
-cosrel_status repository_look(repository_desk *d, bool ready_only, repository_list *out,
-                              cosrel_error *err)
+cosrel_status desk_look(model_desk *d, bool ready_only, desk_list *out, cosrel_error *err)
 {
     cosrel_model *loaded[MODELS_MAX];
     list_memory *memory = out->memory = calloc(1, sizeof *memory);
@@ -340,20 +334,18 @@ cosrel_status repository_look(repository_desk *d, bool ready_only, repository_li
     memory->reasons = malloc(memory->room);
     out->items = malloc((memory->found.count + count + 1) * sizeof *out->items);
     if (!memory->reasons || !out->items) {
-        repository_list_deinit(out);
+        desk_list_deinit(out);
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a list of models");
     }
     for (size_t i = 0; i < count; i++) {
         const cosrel_model_info *info = cosrel_model_describe(loaded[i]);
         if (!is_listed(out, info->name, info->version))
-            out->items[out->count++] = (repository_item){.name = info->name,
-                                                         .version = info->version,
-                                                         .state = REPOSITORY_READY,
-                                                         .reason = ""};
+            out->items[out->count++] = (desk_item){
+                .name = info->name, .version = info->version, .state = DESK_READY, .reason = ""};
     }
     for (size_t i = 0; i < memory->found.count; i++) {
         const repository_model *entry = &memory->found.models[i];
-        if (is_wanted(&memory->found, i, d->versions) &&
+        if (repository_is_among_highest(&memory->found, i, d->versions) &&
             !is_listed(out, entry->name, entry->version))
             add_missing(d, entry, memory, out);
     }
@@ -361,7 +353,7 @@ cosrel_status repository_look(repository_desk *d, bool ready_only, repository_li
     return COSREL_OK;
 }
 
-void repository_list_deinit(repository_list *list)
+void desk_list_deinit(desk_list *list)
 {
     list_memory *memory = list->memory;
     if (memory) {
