@@ -151,7 +151,7 @@ static cosrel_model *find_unloaded(cosrel_runtime *rt, const repository_model *e
     while (m && (m->index >= 0 || m->info.version != entry->version ||
                  strcmp(m->name, entry->name) != 0 || strcmp(m->path, entry->path) != 0 ||
                  strcmp(m->source.hash, hash) != 0))
-        m = m->before;
+        m = m->older;
     pthread_mutex_unlock(&rt->lock);
     return m;
 }
@@ -164,9 +164,7 @@ static cosrel_status try_out(cosrel_model *m, const cosrel_model *before, cost_c
         return error_set(err, COSREL_UNSUPPORTED, "%s: no processor can run it", m->path);
     if (m->finite)
         return COSREL_OK;
-    /* There are models that give such numbers on purpose; those whose predecessor did not are
-     * broken.
-     */
+    /* Some models give such numbers on purpose; one whose predecessor did not is broken. */
     if (before && before->finite)
         return error_set(err, COSREL_INVALID_MODEL,
                          "%s: its outputs hold numbers that are not finite; version %lld's did not",
@@ -182,7 +180,7 @@ static void give_up(cosrel_model *m, bool had_handle)
     pthread_mutex_lock(&rt->lock);
     const bool idle = m->index < 0 || model_leave(m, 0);
     if (!idle && !had_handle) { /* a run of it hangs: it goes when the runtime is closed */
-        m->before = rt->newest;
+        m->older = rt->newest;
         rt->newest = m;
     }
     pthread_mutex_unlock(&rt->lock);
@@ -221,7 +219,7 @@ static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry,
         status = try_out(m, before, cells, gently, err);
     if (status == COSREL_OK && !had_handle) {
         pthread_mutex_lock(&rt->lock);
-        m->before = rt->newest;
+        m->older = rt->newest;
         rt->newest = m;
         pthread_mutex_unlock(&rt->lock);
     }

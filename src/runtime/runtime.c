@@ -173,7 +173,7 @@ static void free_all(cosrel_runtime *rt)
     free(rt->trail);
     while (rt->newest) {
         cosrel_model *m = rt->newest;
-        rt->newest = m->before;
+        rt->newest = m->older;
         model_free(m);
     }
     sched_core_free(rt->core);

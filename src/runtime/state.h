@@ -114,7 +114,7 @@ typedef struct row_pool {
 
 struct cosrel_model {
     cosrel_runtime *rt;
-    struct cosrel_model *before; /* made before it; guarded by rt->lock */
+    struct cosrel_model *older; /* made before it; guarded by rt->lock */
     /* Guarded by rt->lock. */
     int index;          /* in the core and the cost table; < 0: not loaded */
     bool open;          /* requests are accepted; false while it is being unloaded, too */

@@ -78,7 +78,7 @@ void cosrel_runtime_get_stats(cosrel_runtime *rt, cosrel_runtime_stats *stats)
 void cosrel_runtime_reset_stats(cosrel_runtime *rt)
 {
     pthread_mutex_lock(&rt->lock);
-    for (cosrel_model *m = rt->newest; m; m = m->before) {
+    for (cosrel_model *m = rt->newest; m; m = m->older) {
         m->completed = m->failed = m->cancelled = m->dropped = m->late = m->with_deadline =
             m->runs = 0;
         hist_reset(&m->latency);
