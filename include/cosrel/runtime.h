@@ -205,7 +205,8 @@ typedef struct cosrel_result {
     void *user; /* the request's */
 } cosrel_result;
 
-/* Called once per request on a runtime thread. The result is valid until it returns, or longer: see
+/* Called once per request, on a runtime thread or, with may_run_here, within cosrel_submit. The
+ * result is valid until it returns, or longer: see
  * cosrel_result_keep. It may submit and cancel; it must not block for long (its processor waits)
  * and must not call wait or close. */
 typedef void (*cosrel_done_fn)(const cosrel_result *result);
@@ -217,6 +218,17 @@ typedef struct cosrel_request {
     int priority;        /* COSREL_PRIORITY_... */
     cosrel_done_fn done; /* NULL: the result is fetched with cosrel_wait */
     void *user;
+    /* Memory for outputs, by name or position like inputs; type, rank and shape are not looked at.
+     * `data`, with room for `bytes`, is the request's until it is answered; then the output is
+     * there, and the result's tensor points to it. A processor of the CPU's writes it there itself
+     * if its size follows from the model and the rows; else it is copied. INVALID_ARGUMENT, on
+     * submitting or as the answer: the output is larger. UNSUPPORTED: it holds strings. NULL: the
+     * runtime's memory. */
+    const cosrel_tensor *outputs;
+    size_t output_count;
+    /* The calling thread may do the run itself where that takes less time than waking another: then
+     * `done` is called before cosrel_submit returns. */
+    bool may_run_here;
 } cosrel_request;
 
 /* A request's number while it is in flight; 0 is none. */

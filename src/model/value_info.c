@@ -28,6 +28,19 @@ bool value_info_find_batch(cosrel_value_info *inputs, size_t input_count,
     return batch;
 }
 
+size_t value_info_bytes(const cosrel_value_info *info, int64_t rows)
+{
+    uint64_t elements = 1;
+    if (info->rank == 0 || info->type == COSREL_STRING)
+        return 0;
+    for (size_t d = 0; d < info->rank; d++) {
+        const int64_t size = d == 0 && info->batch_axis == 0 ? rows : info->shape[d];
+        if (size <= 0 || __builtin_mul_overflow(elements, (uint64_t)size, &elements))
+            return 0;
+    }
+    return cosrel_dtype_bytes(info->type, elements);
+}
+
 void value_info_add_shape(text_builder *text, const int64_t *shape, const char *const *symbols,
                           size_t rank)
 {

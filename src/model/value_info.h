@@ -18,6 +18,10 @@
 bool value_info_find_batch(cosrel_value_info *inputs, size_t input_count,
                            cosrel_value_info *outputs, size_t output_count);
 
+/* Bytes of such a tensor with so many rows along its batch axis, which count only if it has one;
+ * 0: not known before it is there. */
+size_t value_info_bytes(const cosrel_value_info *info, int64_t rows);
+
 /* "[batch,3,224,224]"; a free dimension without a symbol is "?". symbols == NULL: a tensor's shape,
  * all numbers. */
 void value_info_add_shape(text_builder *text, const int64_t *shape, const char *const *symbols,

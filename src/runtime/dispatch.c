@@ -26,6 +26,18 @@ static int64_t limit_of(const cosrel_runtime *rt, const worker *w, int64_t estim
     return w->background ? limit_ns * 100 : limit_ns;
 }
 
+/* A job that takes less than this is done by the thread that brought the request, if it may:
+ * waking a worker, and being woken by it, takes longer (10 to 50 us, bench/bench_overhead). */
+static const int64_t HELP_NS = 10000;
+
+/* Sessions that any thread may run, and memory that only the run itself touches. */
+static bool can_help(const wake_list *wakes, const worker *w, int64_t estimate_ns)
+{
+    const backend_session *session = w->model->sessions[w->index];
+    return wakes->may_help && !wakes->help && !w->background && estimate_ns <= HELP_NS &&
+           session->shareable && session->reads_in_place && !w->slots[0]->trial;
+}
+
 static void start_job(cosrel_runtime *rt, const sched_action *action, int64_t now_ns,
                       wake_list *wakes)
 {
@@ -53,6 +65,10 @@ static void start_job(cosrel_runtime *rt, const sched_action *action, int64_t no
     if (w->limit_ns < rt->service_next_ns)
         service_poke(rt);
     rt->running++;
+    if (can_help(wakes, w, action->expected_end_ns - now_ns)) {
+        wakes->help = w;
+        return;
+    }
     atomic_store(&w->has_job, true);
     wakes->workers[wakes->count++] = w->index;
 }
@@ -99,6 +115,8 @@ void dispatch_wake(cosrel_runtime *rt, const wake_list *wakes)
         if (atomic_load(&w->sleeping))
             futex_wake_all(&w->wake);
     }
+    if (wakes->help)
+        worker_help(wakes->help);
 }
 
 static void count_answer(slot *s, cosrel_status status, int64_t now_ns)
@@ -175,6 +193,8 @@ void cosrel_result_keep(const cosrel_result *result)
 void dispatch_deliver(cosrel_runtime *rt, slot *list)
 {
     int delivered = 0;
+    /* A callback that submits may come here again, for others, before it returns. */
+    const cosrel_result *outer = kept;
     while (list) {
         slot *s = list;
         list = s->next;
@@ -185,6 +205,7 @@ void dispatch_deliver(cosrel_runtime *rt, slot *list)
             slot_give(s);
         delivered++;
     }
+    kept = outer;
     if (!delivered)
         return;
     pthread_mutex_lock(&rt->lock);

@@ -14,6 +14,7 @@ cosrel_ticket slot_ticket(const slot *s);
 /* Room for so many inputs or outputs and dimensions in all. Allocates only when it grows. */
 COSREL_CHECKED cosrel_status slot_reserve_inputs(slot *s, size_t count, size_t dims);
 COSREL_CHECKED cosrel_status slot_reserve_views(slot *s, size_t count, size_t dims);
+COSREL_CHECKED cosrel_status slot_reserve_places(slot *s, size_t count);
 output_set *output_set_take(cosrel_runtime *rt,
                             size_t count); /* values all NULL, one user; NULL: no memory */
 void output_set_release(cosrel_runtime *rt, output_set *set); /* NULL is fine */
@@ -22,9 +23,11 @@ void output_set_release(cosrel_runtime *rt, output_set *set); /* NULL is fine */
 typedef struct wake_list {
     int workers[RUNTIME_WORKERS_MAX];
     int count;
+    bool may_help; /* the calling thread can do a short job itself, once lock is free */
+    worker *help;  /* whose; NULL: none */
 } wake_list;
 void dispatch_drain(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes); /* locked */
-void dispatch_wake(cosrel_runtime *rt, const wake_list *wakes);            /* not locked */
+void dispatch_wake(cosrel_runtime *rt, const wake_list *wakes);            /* not locked; helps */
 /* Answers a request: result, statistics. Locked. True: it has a callback and the caller must see
  * that dispatch_deliver gets it, unlocked; false: its waiter was told, the slot is no longer ours.
  */
@@ -44,6 +47,11 @@ void worker_stop(worker *w); /* not locked; waits for its end */
 void worker_deinit(worker *w);
 void worker_pin_self(const device_spec *spec, const logger *log);
 void worker_finish(worker *w); /* not locked; answers the requests of the job in w->outcome */
+
+/* The job that this worker's processor was given, done by the calling thread, while the worker
+ * sleeps on: for jobs that take less time than waking it. Not locked. */
+void worker_help(worker *w);
+bool worker_is_helped(void); /* by the calling thread, just now: it helps nobody else meanwhile */
 
 /* The core has put the job's requests back: they wait again, or are answered if they were
  * cancelled. Locked. */
@@ -84,6 +92,16 @@ COSREL_CHECKED cosrel_status model_prepare_samples(cosrel_model *m,
 
 /* runtime.c: the foreground worker of a device; NULL if there is no such device. */
 const worker *worker_of_device(const cosrel_runtime *rt, size_t device);
+
+/* places.c: the memory that a request brings for outputs. take: INVALID_ARGUMENT, UNSUPPORTED,
+ * OUT_OF_MEMORY; s->rows is set. */
+COSREL_CHECKED cosrel_status places_take(slot *s, const cosrel_model *m,
+                                         const cosrel_request *request, cosrel_error *err);
+/* Values around such memory, so that the run writes there; true if there are any. */
+bool places_preset(const cosrel_model *m, output_set *set, slot *const *slots, int32_t n,
+                   int64_t rows);
+/* Copies there what the run of an OK request left elsewhere. INVALID_ARGUMENT: it is too much. */
+COSREL_CHECKED cosrel_status places_fill(slot *s, cosrel_error *err);
 
 /* rows.c. batch_max: the largest batch that there can be. OUT_OF_MEMORY. */
 COSREL_CHECKED cosrel_status rows_init(row_pool *pool, const model_io *io, int32_t batch_max);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "model/value_info.h"
 #include "runtime/parts.h"
 
 /* Bytes of a slab at most, unless a single row is larger (chosen: 13 images of 224 x 224 x 3
@@ -31,16 +32,9 @@ struct row_slab {
 /* Bytes of one row of this input; 0: not known before the request is there. */
 static size_t row_bytes(const cosrel_value_info *info)
 {
-    uint64_t elements = 1;
-    if (info->batch_axis != 0 || info->type == COSREL_STRING)
-        return 0;
-    for (size_t d = 1; d < info->rank; d++)
-        if (info->shape[d] <= 0 ||
-            __builtin_mul_overflow(elements, (uint64_t)info->shape[d], &elements))
-            return 0;
-    const size_t bytes = cosrel_dtype_bytes(info->type, elements);
+    const size_t bytes = info->batch_axis == 0 ? value_info_bytes(info, 1) : 0;
     /* Elements of four bits: a row may end in the middle of a byte. */
-    return bytes > 0 && cosrel_dtype_bytes(info->type, 2 * elements) == 2 * bytes ? bytes : 0;
+    return value_info_bytes(info, 2) == 2 * bytes ? bytes : 0;
 }
 
 static cosrel_status add_input(row_pool *pool, const cosrel_value_info *info, size_t i)

@@ -3,8 +3,8 @@
  * On the CPU requests are run in place where they lie one after the other (rows.c), as a single one
  * always does: the session reads the callers' memory. Otherwise the inputs are gathered into the
  * worker's buffers: to stand one after the other along the batch axis, and, on devices whose driver
- * may go on reading after a run was given up, to be ours. Outputs are never copied: each request
- * gets a view of its rows. */
+ * may go on reading after a run was given up, to be ours. Outputs are not copied: each request
+ * gets a view of its rows, in memory of its own if it brought some (places.c). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -234,18 +234,48 @@ static cosrel_status attach_outputs(worker *w, const cosrel_model *m, slot *cons
     return COSREL_OK;
 }
 
+static cosrel_status take_set(worker *w, const cosrel_model *m, cosrel_error *err)
+{
+    if (!w->set)
+        w->set = output_set_take(w->rt, m->io.output_count);
+    return w->set ? COSREL_OK : error_set(err, COSREL_OUT_OF_MEMORY, "no memory for outputs");
+}
+
 static cosrel_status run_values(worker *w, cosrel_model *m, const OrtValue *const *inputs,
                                 int32_t batch, cosrel_error *err)
 {
     backend_session *session = m->sessions[w->index];
-    if (!w->set)
-        w->set = output_set_take(w->rt, m->io.output_count);
-    if (!w->set)
-        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for outputs");
     w->run.inputs = inputs;
     w->run.outputs = w->set->values;
     w->run.batch = batch;
     return session->ops->run(session, &w->run, err);
+}
+
+static void release_outputs(output_set *set)
+{
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->values[i])
+            ort_api()->ReleaseValue(set->values[i]);
+        set->values[i] = NULL;
+    }
+}
+
+/* Into the callers' memory where that can be. The session refuses to if the outputs are not what
+ * the model says of them: then it makes its own, from now on. */
+static cosrel_status run_into_places(worker *w, cosrel_model *m, slot *const *slots, int32_t n,
+                                     int64_t rows, cosrel_error *err)
+{
+    const OrtValue *const *inputs = (const OrtValue *const *)w->inputs;
+    const bool preset = m->sessions[w->index]->reads_in_place &&
+                        places_preset(m, w->set, slots, n, rows);
+    const cosrel_status status = run_values(w, m, inputs, n, err);
+    if (status == COSREL_OK || !preset)
+        return status;
+    release_outputs(w->set);
+    const cosrel_status again = run_values(w, m, inputs, n, err);
+    if (again == COSREL_OK)
+        atomic_store(&m->outputs_differ, true);
+    return again;
 }
 
 /* The run is over. False: it took too long and its requests were given to others meanwhile. */
@@ -267,7 +297,9 @@ cosrel_status run_batch(worker *w, cosrel_model *m, slot *const *slots, int32_t 
         rows += slots[k]->rows;
     cosrel_status status = make_inputs(w, m, session, slots, n, rows, err);
     if (status == COSREL_OK)
-        status = run_values(w, m, (const OrtValue *const *)w->inputs, n, err);
+        status = take_set(w, m, err);
+    if (status == COSREL_OK)
+        status = run_into_places(w, m, slots, n, rows, err);
     release_inputs(w, m->io.input_count);
     if (!session->reads_in_place && !claim(w))
         status = error_set(err, COSREL_TIMEOUT, "%s: the run took too long", m->info.name);
@@ -280,7 +312,9 @@ cosrel_status run_batch(worker *w, cosrel_model *m, slot *const *slots, int32_t 
 
 cosrel_status run_sample(worker *w, cosrel_model *m, cosrel_error *err)
 {
-    const cosrel_status status = run_values(w, m, (const OrtValue *const *)m->samples, 1, err);
+    cosrel_status status = take_set(w, m, err);
+    if (status == COSREL_OK)
+        status = run_values(w, m, (const OrtValue *const *)m->samples, 1, err);
     output_set_release(w->rt, w->set);
     w->set = NULL;
     return status;

@@ -53,6 +53,7 @@ void slots_deinit(cosrel_runtime *rt)
         free(s->input_dims);
         free(s->views);
         free(s->view_dims);
+        free(s->places);
     }
     while (pool->free_sets) {
         output_set *set = pool->free_sets;
@@ -143,6 +144,11 @@ cosrel_status slot_reserve_views(slot *s, size_t count, size_t dims)
     if (status != COSREL_OK)
         return status;
     return grow((void **)&s->view_dims, &s->view_dims_capacity, dims, sizeof *s->view_dims);
+}
+
+cosrel_status slot_reserve_places(slot *s, size_t count)
+{
+    return grow((void **)&s->places, &s->place_capacity, count, sizeof *s->places);
 }
 
 output_set *output_set_take(cosrel_runtime *rt, size_t count)

@@ -53,6 +53,12 @@ typedef struct output_set {
 
 typedef enum slot_state { SLOT_FREE, SLOT_WAITING, SLOT_RUNNING, SLOT_ANSWERED } slot_state;
 
+/* Memory of the caller's for one output. */
+typedef struct output_place {
+    void *data; /* NULL: none */
+    size_t bytes;
+} output_place;
+
 /* One request in flight. */
 struct slot {
     cosrel_result result; /* first: cosrel_result_release finds the slot by it */
@@ -75,6 +81,9 @@ struct slot {
     int64_t *input_dims;
     size_t input_capacity;
     size_t input_dims_capacity;
+    output_place *places; /* per output */
+    size_t place_capacity;
+    bool has_places;
     output_set *outputs;
     cosrel_tensor *views; /* result.outputs; shapes in view_dims */
     int64_t *view_dims;
@@ -143,6 +152,7 @@ struct cosrel_model {
     _Atomic int64_t
         fastest_ns;         /* the least of its estimates; for waiters, who spin if it is small */
     _Atomic bool batchable; /* cleared if the outputs turn out not to follow the batch */
+    _Atomic bool outputs_differ; /* from what the model says of them: runs make their own */
     /* Statistics, guarded by rt->lock. */
     hist latency;
     uint64_t completed, failed, cancelled, dropped, late, with_deadline, runs;

@@ -37,7 +37,7 @@ static cosrel_status take_inputs(slot *s, const cosrel_model *m, const cosrel_re
             memcpy(at, from->shape, from->rank * sizeof *at);
         at += from->rank;
     }
-    return COSREL_OK;
+    return places_take(s, m, request, err);
 }
 
 /* Never overflows: what lies beyond the clock's end is never. */
@@ -60,7 +60,7 @@ static void tell_arrival(cosrel_runtime *rt, slot *s, int priority, int64_t now_
 static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *request,
                            cosrel_error *err)
 {
-    wake_list wakes = {.count = 0};
+    wake_list wakes = {.may_help = request->may_run_here && !worker_is_helped()};
     cosrel_model *m = s->model;
     pthread_mutex_lock(&rt->lock);
     const int64_t now_ns = clock_now_ns();
@@ -232,7 +232,8 @@ cosrel_status cosrel_cancel(cosrel_runtime *rt, cosrel_ticket ticket)
 cosrel_status cosrel_run(cosrel_runtime *rt, cosrel_model *model, const cosrel_tensor *inputs,
                          size_t input_count, const cosrel_result **result, cosrel_error *err)
 {
-    const cosrel_request request = {.inputs = inputs, .input_count = input_count};
+    const cosrel_request request = {
+        .inputs = inputs, .input_count = input_count, .may_run_here = true};
     cosrel_ticket ticket = 0;
     *result = NULL;
     cosrel_status status = cosrel_submit(rt, model, &request, &ticket, err);

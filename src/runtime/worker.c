@@ -87,7 +87,7 @@ static bool processor_is_well(worker *w, cosrel_model *m)
     return !m || !m->samples_run[w->index] || run_sample(w, m, &ignored) == COSREL_OK;
 }
 
-static void run_job(worker *w, job_outcome *out)
+static void try_job(worker *w, job_outcome *out)
 {
     cosrel_error err = {.text = ""};
     memset(out, 0, sizeof *out);
@@ -119,6 +119,19 @@ static void run_job(worker *w, job_outcome *out)
     } else {
         out->again = true;
         snprintf(w->slots[0]->message, sizeof w->slots[0]->message, "%.255s", err.text);
+    }
+}
+
+static void run_job(worker *w, job_outcome *out)
+{
+    cosrel_error err = {.text = ""};
+    try_job(w, out);
+    for (int32_t k = 0; k < w->batch && out->processor_ok && !out->again; k++) {
+        if (out->statuses[k] != COSREL_OK)
+            continue;
+        out->statuses[k] = places_fill(w->slots[k], &err);
+        if (out->statuses[k] != COSREL_OK)
+            snprintf(w->slots[k]->message, sizeof w->slots[k]->message, "%.255s", err.text);
     }
 }
 
@@ -310,6 +323,20 @@ static void do_job(worker *w)
     }
     atomic_store(&w->finished, true);
     service_poke(w->rt);
+}
+
+static _Thread_local bool helping;
+
+bool worker_is_helped(void)
+{
+    return helping;
+}
+
+void worker_help(worker *w)
+{
+    helping = true;
+    do_job(w);
+    helping = false;
 }
 
 static void *worker_main(void *arg)

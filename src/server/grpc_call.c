@@ -259,7 +259,7 @@ static void answered(infer_call *infer)
         return;
     }
     infer_call_sends(infer);
-    cosrel_status status = infer_call_place_outputs(infer, &err);
+    cosrel_status status = infer_call_check_regions(infer, &err);
     if (status == COSREL_OK)
         status = grpc_answer_infer(&call->answer, infer, &err);
     send_outcome(call, status, &err);
@@ -313,6 +313,8 @@ static void infer(grpc_call *call)
     if (status == COSREL_OK) {
         enter(call, GRPC_UNDER_WAY);
         call->shared->service->under_way++;
+        if (call->infer.at_once)
+            answered(&call->infer);
         return;
     }
     tally_refused(&call->shared->service->counts, call->infer.model, status);

@@ -328,9 +328,12 @@ static enum MHD_Result handle(void *user, struct MHD_Connection *connection, con
         return go_on ? MHD_YES : MHD_NO;
     }
     if (c->state == HTTP_READING && !c->refused && c->inference && !c->forbidden && start(c)) {
-        note_under_way(s, c);
-        MHD_suspend_connection(connection);
-        return MHD_YES;
+        if (!c->infer.at_once) {
+            note_under_way(s, c);
+            MHD_suspend_connection(connection);
+            return MHD_YES;
+        }
+        tally_result(&s->shared->counts, c->infer.model, c->infer.result);
     }
     c->state = HTTP_FINISHED;
     if (c->task)

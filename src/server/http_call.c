@@ -210,7 +210,7 @@ enum MHD_Result http_call_answer(http_call *c)
     if (result->status != COSREL_OK)
         return send_error(c, cosrel_status_http(result->status), result->message);
     infer_call_sends(&c->infer);
-    cosrel_status status = infer_call_place_outputs(&c->infer, &err);
+    cosrel_status status = infer_call_check_regions(&c->infer, &err);
     if (status == COSREL_OK)
         status = infer_answer_json(&c->infer, &c->answer, &err);
     http_body_let_go(&c->body); /* the outputs lie elsewhere */

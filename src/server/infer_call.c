@@ -23,6 +23,7 @@ void infer_call_clear(infer_call *call)
     call->result = NULL;
     call->model = NULL;
     call->ticket = 0;
+    call->at_once = false;
     call->memory_used = 0;
     for (size_t i = 0; i < call->used_count; i++)
         region_let_go(call->used[i]);
@@ -247,44 +248,27 @@ static cosrel_status open_regions(infer_call *call, cosrel_error *err)
         in->raw = status == COSREL_OK ? data : NULL;
         in->bytes = in->region.bytes;
     }
+    call->place_count = 0;
     for (size_t i = 0; i < r->output_count && status == COSREL_OK; i++) {
-        if (!r->outputs[i].region.name)
+        const infer_output *out = &r->outputs[i];
+        cosrel_tensor *place = &call->places[call->place_count];
+        if (!out->region.name)
             continue;
-        status = use(call, &r->outputs[i].region, &call->output_memory[i], err);
+        *place = (cosrel_tensor){.name = out->name, .bytes = out->region.bytes};
+        status = use(call, &out->region, &place->data, err);
         call->used_count += status == COSREL_OK;
+        call->place_count += status == COSREL_OK;
     }
     return status;
 }
 
-static cosrel_status place(const infer_output *out, const cosrel_tensor *t, void *memory,
-                           cosrel_error *err)
+cosrel_status infer_call_check_regions(const infer_call *call, cosrel_error *err)
 {
-    if (t->type == COSREL_STRING)
-        return error_set(err, COSREL_UNSUPPORTED, "output '%s': strings go into the message only",
-                         out->name);
-    if (t->bytes > out->region.bytes)
-        return error_set(err, COSREL_INVALID_ARGUMENT,
-                         "output '%s' has %zu bytes, more than shared_memory_byte_size", out->name,
-                         t->bytes);
-    memcpy(memory, t->data, t->bytes);
-    return COSREL_OK;
-}
-
-cosrel_status infer_call_place_outputs(infer_call *call, cosrel_error *err)
-{
-    const infer_request *r = &call->request;
-    cosrel_status status = COSREL_OK;
-    for (size_t i = 0; i < r->output_count && status == COSREL_OK; i++) {
-        const cosrel_tensor *t = infer_call_output(call, r->outputs[i].name);
-        if (r->outputs[i].region.name && t)
-            status = place(&r->outputs[i], t, call->output_memory[i], err);
-    }
-    for (size_t i = 0; i < call->used_count && status == COSREL_OK; i++)
+    for (size_t i = 0; i < call->used_count; i++)
         if (region_is_broken(call->used[i]))
-            status = error_set(err, COSREL_INVALID_ARGUMENT,
-                               "region '%s' has shrunk since it was registered",
-                               call->used[i]->name);
-    return status;
+            return error_set(err, COSREL_INVALID_ARGUMENT,
+                             "region '%s' has shrunk since it was registered", call->used[i]->name);
+    return COSREL_OK;
 }
 
 const cosrel_tensor *infer_call_output(const infer_call *call, const char *name)
@@ -297,12 +281,18 @@ const cosrel_tensor *infer_call_output(const infer_call *call, const char *name)
 
 /* ---- The way through the runtime ---- */
 
+/* What the calling thread is handing in. */
+static _Thread_local infer_call *starting;
+
 static void done(const cosrel_result *result)
 {
     infer_call *call = result->user;
     cosrel_result_keep(result);
     call->result = result;
-    finished_push(call->finished, call);
+    if (call == starting)
+        call->at_once = true;
+    else
+        finished_push(call->finished, call);
 }
 
 /* As Triton counts: 1 is the highest, 0 the default. */
@@ -377,9 +367,14 @@ cosrel_status infer_call_start(infer_call *call, cosrel_error *err)
                                     .deadline_ns = call->due_ns,
                                     .priority = priority_of(r->priority),
                                     .done = done,
-                                    .user = call};
+                                    .user = call,
+                                    .outputs = call->places,
+                                    .output_count = call->place_count,
+                                    .may_run_here = true};
     cosrel_ticket ticket;
+    starting = call;
     status = submit(call, &request, &ticket, err);
+    starting = NULL;
     if (status == COSREL_OK)
         call->ticket = ticket;
     return status;

@@ -27,12 +27,14 @@ typedef struct infer_call {
     int64_t version;     /* as asked for; 0: whichever is the highest */
     int64_t due_ns;      /* the runtime's deadline, from when it was handed in; 0: none */
     region *used[2 * INFER_TENSORS_MAX]; /* of the inputs, then of the outputs */
-    void *output_memory[INFER_TENSORS_MAX];
     size_t used_count;
+    cosrel_tensor places[INFER_TENSORS_MAX]; /* in them, for outputs */
+    size_t place_count;
     cosrel_ticket ticket;
-    finished_calls *finished;                  /* where it goes when it is answered */
-    const cosrel_result *result;               /* held until infer_call_clear */
-    struct infer_call *next;                   /* in that list */
+    finished_calls *finished;    /* where it goes when it is answered */
+    const cosrel_result *result; /* held until infer_call_clear */
+    bool at_once;            /* it was finished within infer_call_start: it comes into no list */
+    struct infer_call *next; /* in that list */
     void (*answered)(struct infer_call *call); /* the protocol's: the loop has it back */
     void *owner;                               /* the protocol's */
 } infer_call;
@@ -52,9 +54,9 @@ const cosrel_tensor *infer_call_output(const infer_call *call, const char *name)
 /* The result, OK, is about to be sent. */
 void infer_call_sends(infer_call *call);
 
-/* Puts outputs that were asked for in regions there. After the call is finished with OK.
- * INVALID_ARGUMENT: one does not fit, or a region that was used has shrunk meanwhile. */
-COSREL_CHECKED cosrel_status infer_call_place_outputs(infer_call *call, cosrel_error *err);
+/* After the call is finished with OK. INVALID_ARGUMENT: a region that was used has shrunk
+ * meanwhile: what is in the answer, or should be in the region, is not what it seems. */
+COSREL_CHECKED cosrel_status infer_call_check_regions(const infer_call *call, cosrel_error *err);
 
 /* The client has gone: the call will be finished soon, with CANCELLED if it was not running yet. */
 void infer_call_cancel(infer_call *call);

@@ -284,6 +284,27 @@ bool tiny_multi(const char *path)
     return tiny_end(&t, path);
 }
 
+bool tiny_nonzero(const char *path)
+{
+    tiny t;
+    tiny_begin(&t, "nonzero");
+    add_input(&t, "x", FLOAT, "batch,4");
+    add_output(&t, "y", INT64, "2,found");
+    add_node(&t, t.model->graph, "NonZero", "x", "y");
+    return tiny_end(&t, path);
+}
+
+bool tiny_reshape(const char *path)
+{
+    tiny t;
+    tiny_begin(&t, "reshape");
+    add_input(&t, "x", FLOAT, "1,4");
+    add_input(&t, "shape", INT64, "2");
+    add_output(&t, "y", FLOAT, "1,4");
+    add_node(&t, t.model->graph, "Reshape", "x,shape", "y");
+    return tiny_end(&t, path);
+}
+
 static void add_entry(tiny *t, Onnx__TensorProto *w, const char *key, const char *value)
 {
     Onnx__StringStringEntryProto *entry = TAKE(Onnx__StringStringEntryProto,

@@ -28,6 +28,12 @@ bool tiny_pool(const char *path);
 /* sum = a + b, product = a * b, count = n + n; a, b float32 [batch,2], n int64 [batch]. */
 bool tiny_multi(const char *path);
 
+/* y = where x is not 0; x float32 [batch,4], y int64 [2,found]: a size that only the run shows. */
+bool tiny_nonzero(const char *path);
+
+/* y = x as `shape` says; x float32 [1,4], shape int64 [2], y float32, said to be [1,4]. */
+bool tiny_reshape(const char *path);
+
 /* As tiny_add, but the constant is external data: 16 bytes at `offset` of the file `location`
  * beside the model. Writes that file only if `data_path` is not NULL, there, with zeros before the
  * offset. */

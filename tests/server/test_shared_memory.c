@@ -79,7 +79,9 @@ static void infers_in_place(void **state)
          "\"shared_memory_byte_size\":16}");
     assert_null(strstr(r.body, "\"data\""));
     assert_memory_equal(memory + 1024 + 16, expected, sizeof expected);
-    infer(33, 64, &r); /* misaligned: copied, and right all the same */
+    ask("GET", "/metrics", "", NULL, 0, &r);
+    says(&r, 200, "cosrel_copied_bytes_total 0\n"); /* neither in nor out */
+    infer(33, 64, &r);                              /* misaligned: copied, and right all the same */
     says(&r, 200, "");
     ask("GET", "/v2/systemsharedmemory/status", "", NULL, 0, &r);
     says(&r, 200, "{\"name\":\"in\",\"key\":\"/cosrel-test-");
