@@ -24,10 +24,17 @@ void core_set_now(sched_core *core, int64_t now_ns)
 
 /* When a run is expected to end, seen from now. One that is late by d is expected to take d more:
  * the longer it has been late, the less its estimate is worth. */
-static int64_t expected_end_ns(const sched_core *core, int processor)
+static int64_t expected_end_ns(const sched_core *core, const core_run *run)
 {
-    const int64_t end_ns = core->runs[processor].expected_end_ns;
+    const int64_t end_ns = run->expected_end_ns;
     return end_ns >= core->now_ns ? end_ns : core->now_ns + (core->now_ns - end_ns);
+}
+
+/* Of a run that is dispatched now. */
+static int64_t next_start_ns(const sched_core *core, int processor)
+{
+    const core_run *ending = &core->endings[processor];
+    return ending->count > 0 ? expected_end_ns(core, ending) : core->now_ns;
 }
 
 static uint64_t expand_conflicts(const sched_core *core, uint64_t processors)
@@ -65,11 +72,11 @@ void core_look(sched_core *core, request_class class, uint64_t held)
     if (class == CLASS_BACKGROUND)
         v->startable &= ~wanted_by_foreground(core);
     for (int p = 0; p < core->processor_count; p++)
-        core->ready_ns[p] = core->now_ns;
+        core->ready_ns[p] = next_start_ns(core, p);
     v->busy_units[0] = v->busy_units[1] = 0;
     for (uint64_t left = core->running; left; left &= left - 1) {
         const int p = view_lowest(left);
-        const int64_t end_ns = expected_end_ns(core, p);
+        const int64_t end_ns = expected_end_ns(core, &core->runs[p]);
         v->busy_units[core->processors[p].level] |= core->processors[p].units;
         for (uint64_t others = core->conflicts[p]; others; others &= others - 1) {
             const int q = view_lowest(others);
@@ -374,14 +381,15 @@ static void start(sched_core *core, const sched_decision *d, sched_action *actio
     }
     core->classes[core->requests[d->request].class].models[d->model].started_ns = core->now_ns;
     run->count = d->batch;
-    run->started_ns = core->now_ns;
-    run->expected_end_ns = core->now_ns + cost_ns;
+    run->started_ns = next_start_ns(core, d->processor);
+    run->expected_end_ns = run->started_ns + cost_ns;
     core->running |= VIEW_BIT(d->processor);
     *action = (sched_action){.type = SCHED_DISPATCH,
                              .processor = d->processor,
                              .model = d->model,
                              .batch = d->batch,
                              .batch_index = batch_index,
+                             .expected_start_ns = run->started_ns,
                              .expected_end_ns = run->expected_end_ns,
                              .ids = core->action_ids,
                              .tags = core->action_tags};

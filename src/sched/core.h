@@ -85,10 +85,11 @@ typedef struct sched_action {
     sched_action_type type;
     int processor; /* DISPATCH */
     int model;
-    int32_t batch;            /* DISPATCH: the number of requests */
-    int batch_index;          /* DISPATCH: the row of the cost table that was assumed */
-    int64_t expected_end_ns;  /* DISPATCH: now + estimate */
-    sched_drop_reason reason; /* DROP */
+    int32_t batch;             /* DISPATCH: the number of requests */
+    int batch_index;           /* DISPATCH: the row of the cost table that was assumed */
+    int64_t expected_start_ns; /* DISPATCH: now, or when the run that is ending there is over */
+    int64_t expected_end_ns;   /* DISPATCH: that + estimate */
+    sched_drop_reason reason;  /* DROP */
     const sched_id *ids;  /* `batch` of them (DROP: one); valid until the next call into the core */
     const uint64_t *tags; /* likewise */
 } sched_action;
@@ -153,6 +154,15 @@ COSREL_CHECKED cosrel_status sched_core_arrive(sched_core *core, int64_t now_ns,
  * after SCHED_ATTEMPTS_MAX failed runs they are dropped. The driver takes the processor down if it
  * thinks so. */
 void sched_core_complete(sched_core *core, int64_t now_ns, int processor, bool ok);
+
+/* The run on `processor` is not over, but the driver can prepare another one there meanwhile: the
+ * core may dispatch one more, which begins when this one is over. Nothing where no run is under
+ * way, where one is prepared already, or where the processor excludes others. sched_core_complete
+ * and what takes the processor out then mean the run that is ending; what was prepared stays until
+ * the driver tells how that went, or takes it back: its requests wait again, and this was no
+ * attempt of theirs. */
+void sched_core_ending(sched_core *core, int64_t now_ns, int processor);
+void sched_core_take_back(sched_core *core, int64_t now_ns, int processor);
 
 /* Takes a processor out (its running requests go back as after a failure) or in again. A processor
  * that is down counts as one that may come back. sched_core_processor_remove: it never will. */

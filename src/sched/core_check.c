@@ -59,28 +59,36 @@ static void check_class(const sched_core *core, int class, tally *t)
     t->waiting += count;
 }
 
+static void check_run(const sched_core *core, const core_run *run, int level, tally *t)
+{
+    for (int32_t i = 0; i < run->count; i++) {
+        const sched_request *r = &core->requests[run->requests[i]];
+        CHECK(r->state == REQUEST_RUNNING && r->model == core->requests[run->requests[0]].model);
+        CHECK(r->class == CLASS_BACKGROUND || level == 0);
+        for (int32_t k = 0; k < i; k++)
+            CHECK(run->requests[k] != run->requests[i]);
+    }
+    t->running += (uint32_t)run->count;
+}
+
 static void check_runs(const sched_core *core, tally *t)
 {
     uint64_t units[2] = {0, 0};
     for (int p = 0; p < core->processor_count; p++) {
-        const core_run *run = &core->runs[p];
+        const core_run *run = &core->runs[p], *ending = &core->endings[p];
         const sched_processor *processor = &core->processors[p];
         CHECK(((core->running & VIEW_BIT(p)) != 0) == (run->count > 0));
         CHECK(((core->up & VIEW_BIT(p)) != 0) == (core->states[p] == PROCESSOR_UP));
-        if (run->count == 0)
+        check_run(core, run, processor->level, t);
+        check_run(core, ending, processor->level, t);
+        if (run->count == 0 && ending->count == 0)
             continue;
-        CHECK(core->states[p] == PROCESSOR_UP);
+        /* One that was prepared may stay for a while where another one has failed. */
+        CHECK(core->states[p] == PROCESSOR_UP ||
+              (ending->count == 0 && core->conflicts[p] == VIEW_BIT(p)));
+        CHECK(ending->count == 0 || core->conflicts[p] == VIEW_BIT(p));
         CHECK((units[processor->level] & processor->units) == 0);
         units[processor->level] |= processor->units;
-        for (int32_t i = 0; i < run->count; i++) {
-            const sched_request *r = &core->requests[run->requests[i]];
-            CHECK(r->state == REQUEST_RUNNING &&
-                  r->model == core->requests[run->requests[0]].model);
-            CHECK(r->class == CLASS_BACKGROUND || processor->level == 0);
-            for (int32_t k = 0; k < i; k++)
-                CHECK(run->requests[k] != run->requests[i]);
-        }
-        t->running += (uint32_t)run->count;
     }
 }
 

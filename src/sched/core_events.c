@@ -129,12 +129,17 @@ void sched_core_succeed(sched_core *core, int before, int model)
         rates_pass_on(&core->rates[i], before, model);
 }
 
+static bool is_of(const sched_core *core, const core_run *run, int model)
+{
+    return run->count > 0 && core->requests[run->requests[0]].model == model;
+}
+
 static bool has_requests(const sched_core *core, int model)
 {
     if (sched_core_waiting(core, model) > 0)
         return true;
-    for (uint64_t left = core->running; left; left &= left - 1)
-        if (core->requests[core->runs[view_lowest(left)].requests[0]].model == model)
+    for (int p = 0; p < core->processor_count; p++)
+        if (is_of(core, &core->runs[p], model) || is_of(core, &core->endings[p], model))
             return true;
     for (uint32_t r = core->drop_head; r != REQUEST_NONE; r = core->requests[r].next)
         if (core->requests[r].model == model)
@@ -240,17 +245,37 @@ bool sched_core_cancel(sched_core *core, int64_t now_ns, sched_id id)
     return true;
 }
 
-/* Ends the run on a processor and gives its requests back. */
-static void give_back(sched_core *core, int processor)
+/* The run that ends first. */
+static core_run *first_run(sched_core *core, int processor)
 {
-    core_run *run = &core->runs[processor];
+    core_run *ending = &core->endings[processor];
+    return ending->count > 0 ? ending : &core->runs[processor];
+}
+
+/* The requests of a run that is no more. */
+static int32_t end_run(sched_core *core, int processor, core_run *run)
+{
     const int32_t count = run->count;
+    core_run *next = &core->runs[processor];
     run->count = 0;
-    core->running &= ~VIEW_BIT(processor);
+    if (run == next) {
+        core->running &= ~VIEW_BIT(processor);
+    } else if (next->count > 0) { /* begins now, whatever was expected */
+        next->expected_end_ns += core->now_ns - next->started_ns;
+        next->started_ns = core->now_ns;
+    }
+    return count;
+}
+
+/* Ends a run and gives its requests back. */
+static void give_back(sched_core *core, int processor, core_run *run, bool attempted)
+{
+    const int32_t count = end_run(core, processor, run);
     for (int32_t i = 0; i < count; i++) {
         const uint32_t index = run->requests[i];
         sched_request *r = &core->requests[index];
-        if (++r->attempts >= SCHED_ATTEMPTS_MAX)
+        r->attempts += attempted;
+        if (r->attempts >= SCHED_ATTEMPTS_MAX)
             core_queue_drop(core, index, SCHED_DROP_FAILED);
         else if (core_can(core, (request_class)r->class)[r->model] == 0)
             core_queue_drop(core, index, SCHED_DROP_UNAVAILABLE);
@@ -261,18 +286,37 @@ static void give_back(sched_core *core, int processor)
 
 void sched_core_complete(sched_core *core, int64_t now_ns, int processor, bool ok)
 {
-    core_run *run = &core->runs[processor];
+    core_run *run = first_run(core, processor);
     if (run->count == 0)
         return;
     core_set_now(core, now_ns);
     if (!ok) {
-        give_back(core, processor);
+        give_back(core, processor, run, true);
         return;
     }
-    for (int32_t i = 0; i < run->count; i++)
+    const int32_t count = end_run(core, processor, run);
+    for (int32_t i = 0; i < count; i++)
         core_release(core, run->requests[i]);
+}
+
+void sched_core_ending(sched_core *core, int64_t now_ns, int processor)
+{
+    core_run *run = &core->runs[processor], *ending = &core->endings[processor];
+    if (run->count == 0 || ending->count > 0 || core->states[processor] != PROCESSOR_UP ||
+        core->conflicts[processor] != VIEW_BIT(processor))
+        return;
+    core_set_now(core, now_ns);
+    *ending = *run;
     run->count = 0;
     core->running &= ~VIEW_BIT(processor);
+}
+
+void sched_core_take_back(sched_core *core, int64_t now_ns, int processor)
+{
+    if (core->runs[processor].count == 0)
+        return;
+    core_set_now(core, now_ns);
+    give_back(core, processor, &core->runs[processor], false);
 }
 
 /* ---- Processors
@@ -286,7 +330,7 @@ void sched_core_processor_down(sched_core *core, int64_t now_ns, int processor)
     core_set_now(core, now_ns);
     core->states[processor] = PROCESSOR_DOWN;
     core->up &= ~VIEW_BIT(processor);
-    give_back(core, processor);
+    give_back(core, processor, first_run(core, processor), true);
 }
 
 void sched_core_processor_up(sched_core *core, int64_t now_ns, int processor)
@@ -306,7 +350,7 @@ void sched_core_processor_remove(sched_core *core, int64_t now_ns, int processor
     core->up &= ~VIEW_BIT(processor);
     for (int m = 0; m < core->model_count; m++)
         core_update_model(core, m);
-    give_back(core, processor);
+    give_back(core, processor, first_run(core, processor), true);
     for (int m = 0; m < core->model_count; m++)
         drop_unavailable(core, m);
 }

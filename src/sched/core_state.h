@@ -34,8 +34,9 @@ struct sched_core {
     /* Processors and models. */
     processor_state states[SCHED_PROCESSORS_MAX];
     core_run runs[SCHED_PROCESSORS_MAX];
+    core_run endings[SCHED_PROCESSORS_MAX]; /* runs before those, which are not over yet */
     uint64_t up;
-    uint64_t running;
+    uint64_t running; /* those with a run in `runs` */
     int model_count;
     char **model_names;       /* NULL: that index is free */
     uint64_t *can_foreground; /* per model: processors that may run it, not removed */

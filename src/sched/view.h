@@ -31,7 +31,8 @@ struct sched_view {
         ready_ns; /* per processor: when it and all its conflicts are expected to be idle; >= now */
     const uint64_t *can; /* per model: not removed, of the class's level, batch 1 has a cost */
     uint64_t up;
-    uint64_t startable;     /* up, idle, its units free, not held for a higher class */
+    uint64_t startable;     /* up, its units free, not held for a higher class; idle, or its run is
+                               about to end (then ready_ns says when) */
     uint64_t busy_units[2]; /* per level */
     bool lower_wait;        /* lower classes have waiting requests: what is held matters */
     const class_queue *queue;

@@ -117,6 +117,8 @@ static void make_events(scene *s, world *w, rng *r)
         w->noise = 0.9 * rng_unit(r);
     if (faults)
         w->fail = 0.2 * rng_unit(r);
+    if (rng_below(r, 2))
+        w->overlap = rng_unit(r);
     s->end_ns = t_ns;
     /* At the end every processor is up: whatever waits can be served. */
     for (int p = 0; p < s->setup.processor_count; p++)
@@ -125,7 +127,7 @@ static void make_events(scene *s, world *w, rng *r)
 
 typedef struct outcome {
     uint64_t trace;
-    int64_t done, dropped, cancelled, refused, late, unloads, loads;
+    int64_t done, dropped, cancelled, refused, late, unloads, loads, prepared;
 } outcome;
 
 static outcome play(uint64_t seed)
@@ -144,7 +146,8 @@ static outcome play(uint64_t seed)
                        .cancelled = world_count(&w, WORLD_CANCELLED),
                        .refused = world_count(&w, WORLD_REFUSED),
                        .unloads = (int64_t)w.unloads,
-                       .loads = (int64_t)w.loads};
+                       .loads = (int64_t)w.loads,
+                       .prepared = (int64_t)w.prepared};
     if (o.done + o.dropped + o.cancelled + o.refused != w.request_count ||
         !sched_core_idle(w.core)) {
         fail_msg("seed %llu, %s: %d requests, %lld done, %lld dropped, %lld cancelled, %lld "
@@ -170,11 +173,12 @@ static void nothing_is_lost(void **state)
         sum.refused += o.refused;
         sum.unloads += o.unloads;
         sum.loads += o.loads;
+        sum.prepared += o.prepared;
     }
     /* The worlds must have tried what they are for. */
     assert_true(sum.done > 50 * WORLDS);
     assert_true(sum.dropped > WORLDS && sum.cancelled > WORLDS && sum.refused > WORLDS);
-    assert_true(sum.unloads > WORLDS && sum.loads > WORLDS);
+    assert_true(sum.unloads > WORLDS && sum.loads > WORLDS && sum.prepared > 2 * WORLDS);
 }
 
 static void the_same_seed_gives_the_same_trace(void **state)

@@ -153,18 +153,24 @@ static void return_requests(world *w, world_run *run)
     run->busy = false;
 }
 
-static void complete(world *w, const world_event *e)
+static void push_end(world *w, int processor, const world_run *run)
 {
-    world_run *run = &w->runs[e->index];
-    if (!run->busy || run->run != e->run)
-        return; /* its processor was taken out meanwhile */
-    const bool ok = w->fail == 0 || rng_unit(&w->random) >= w->fail;
-    w->busy_ns[e->index] += w->now_ns - run->started_ns;
-    sched_core_complete(w->core, w->now_ns, e->index, ok);
-    if (!ok) {
-        return_requests(w, run);
-        return;
-    }
+    push(w, (world_event){.t_ns = w->now_ns + run->took_ns,
+                          .type = EVENT_COMPLETE,
+                          .index = processor,
+                          .run = run->run});
+}
+
+static void begin(world *w, int processor)
+{
+    world_run *run = &w->runs[processor];
+    run->expected_end_ns += w->now_ns - run->started_ns;
+    run->started_ns = w->now_ns;
+    push_end(w, processor, run);
+}
+
+static void answer(world *w, world_run *run)
+{
     run->busy = false;
     for (int i = 0; i < run->count; i++) {
         world_request *r = &w->requests[run->requests[i]];
@@ -177,6 +183,70 @@ static void complete(world *w, const world_event *e)
             ask(w, r->client, w->now_ns + c->think_ns); /* may move w->requests */
         }
     }
+}
+
+static void complete(world *w, const world_event *e)
+{
+    world_run *ending = &w->endings[e->index];
+    world_run *run = ending->busy ? ending : &w->runs[e->index];
+    if (!run->busy || run->run != e->run)
+        return; /* its processor was taken out meanwhile */
+    const bool ok = w->fail == 0 || rng_unit(&w->random) >= w->fail;
+    w->busy_ns[e->index] += w->now_ns - run->started_ns;
+    sched_core_complete(w->core, w->now_ns, e->index, ok);
+    if (ok)
+        answer(w, run);
+    else
+        return_requests(w, run);
+    if (run == ending && w->runs[e->index].busy)
+        begin(w, e->index);
+}
+
+static bool is_alone(const world *w, int processor)
+{
+    for (int q = 0; q < w->setup.processor_count; q++) {
+        const sched_processor *a = &w->setup.processors[processor], *b = &w->setup.processors[q];
+        if (q != processor && a->level == b->level && (a->units & b->units))
+            return false;
+    }
+    return true;
+}
+
+static void end_soon(world *w, const world_event *e)
+{
+    world_run *run = &w->runs[e->index], *ending = &w->endings[e->index];
+    sched_core_ending(w->core, w->now_ns, e->index); /* whether it can be or not */
+    if (!run->busy || ending->busy || w->down[e->index] || w->removed[e->index] ||
+        !is_alone(w, e->index))
+        return;
+    *ending = *run;
+    run->busy = false;
+}
+
+static void take_back(world *w, const world_event *e)
+{
+    world_run *run = &w->runs[e->index];
+    if (!run->busy || run->run != e->run)
+        return;
+    sched_core_take_back(w->core, w->now_ns, e->index);
+    for (int i = 0; i < run->count; i++)
+        w->requests[run->requests[i]].runs--; /* it was none */
+    return_requests(w, run);
+}
+
+/* What the processor was doing comes to nothing; what was prepared is taken back a little later. */
+static void lose(world *w, int processor)
+{
+    world_run *ending = &w->endings[processor], *run = &w->runs[processor];
+    if (ending->busy && run->busy)
+        push(w, (world_event){.t_ns = w->now_ns + (int64_t)rng_below(&w->random, 2) * MS,
+                              .type = EVENT_TAKE_BACK,
+                              .index = processor,
+                              .run = run->run});
+    if (ending->busy)
+        return_requests(w, ending);
+    else if (run->busy)
+        return_requests(w, run);
 }
 
 static void cancel(world *w, int index)
@@ -252,20 +322,22 @@ static void tell(world *w, const world_event *e)
             break;
         w->down[e->index] = true;
         sched_core_processor_down(w->core, w->now_ns, e->index);
-        if (w->runs[e->index].busy)
-            return_requests(w, &w->runs[e->index]);
+        lose(w, e->index);
         break;
     case EVENT_UP:
         if (w->removed[e->index])
             break;
+        if (w->down[e->index] && w->runs[e->index].busy) {
+            const world_event first = {.index = e->index, .run = w->runs[e->index].run};
+            take_back(w, &first);
+        }
         w->down[e->index] = false;
         sched_core_processor_up(w->core, w->now_ns, e->index);
         break;
     case EVENT_REMOVE:
         w->removed[e->index] = true;
         sched_core_processor_remove(w->core, w->now_ns, e->index);
-        if (w->runs[e->index].busy)
-            return_requests(w, &w->runs[e->index]);
+        lose(w, e->index);
         break;
     case EVENT_UNLOAD:
         unload(w, e->index);
@@ -275,6 +347,12 @@ static void tell(world *w, const world_event *e)
         break;
     case EVENT_POLICY:
         REQUIRE(sched_core_set_policy(w->core, w->now_ns, w->texts[e->index], NULL) == COSREL_OK);
+        break;
+    case EVENT_ENDING:
+        end_soon(w, e);
+        break;
+    case EVENT_TAKE_BACK:
+        take_back(w, e);
         break;
     case EVENT_WAKE:
         break;
@@ -295,8 +373,19 @@ static void check_exclusion(const world *w, int processor)
     REQUIRE(!w->runs[processor].busy && !w->down[processor] && !w->removed[processor]);
     for (int q = 0; q < w->setup.processor_count; q++) {
         const sched_processor *other = &w->setup.processors[q];
-        REQUIRE(!w->runs[q].busy || other->level != p->level || !(other->units & p->units));
+        REQUIRE(q == processor || !(w->runs[q].busy || w->endings[q].busy) ||
+                other->level != p->level || !(other->units & p->units));
     }
+}
+
+/* When a run that is dispatched now should begin. */
+static int64_t start_of(const world *w, int processor)
+{
+    const world_run *ending = &w->endings[processor];
+    if (!ending->busy)
+        return w->now_ns;
+    return ending->expected_end_ns >= w->now_ns ? ending->expected_end_ns
+                                                : 2 * w->now_ns - ending->expected_end_ns;
 }
 
 static void dispatch(world *w, const sched_action *a)
@@ -305,12 +394,13 @@ static void dispatch(world *w, const sched_action *a)
     const int64_t cost_ns = cost_at(w->costs, a->model, a->processor, a->batch_index)->service_ns;
     check_exclusion(w, a->processor);
     REQUIRE(cost_ns > 0 && w->costs->batches[a->batch_index] == a->batch);
-    REQUIRE(a->expected_end_ns == w->now_ns + cost_ns);
+    REQUIRE(a->expected_start_ns == start_of(w, a->processor));
+    REQUIRE(a->expected_end_ns == a->expected_start_ns + cost_ns);
     *run = (world_run){.busy = true,
                        .run = w->next_run++,
                        .count = a->batch,
                        .model = a->model,
-                       .started_ns = w->now_ns,
+                       .started_ns = a->expected_start_ns,
                        .expected_end_ns = a->expected_end_ns};
     for (int i = 0; i < a->batch; i++) {
         world_request *r = &w->requests[a->tags[i]];
@@ -327,11 +417,17 @@ static void dispatch(world *w, const sched_action *a)
     hash(w, a->processor);
     w->dispatches++;
     const double factor = w->noise == 0 ? 1 : 1 + w->noise * (2 * rng_unit(&w->random) - 1);
-    const int64_t took_ns = w->noise == 0 ? cost_ns : (int64_t)((double)cost_ns * factor) + 1;
-    push(w, (world_event){.t_ns = w->now_ns + took_ns,
-                          .type = EVENT_COMPLETE,
-                          .index = a->processor,
-                          .run = run->run});
+    run->took_ns = w->noise == 0 ? cost_ns : (int64_t)((double)cost_ns * factor) + 1;
+    if (w->endings[a->processor].busy)
+        w->prepared++;
+    else
+        push_end(w, a->processor, run);
+    if (w->overlap > 0 && rng_unit(&w->random) < w->overlap)
+        push(w, (world_event){.t_ns = w->now_ns +
+                                      (int64_t)((double)run->took_ns * rng_unit(&w->random)),
+                              .type = EVENT_ENDING,
+                              .index = a->processor,
+                              .run = run->run});
 }
 
 static void drop(world *w, const sched_action *a)

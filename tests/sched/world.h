@@ -22,6 +22,8 @@ typedef enum world_event_type {
     EVENT_UNLOAD, /* a model; nothing happens while requests of it are there */
     EVENT_LOAD,   /* a model with new costs in the place that is free, if one is */
     EVENT_POLICY,
+    EVENT_ENDING,    /* the processor's run can be followed by another one that is prepared now */
+    EVENT_TAKE_BACK, /* what was prepared there is not run after all */
     EVENT_WAKE
 } world_event_type;
 
@@ -52,7 +54,7 @@ typedef struct world_event {
     uint64_t order;
     world_event_type type;
     int index;    /* request, processor, text or model */
-    uint64_t run; /* EVENT_COMPLETE */
+    uint64_t run; /* EVENT_COMPLETE, EVENT_ENDING, EVENT_TAKE_BACK */
 } world_event;
 
 typedef struct world_run {
@@ -61,7 +63,7 @@ typedef struct world_run {
     int count;
     int model;
     int requests[SCHED_BATCH_MAX];
-    int64_t started_ns, expected_end_ns;
+    int64_t started_ns, expected_end_ns, took_ns;
 } world_run;
 
 typedef struct world_client {
@@ -82,9 +84,10 @@ struct world {
     cost_table *costs; /* the caller's */
     rng random;
     int64_t now_ns;
-    double noise; /* a run takes cost * uniform(1 - noise, 1 + noise) */
-    double fail;  /* probability that a run fails */
-    bool check;   /* sched_core_check after every event */
+    double noise;   /* a run takes cost * uniform(1 - noise, 1 + noise) */
+    double fail;    /* probability that a run fails */
+    double overlap; /* probability that the next one is prepared during a run */
+    bool check;     /* sched_core_check after every event */
     world_request *requests;
     int request_count, request_room;
     world_event *events; /* binary heap */
@@ -93,6 +96,8 @@ struct world {
     const char *texts[16]; /* policies to change to */
     int text_count;
     world_run runs[SCHED_PROCESSORS_MAX];
+    world_run endings[SCHED_PROCESSORS_MAX]; /* those before, where the next one is prepared */
+    uint64_t prepared;                       /* runs that were */
     world_client clients[16];
     int client_count;
     uint64_t trace; /* hash of all actions and their times */
