@@ -41,7 +41,7 @@ static bool can_help(const wake_list *wakes, const worker *w, int64_t estimate_n
 static void start_job(cosrel_runtime *rt, const sched_action *action, int64_t now_ns,
                       wake_list *wakes)
 {
-    worker *w = &rt->workers[action->processor];
+    worker *w = overlap_free(&rt->workers[action->processor]);
     w->probe = false;
     w->model = rt->models[action->model];
     w->batch = action->batch;
@@ -55,22 +55,25 @@ static void start_job(cosrel_runtime *rt, const sched_action *action, int64_t no
     w->detached = false;
     w->claimed = false;
     w->started_ns = now_ns;
+    w->estimate_ns = action->expected_end_ns - action->expected_start_ns;
     w->expected_ns = action->expected_end_ns;
+    overlap_given(w);
     if (rt->trail)
         trail_started(rt, w, now_ns);
-    w->limit_ns = now_ns + limit_of(rt, w, action->expected_end_ns - now_ns);
+    w->limit_after_ns = limit_of(rt, w, w->estimate_ns);
+    w->limit_ns = w->first->mate ? SCHED_NEVER : now_ns + w->limit_after_ns; /* when it begins */
     /* A background worker must not take the pool's lock itself. */
     if (w->background && !w->set)
         w->set = output_set_take(rt, w->model->io.output_count);
     if (w->limit_ns < rt->service_next_ns)
         service_poke(rt);
     rt->running++;
-    if (can_help(wakes, w, action->expected_end_ns - now_ns)) {
+    if (can_help(wakes, w, w->estimate_ns)) {
         wakes->help = w;
         return;
     }
     atomic_store(&w->has_job, true);
-    wakes->workers[wakes->count++] = w->index;
+    wakes->workers[wakes->count++] = w;
 }
 
 static void drop(cosrel_runtime *rt, const sched_action *action, int64_t now_ns)
@@ -109,8 +112,9 @@ void dispatch_drain(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes)
 
 void dispatch_wake(cosrel_runtime *rt, const wake_list *wakes)
 {
+    (void)rt;
     for (int i = 0; i < wakes->count; i++) {
-        worker *w = &rt->workers[wakes->workers[i]];
+        worker *w = wakes->workers[i];
         atomic_fetch_add(&w->wake, 1);
         if (atomic_load(&w->sleeping))
             futex_wake_all(&w->wake);

@@ -21,7 +21,7 @@ void output_set_release(cosrel_runtime *rt, output_set *set); /* NULL is fine */
 
 /* dispatch.c: carrying out what the core decides. */
 typedef struct wake_list {
-    int workers[RUNTIME_WORKERS_MAX];
+    worker *workers[2 * RUNTIME_WORKERS_MAX];
     int count;
     bool may_help; /* the calling thread can do a short job itself, once lock is free */
     worker *help;  /* whose; NULL: none */
@@ -57,11 +57,25 @@ bool worker_is_helped(void); /* by the calling thread, just now: it helps nobody
  * cancelled. Locked. */
 void worker_requeued(worker *w, int64_t now_ns);
 
+/* overlap.c: two workers on one device. All but take_turn and called: locked; nothing where there
+ * is no mate. */
+worker *overlap_free(worker *first);             /* who gets the next job */
+const worker *overlap_busy(const worker *first); /* whose job is shown as the processor's */
+void overlap_given(worker *w);                   /* it has been given a job */
+/* The inputs are ready: waits until the device is free, and takes it. False: the processor was
+ * taken out meanwhile. */
+bool overlap_take_turn(worker *w);
+void overlap_pass(worker *w);         /* the run is over: the other one may begin */
+void overlap_await_report(worker *w); /* runs are reported in the order of their dispatch */
+void overlap_reported(worker *w);
+void overlap_taken_out(worker *first);
+void overlap_called(worker *w); /* call_ns is there */
+
 /* run.c: one run of a batch on the calling thread. */
 /* Gathers the inputs of n requests, runs them, and hands each its outputs. On failure no slot has
- * outputs. */
+ * outputs. last: if it works, the job needs the device no more. */
 COSREL_CHECKED cosrel_status run_batch(worker *w, cosrel_model *model, slot *const *slots,
-                                       int32_t n, cosrel_error *err);
+                                       int32_t n, bool last, cosrel_error *err);
 /* Runs the model's sample with this worker's session. */
 COSREL_CHECKED cosrel_status run_sample(worker *w, cosrel_model *model, cosrel_error *err);
 
@@ -71,7 +85,7 @@ void service_stop(cosrel_runtime *rt);
 /* Makes the service thread look around now. Locked or not. */
 void service_poke(cosrel_runtime *rt);
 /* Takes a worker's processor out and plans the next try; while closing: for good. Locked. */
-void service_take_out(worker *w, cosrel_model *suspect, const char *why, int64_t now_ns);
+void service_take_out(worker *lane, cosrel_model *suspect, const char *why, int64_t now_ns);
 
 /* model.c */
 COSREL_CHECKED cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version,

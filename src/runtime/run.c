@@ -278,17 +278,20 @@ static cosrel_status run_into_places(worker *w, cosrel_model *m, slot *const *sl
     return again;
 }
 
-/* The run is over. False: it took too long and its requests were given to others meanwhile. */
-static bool claim(worker *w)
+/* The run is over, and the device is free for the next one unless this one must be tried again.
+ * False: it took too long and its requests were given to others meanwhile. */
+static bool claim(worker *w, bool pass)
 {
     pthread_mutex_lock(&w->rt->lock);
     w->claimed = true;
     const bool ours = !w->detached;
+    if (pass)
+        overlap_pass(w);
     pthread_mutex_unlock(&w->rt->lock);
     return ours;
 }
 
-cosrel_status run_batch(worker *w, cosrel_model *m, slot *const *slots, int32_t n,
+cosrel_status run_batch(worker *w, cosrel_model *m, slot *const *slots, int32_t n, bool last,
                         cosrel_error *err)
 {
     const backend_session *session = m->sessions[w->index];
@@ -298,10 +301,12 @@ cosrel_status run_batch(worker *w, cosrel_model *m, slot *const *slots, int32_t 
     cosrel_status status = make_inputs(w, m, session, slots, n, rows, err);
     if (status == COSREL_OK)
         status = take_set(w, m, err);
+    if (status == COSREL_OK && !overlap_take_turn(w))
+        status = error_set(err, COSREL_UNAVAILABLE, "the processor was taken out");
     if (status == COSREL_OK)
         status = run_into_places(w, m, slots, n, rows, err);
     release_inputs(w, m->io.input_count);
-    if (!session->reads_in_place && !claim(w))
+    if (!session->reads_in_place && !claim(w, last && status == COSREL_OK))
         status = error_set(err, COSREL_TIMEOUT, "%s: the run took too long", m->info.name);
     else if (status == COSREL_OK)
         status = attach_outputs(w, m, slots, n, rows, err);

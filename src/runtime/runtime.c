@@ -82,7 +82,38 @@ static void make_workers(cosrel_runtime *rt)
         rt->workers[i].rt = rt;
         rt->workers[i].index = i;
         rt->workers[i].retry_ns = SCHED_NEVER;
+        rt->workers[i].first = &rt->workers[i];
     }
+}
+
+/* A GPU, an NPU, not one that excludes others because it computes on their cores. */
+static bool computes_by_itself(const cosrel_runtime *rt, const worker *w)
+{
+    const device_spec *spec = &rt->devices->specs[w->device];
+    for (int d = 0; d < rt->devices->count; d++)
+        if (d != w->device && (rt->devices->specs[d].units & spec->units))
+            return false;
+    return spec->kind != DEVICE_CPU;
+}
+
+static cosrel_status make_mates(cosrel_runtime *rt)
+{
+    rt->mates = calloc(RUNTIME_WORKERS_MAX, sizeof *rt->mates);
+    if (!rt->mates)
+        return COSREL_OUT_OF_MEMORY;
+    for (int i = 0; i < rt->worker_count; i++) {
+        worker *first = &rt->workers[i];
+        if (rt->settings.one_at_a_time || !computes_by_itself(rt, first))
+            continue;
+        worker *mate = &rt->mates[rt->mate_count++];
+        mate->rt = rt;
+        mate->index = i;
+        mate->device = first->device;
+        mate->first = first;
+        first->mate = mate;
+        memcpy(mate->name, first->name, sizeof mate->name);
+    }
+    return COSREL_OK;
 }
 
 /* A device that serves people starts without its policy's file too; a name that nobody knows is a
@@ -145,12 +176,16 @@ static cosrel_status start(cosrel_runtime *rt, const cosrel_options *options, co
     if (status != COSREL_OK)
         return status;
     make_workers(rt);
+    if (make_mates(rt) != COSREL_OK)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a runtime");
     status = make_core(rt, err);
     if (status == COSREL_OK && slots_init(rt, rt->settings.requests_max) != COSREL_OK)
         status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for %u requests",
                            rt->settings.requests_max);
     for (int i = 0; i < rt->worker_count && status == COSREL_OK; i++)
         status = worker_start(&rt->workers[i], err);
+    for (int i = 0; i < rt->mate_count && status == COSREL_OK; i++)
+        status = worker_start(&rt->mates[i], err);
     if (status == COSREL_OK)
         status = service_start(rt, err);
     if (status == COSREL_OK)
@@ -166,9 +201,14 @@ static void free_all(cosrel_runtime *rt)
     rt->stop = true;
     for (int i = 0; i < rt->worker_count; i++)
         worker_stop(&rt->workers[i]);
+    for (int i = 0; i < rt->mate_count; i++)
+        worker_stop(&rt->mates[i]);
     service_stop(rt);
     for (int i = 0; i < rt->worker_count; i++)
         worker_deinit(&rt->workers[i]);
+    for (int i = 0; i < rt->mate_count; i++)
+        worker_deinit(&rt->mates[i]);
+    free(rt->mates);
     slots_deinit(rt);
     free(rt->trail);
     while (rt->newest) {

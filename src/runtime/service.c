@@ -20,9 +20,10 @@ void service_poke(cosrel_runtime *rt)
         futex_wake_all(&rt->service_word);
 }
 
-void service_take_out(worker *w, cosrel_model *suspect, const char *why, int64_t now_ns)
+void service_take_out(worker *lane, cosrel_model *suspect, const char *why, int64_t now_ns)
 {
-    cosrel_runtime *rt = w->rt;
+    cosrel_runtime *rt = lane->rt;
+    worker *w = lane->first;
     w->backoff_ns = w->backoff_ns ? w->backoff_ns * 2 : rt->settings.retry_ns;
     if (w->backoff_ns > rt->settings.retry_ns * BACKOFF_MAX_FACTOR)
         w->backoff_ns = rt->settings.retry_ns * BACKOFF_MAX_FACTOR;
@@ -39,8 +40,9 @@ void service_take_out(worker *w, cosrel_model *suspect, const char *why, int64_t
         log_warning(&rt->log, "%s: taken out: %s; tried again in %.1f s", w->name, why,
                     (double)w->backoff_ns / 1e9);
     }
-    ort_api()->ReleaseStatus(ort_api()->RunOptionsUnsetTerminate(w->run.options));
-    atomic_store(&w->run.terminate, false);
+    ort_api()->ReleaseStatus(ort_api()->RunOptionsUnsetTerminate(lane->run.options));
+    atomic_store(&lane->run.terminate, false);
+    overlap_taken_out(w);
     service_poke(rt);
 }
 
@@ -57,8 +59,9 @@ static void give_up(worker *w, int64_t now_ns)
     if (w->probe || w->claimed || w->model->sessions[w->index]->reads_in_place)
         return;
     w->detached = true;
-    w->down = true;
-    w->suspect = w->model;
+    w->first->down = true;
+    w->first->suspect = w->model;
+    overlap_taken_out(w->first);
     sched_core_processor_down(rt->core, now_ns, w->index);
     worker_requeued(w, now_ns);
     log_warning(&rt->log, "%s: taken out: a run of %s takes too long", w->name,
@@ -73,10 +76,20 @@ static void start_probe(worker *w, int64_t now_ns, wake_list *wakes)
     w->detached = false;
     w->claimed = false;
     w->retry_ns = SCHED_NEVER;
-    w->limit_ns = now_ns + w->rt->settings.run_limit_ns;
+    w->limit_after_ns = w->rt->settings.run_limit_ns;
+    w->limit_ns = now_ns + w->limit_after_ns;
+    overlap_given(w);
     w->rt->running++;
     atomic_store(&w->has_job, true);
-    wakes->workers[wakes->count++] = w->index;
+    wakes->workers[wakes->count++] = w;
+}
+
+static void look_at_run(worker *w, int64_t now_ns, int64_t *next_ns)
+{
+    if (w->running && now_ns >= w->limit_ns)
+        give_up(w, now_ns);
+    if (w->running && w->limit_ns < *next_ns)
+        *next_ns = w->limit_ns;
 }
 
 /* Looks at every worker; returns when to look again. Locked. */
@@ -85,13 +98,13 @@ static int64_t look_around(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes)
     int64_t next_ns = now_ns + 1000000000;
     for (int i = 0; i < rt->worker_count; i++) {
         worker *w = &rt->workers[i];
-        if (w->running && now_ns >= w->limit_ns)
-            give_up(w, now_ns);
-        if (!w->running && w->down && now_ns >= w->retry_ns && !rt->paused)
+        const bool running = w->running || (w->mate && w->mate->running);
+        look_at_run(w, now_ns, &next_ns);
+        if (w->mate)
+            look_at_run(w->mate, now_ns, &next_ns);
+        if (!running && w->down && now_ns >= w->retry_ns && !rt->paused)
             start_probe(w, now_ns, wakes);
-        if (w->running && w->limit_ns < next_ns)
-            next_ns = w->limit_ns;
-        if (!w->running && w->down && w->retry_ns < next_ns)
+        if (!running && w->down && w->retry_ns < next_ns)
             next_ns = w->retry_ns > now_ns ? w->retry_ns : now_ns + 1000000;
     }
     const int64_t core_ns = sched_core_wake_ns(rt->core);

@@ -54,6 +54,7 @@ struct settings_file {
     int software_gpu;
     int drop_late;
     int measure_energy;
+    int one_at_a_time;
     emulated_entry *emulated;
     unsigned emulated_count;
     provider_entry *providers;
@@ -123,6 +124,8 @@ static const cyaml_schema_field_t file_fields[] = {
     CYAML_FIELD_ENUM("drop_late", OPTIONAL | CYAML_FLAG_STRICT, settings_file, drop_late, yaml_bool,
                      YAML_BOOL_COUNT),
     CYAML_FIELD_ENUM("measure_energy", OPTIONAL | CYAML_FLAG_STRICT, settings_file, measure_energy,
+                     yaml_bool, YAML_BOOL_COUNT),
+    CYAML_FIELD_ENUM("one_at_a_time", OPTIONAL | CYAML_FLAG_STRICT, settings_file, one_at_a_time,
                      yaml_bool, YAML_BOOL_COUNT),
     CYAML_FIELD_SEQUENCE("emulated", OPTIONAL_TEXT, settings_file, emulated, &emulated_schema, 0,
                          DEVICE_MAX),
@@ -260,6 +263,7 @@ static cosrel_status take_all(settings *s, const cosrel_options *o, cosrel_error
     s->software_gpu = o->software_gpu || f->software_gpu;
     s->drop_late = o->drop_late || f->drop_late;
     s->measure_energy = o->measure_energy || f->measure_energy;
+    s->one_at_a_time = f->one_at_a_time;
     cosrel_status status = take_time(s, "run_limit", o->run_limit_ns, f->run_limit_ms,
                                      RUN_LIMIT_DEFAULT_NS, &s->run_limit_ns, err);
     if (status == COSREL_OK)

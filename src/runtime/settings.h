@@ -24,6 +24,7 @@ typedef struct settings {
     int64_t retry_ns;
     bool software_gpu;
     bool drop_late;
+    bool one_at_a_time;
     bool measure_energy;
     sched_objective objective;
     char objective_name[16]; /* "": weights of no name */

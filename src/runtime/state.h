@@ -164,15 +164,19 @@ typedef struct job_outcome {
     bool batch_ok;    /* ran as one batch, so its time says something about the cost */
     bool again;       /* the requests go back to the queue: another attempt, perhaps elsewhere */
     bool unbatchable; /* the outputs do not follow the batch: never again */
-    int64_t started_ns;
+    bool lost;        /* the processor was taken out before the run had begun */
+    int64_t started_ns, ended_ns;
     int64_t cost_ns; /* what the run took; background: of CPU time */
     cosrel_status statuses[SCHED_BATCH_MAX];
 } job_outcome;
 
+/* One of a processor that computes by itself has a mate, with which it takes turns (overlap.c): the
+ * job is each one's own, the processor's state is in the first. */
 struct worker {
     cosrel_runtime *rt;
-    int index;  /* the processor in the core */
-    int device; /* in rt->devices */
+    worker *first, *mate; /* first: itself, or whose mate it is; mate: of the first; or NULL */
+    int index;            /* the processor in the core */
+    int device;           /* in rt->devices */
     bool background;
     char name[DEVICE_NAME_MAX + 8];
     pthread_t thread;
@@ -194,17 +198,33 @@ struct worker {
     bool hung;     /* past its limit: told to stop */
     bool detached; /* its requests were given to others: the run's outcome does not count */
     bool claimed;  /* the run is over and its outcome counts: it cannot be detached any more */
-    bool down;
     int64_t started_ns;
+    int64_t estimate_ns; /* of the run */
     int64_t expected_ns; /* absolute: when the run under way should end */
     int64_t limit_ns;    /* absolute */
-    int64_t retry_ns;    /* absolute; SCHED_NEVER: none planned */
+    int64_t limit_after_ns;
+    bool probe;                 /* the job is to try the processor with a sample of `suspect` */
+    int64_t begun_ns, ended_ns; /* where there is a mate: on the device; 0: not yet */
+    int64_t counted_ns;         /* from when on its time counts: assembling counts if the device
+                                   waited for it */
+    bool waited;                /* for the mate to end */
+    bool told;                  /* the core may dispatch the next run */
+    int64_t cpu_before_ns;      /* of its thread, when the statistics began */
+
+    /* The processor's, in the first; guarded by rt->lock. */
+    bool down;
+    int64_t retry_ns; /* absolute; SCHED_NEVER: none planned */
     int64_t backoff_ns;
-    bool probe;            /* the job is to try the processor with a sample of `suspect` */
     cosrel_model *suspect; /* the model whose run failed */
     uint64_t runs, failures;
     int64_t busy_ns;
-    int64_t cpu_before_ns; /* of its thread, when the statistics began */
+    worker *turn;               /* who may use the device; NULL: nobody wants to */
+    int64_t freed_ns;           /* when it was passed on last */
+    worker *oldest;             /* whose run the core takes for the first to end */
+    int64_t assembly_ns;        /* moving mean of the time from a job to its run */
+    _Atomic uint32_t turn_word; /* futex word: changes with the two before, and with `down` */
+
+    _Atomic int64_t call_ns; /* absolute: the next run is to be prepared then; 0: no call */
 
     /* The worker's own. */
     backend_run run;
@@ -235,6 +255,8 @@ struct cosrel_runtime {
     cost_table costs;
     worker workers[RUNTIME_WORKERS_MAX];
     int worker_count;
+    worker *mates; /* of some of them */
+    int mate_count;
     cosrel_model *models[RUNTIME_MODELS_MAX]; /* by index; NULL: free */
     int model_count;                          /* beyond the last that is loaded */
     cosrel_model *newest;                     /* all that there ever were */

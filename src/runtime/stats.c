@@ -38,6 +38,8 @@ void cosrel_processor_get_stats(cosrel_runtime *rt, size_t processor, cosrel_pro
         stats->failures += w->failures;
         stats->busy_ns += w->busy_ns;
         stats->cpu_ns += clock_cpu_of_ns(w->thread) - w->cpu_before_ns;
+        if (w->mate)
+            stats->cpu_ns += clock_cpu_of_ns(w->mate->thread) - w->mate->cpu_before_ns;
     }
     pthread_mutex_unlock(&rt->lock);
 }
@@ -88,6 +90,8 @@ void cosrel_runtime_reset_stats(cosrel_runtime *rt)
         w->runs = w->failures = 0;
         w->busy_ns = 0;
         w->cpu_before_ns = clock_cpu_of_ns(w->thread);
+        if (w->mate)
+            w->mate->cpu_before_ns = clock_cpu_of_ns(w->mate->thread);
     }
     atomic_store(&rt->bytes_copied, 0);
     rt->decisions_before = sched_core_decisions(rt->core);

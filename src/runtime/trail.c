@@ -13,8 +13,9 @@ struct trail {
     trail_run runs[TRAIL_RUNS];
     uint64_t run_end, run_seen; /* counts of those written and fetched */
     trail_decision decisions[TRAIL_DECISIONS];
-    uint64_t decision_end, decision_seen;     /* likewise; a decision's number is its count */
-    uint64_t started_by[RUNTIME_WORKERS_MAX]; /* per worker: the decision of its job */
+    uint64_t decision_end, decision_seen; /* likewise; a decision's number is its count */
+    /* Per processor and worker of it: the decision of its job. */
+    uint64_t started_by[RUNTIME_WORKERS_MAX][2];
     trail_decision scored; /* what the learned policy has just decided; number 0: nothing */
 };
 
@@ -114,9 +115,14 @@ static int64_t free_in(const cosrel_runtime *rt, const worker *w, const worker *
     const uint64_t units = rt->devices->specs[w->device].units;
     for (int i = 0; i < rt->worker_count; i++) {
         const worker *other = &rt->workers[i];
-        if (other != own && other->running && other->background == w->background &&
-            (rt->devices->specs[other->device].units & units) && other->expected_ns > free_ns)
+        if (other->background != w->background ||
+            !(rt->devices->specs[other->device].units & units))
+            continue;
+        if (other != own && other->running && other->expected_ns > free_ns)
             free_ns = other->expected_ns;
+        if (other->mate && other->mate != own && other->mate->running &&
+            other->mate->expected_ns > free_ns)
+            free_ns = other->mate->expected_ns;
     }
     return free_ns - now_ns;
 }
@@ -170,7 +176,7 @@ void trail_started(cosrel_runtime *rt, worker *w, int64_t now_ns)
     d.left = sched_core_waiting(rt->core, w->model->index);
     t->scored.number = 0;
     add_elsewhere(rt, &d, w, now_ns);
-    t->started_by[w->index] = write_decision(t, &d)->number;
+    t->started_by[w->index][w != w->first] = write_decision(t, &d)->number;
 }
 
 void trail_finished(worker *w, bool ok, int64_t started_ns, int64_t finished_ns)
@@ -185,8 +191,8 @@ void trail_finished(worker *w, bool ok, int64_t started_ns, int64_t finished_ns)
         .started_ns = started_ns,
         .finished_ns = finished_ns,
         .energy_uj = cost_at(&rt->costs, w->model->index, w->index, w->batch_index)->energy_uj,
-        .decision = t->started_by[w->index]};
-    t->started_by[w->index] = 0;
+        .decision = t->started_by[w->index][w != w->first]};
+    t->started_by[w->index][w != w->first] = 0;
 }
 
 void trail_forget(cosrel_runtime *rt, int model)
@@ -287,9 +293,10 @@ static void look_at_processors(const cosrel_runtime *rt, trail_picture *out)
 {
     out->processor_count = rt->worker_count;
     for (int i = 0; i < rt->worker_count; i++) {
-        const worker *w = &rt->workers[i];
+        const worker *w = &rt->workers[i], *busy = overlap_busy(w);
         const device_spec *spec = &rt->devices->specs[w->device];
-        const bool runs = w->running && !w->probe;
+        const bool runs = busy->running && !busy->probe;
+        const int64_t started_ns = busy->begun_ns ? busy->begun_ns : busy->started_ns;
         out->processors[i] = (trail_processor){
             .name = w->name,
             .kind = device_kind_name(spec->kind),
@@ -298,10 +305,10 @@ static void look_at_processors(const cosrel_runtime *rt, trail_picture *out)
             .down = w->down,
             .runs = w->runs,
             .failures = w->failures,
-            .busy_ns = w->busy_ns + (runs ? out->now_ns - w->started_ns : 0),
-            .model = runs ? w->model->index : -1,
-            .batch = w->batch,
-            .started_ns = w->started_ns,
+            .busy_ns = w->busy_ns + (runs ? out->now_ns - started_ns : 0),
+            .model = runs ? busy->model->index : -1,
+            .batch = busy->batch,
+            .started_ns = started_ns,
         };
     }
 }

@@ -27,14 +27,20 @@ static void wait_a_little(cosrel_runtime *rt)
     pthread_cond_timedwait(&rt->changed, &rt->lock, &end);
 }
 
+static bool has_in_hand(const worker *w, const cosrel_model *m)
+{
+    return w->running && (w->probe ? w->first->suspect : w->model) == m;
+}
+
 /* A run whose requests were given to others goes on too. */
 bool model_is_in_use(const cosrel_model *m)
 {
-    for (int i = 0; i < m->rt->worker_count; i++) {
-        const worker *w = &m->rt->workers[i];
-        if (w->running && (w->probe ? w->suspect : w->model) == m)
+    for (int i = 0; i < m->rt->worker_count; i++)
+        if (has_in_hand(&m->rt->workers[i], m))
             return true;
-    }
+    for (int i = 0; i < m->rt->mate_count; i++)
+        if (has_in_hand(&m->rt->mates[i], m))
+            return true;
     return false;
 }
 

@@ -41,9 +41,16 @@ static bool wait_for_job(worker *w)
             spin = (i & 15) != 15 || clock_now_ns() - start_ns < SPIN_LIMIT_NS;
             continue;
         }
+        const int64_t call_ns = atomic_load(&w->call_ns);
+        const int64_t left_ns = call_ns ? call_ns - clock_now_ns() : -1;
+        if (call_ns && left_ns <= 0) {
+            atomic_store(&w->call_ns, 0);
+            overlap_called(w);
+            continue;
+        }
         atomic_store(&w->sleeping, 1);
         if (!atomic_load(&w->has_job) && atomic_load(&w->wake) == seen)
-            futex_wait(&w->wake, seen, -1);
+            futex_wait(&w->wake, seen, left_ns);
         atomic_store(&w->sleeping, 0);
     }
     int64_t gap_ns = clock_now_ns() - start_ns;
@@ -73,7 +80,7 @@ static void run_singly(worker *w, job_outcome *out)
 {
     for (int32_t k = 0; k < w->batch; k++) {
         cosrel_error err = {.text = ""};
-        out->statuses[k] = run_batch(w, w->model, &w->slots[k], 1, &err);
+        out->statuses[k] = run_batch(w, w->model, &w->slots[k], 1, false, &err);
         if (out->statuses[k] != COSREL_OK)
             snprintf(w->slots[k]->message, sizeof w->slots[k]->message, "%.255s", err.text);
     }
@@ -96,9 +103,12 @@ static void try_job(worker *w, job_outcome *out)
         run_singly(w, out);
         return;
     }
-    const cosrel_status status = run_batch(w, w->model, w->slots, w->batch, &err);
+    const cosrel_status status = run_batch(w, w->model, w->slots, w->batch, true, &err);
     out->batch_ok = status == COSREL_OK;
     if (status == COSREL_OK)
+        return;
+    out->lost = !overlap_take_turn(w);
+    if (out->lost)
         return;
     pthread_mutex_lock(&w->rt->lock);
     const bool hung = w->hung;
@@ -126,7 +136,7 @@ static void run_job(worker *w, job_outcome *out)
 {
     cosrel_error err = {.text = ""};
     try_job(w, out);
-    for (int32_t k = 0; k < w->batch && out->processor_ok && !out->again; k++) {
+    for (int32_t k = 0; k < w->batch && out->processor_ok && !out->again && !out->lost; k++) {
         if (out->statuses[k] != COSREL_OK)
             continue;
         out->statuses[k] = places_fill(w->slots[k], &err);
@@ -232,19 +242,25 @@ void worker_finish(worker *w)
     wake_list wakes = {.count = 0};
     slot *deliver = NULL;
     pthread_mutex_lock(&rt->lock);
+    overlap_await_report(w);
     const int64_t now_ns = clock_now_ns();
     w->running = false;
-    if (!w->slots[0]->trial) {
-        w->runs++;
-        w->busy_ns += now_ns - started_ns;
-        w->failures += !out->processor_ok || out->again;
+    if (!w->slots[0]->trial && !out->lost) {
+        w->first->runs++;
+        w->first->busy_ns += (out->ended_ns ? out->ended_ns : now_ns) - started_ns;
+        w->first->failures += !out->processor_ok || out->again;
         w->model->runs++;
     }
     rt->running--;
     if (rt->running == 0 || rt->unloading > 0)
         pthread_cond_broadcast(&rt->changed);
-    tell_watcher(w, out->processor_ok && !out->again, started_ns, now_ns);
-    if (out->processor_ok && out->again) {
+    if (!out->lost)
+        tell_watcher(w, out->processor_ok && !out->again, started_ns,
+                     out->ended_ns ? out->ended_ns : now_ns);
+    if (out->lost) {
+        sched_core_take_back(rt->core, now_ns, w->index);
+        worker_requeued(w, now_ns);
+    } else if (out->processor_ok && out->again) {
         sched_core_complete(rt->core, now_ns, w->index, false);
         worker_requeued(w, now_ns);
     } else if (out->processor_ok) {
@@ -261,6 +277,7 @@ void worker_finish(worker *w)
         service_take_out(w, w->model, w->hung ? "a run took too long" : "a run failed", now_ns);
         worker_requeued(w, now_ns);
     }
+    overlap_reported(w);
     if (deliver) {
         /* Callbacks come before the next decision: what they submit, as a closed loop does, then
          * takes part in it. This worker could start nothing before they return anyway. */
@@ -282,6 +299,7 @@ static void finish_probe(worker *w, bool ok)
     const int64_t now_ns = clock_now_ns();
     w->running = false;
     w->probe = false;
+    overlap_reported(w);
     rt->running--;
     if (rt->running == 0 || rt->unloading > 0)
         pthread_cond_broadcast(&rt->changed);
@@ -304,7 +322,7 @@ static void do_job(worker *w)
 {
     const int64_t started_ns = clock_now_ns();
     if (w->probe) {
-        const bool ok = processor_is_well(w, w->suspect);
+        const bool ok = overlap_take_turn(w) && processor_is_well(w, w->suspect);
         atomic_store(&w->has_job, false);
         finish_probe(w, ok);
         return;
@@ -313,9 +331,11 @@ static void do_job(worker *w)
      * not. (Reading that is a system call.) */
     const int64_t cpu_ns = w->background ? clock_thread_cpu_ns() : 0;
     run_job(w, &w->outcome);
-    w->outcome.started_ns = started_ns;
+    const int64_t ended_ns = w->ended_ns ? w->ended_ns : clock_now_ns();
+    w->outcome.started_ns = w->begun_ns ? w->counted_ns : started_ns;
+    w->outcome.ended_ns = w->ended_ns;
     w->outcome.cost_ns = w->background ? clock_thread_cpu_ns() - cpu_ns
-                                       : clock_now_ns() - started_ns;
+                                       : ended_ns - w->outcome.started_ns;
     atomic_store(&w->has_job, false);
     if (!w->background) {
         worker_finish(w);

@@ -75,7 +75,7 @@ static void test_fails_now_and_then(void **state)
     (void)state;
     cosrel_runtime *rt = open_with("processors: [bad, good]\nretry_ms: 10\nemulated:\n"
                                    "  - {name: good, table: npu.csv}\n"
-                                   "  - {name: bad, table: npu.csv, fail_every: 3}\n",
+                                   "  - {name: bad, table: npu.csv, fail_every: 4}\n",
                                    "shortest-latency", "models");
     send_all(rt, 200);
     assert_true(failures_of(rt, "bad") > 0);
