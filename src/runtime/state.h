@@ -158,6 +158,12 @@ struct cosrel_model {
     uint64_t completed, failed, cancelled, dropped, late, with_deadline, runs;
 };
 
+/* What lies between a device's runs. */
+typedef struct device_gap {
+    int64_t mean_ns; /* moving; may be negative */
+    uint32_t count;
+} device_gap;
+
 /* What became of a job. */
 typedef struct job_outcome {
     bool processor_ok;
@@ -208,6 +214,8 @@ struct worker {
     int64_t counted_ns;         /* from when on its time counts: assembling counts if the device
                                    waited for it */
     bool waited;                /* for the mate to end */
+    int64_t freed_before_ns;    /* the end of the run before, if this one was waited for; else 0 */
+    bool prepared;              /* the job was given while another one ran */
     bool told;                  /* the core may dispatch the next run */
     int64_t cpu_before_ns;      /* of its thread, when the statistics began */
 
@@ -220,6 +228,9 @@ struct worker {
     int64_t busy_ns;
     worker *turn;               /* who may use the device; NULL: nobody wants to */
     int64_t freed_ns;           /* when it was passed on last */
+    device_gap gaps[2];         /* [the second run was prepared] while requests waited */
+    uint32_t since_look;        /* runs since the way that is not taken was tried */
+    bool wanted;                /* work was there when the device was passed on last */
     worker *oldest;             /* whose run the core takes for the first to end */
     int64_t assembly_ns;        /* moving mean of the time from a job to its run */
     _Atomic uint32_t turn_word; /* futex word: changes with the two before, and with `down` */

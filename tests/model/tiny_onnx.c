@@ -258,14 +258,21 @@ bool tiny_relu(const char *path)
     return tiny_end(&t, path);
 }
 
-bool tiny_pool(const char *path)
+bool tiny_pool_sized(const char *path, int64_t height, int64_t width)
 {
     tiny t;
+    char shape[64];
+    snprintf(shape, sizeof shape, "batch,3,%lld,%lld", (long long)height, (long long)width);
     tiny_begin(&t, "pool");
-    add_input(&t, "x", FLOAT, "batch,3,224,224");
+    add_input(&t, "x", FLOAT, shape);
     add_output(&t, "y", FLOAT, "batch,3,1,1");
     add_node(&t, t.model->graph, "GlobalAveragePool", "x", "y");
     return tiny_end(&t, path);
+}
+
+bool tiny_pool(const char *path)
+{
+    return tiny_pool_sized(path, 224, 224);
 }
 
 bool tiny_multi(const char *path)

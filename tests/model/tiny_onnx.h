@@ -24,6 +24,7 @@ bool tiny_relu(const char *path);
 /* y = the mean of each channel; x float32 [batch,3,224,224], y [batch,3,1,1]: a large input for
  * little work. */
 bool tiny_pool(const char *path);
+bool tiny_pool_sized(const char *path, int64_t height, int64_t width); /* not 224 x 224 */
 
 /* sum = a + b, product = a * b, count = n + n; a, b float32 [batch,2], n int64 [batch]. */
 bool tiny_multi(const char *path);
