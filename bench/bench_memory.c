@@ -5,7 +5,6 @@
  * Each measurement is a child process of its own: resident memory after one run on each processor,
  * less what it was before the model was loaded. File-backed pages count: the weights that sessions
  * share are mapped from a file. */
-#include <onnxruntime_c_api.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "cosrel/cosrel.h"
+#include "plain/plain_session.h"
 #include "zoo/zoo.h"
 
 enum { ROUNDS = 3 };
@@ -87,60 +87,13 @@ static double with_cosrel(const char *path, const char *cache, const char *proce
     return resident_mb() - before_mb;
 }
 
-static void ort_must(OrtStatus *status)
-{
-    if (status)
-        die("ONNX Runtime", OrtGetApiBase()->GetApi(ORT_API_VERSION)->GetErrorMessage(status));
-}
-
-/* What the model takes is asked from Cosrel's own library in the same way; here the session runs on
- * the same zeros. */
+/* On the same zeros. */
 static double with_ort(const char *path, int threads)
 {
-    const OrtApi *api = OrtGetApiBase()->GetApi(ORT_API_VERSION);
-    OrtEnv *env;
-    OrtSessionOptions *options;
-    OrtSession *session;
-    ort_must(api->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "bench", &env));
-    ort_must(api->CreateSessionOptions(&options));
-    ort_must(api->SetIntraOpNumThreads(options, threads));
     const double before_mb = resident_mb();
-    ort_must(api->CreateSession(env, path, options, &session));
-    OrtAllocator *allocator;
-    OrtMemoryInfo *memory;
-    ort_must(api->GetAllocatorWithDefaultOptions(&allocator));
-    ort_must(api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory));
-    size_t input_count;
-    size_t output_count;
-    ort_must(api->SessionGetInputCount(session, &input_count));
-    ort_must(api->SessionGetOutputCount(session, &output_count));
-    char *names[32];
-    OrtValue *values[16] = {NULL};
-    OrtValue *outputs[16] = {NULL};
-    for (size_t i = 0; i < input_count; i++) {
-        OrtTypeInfo *type;
-        const OrtTensorTypeAndShapeInfo *tensor;
-        ONNXTensorElementDataType element;
-        cosrel_value_info info = {.name = "input"};
-        int64_t free_shape[8];
-        int64_t shape[8];
-        cosrel_tensor t;
-        ort_must(api->SessionGetInputName(session, i, allocator, &names[i]));
-        ort_must(api->SessionGetInputTypeInfo(session, i, &type));
-        ort_must(api->CastTypeInfoToTensorInfo(type, &tensor));
-        ort_must(api->GetTensorElementType(tensor, &element));
-        ort_must(api->GetDimensionsCount(tensor, &info.rank));
-        ort_must(api->GetDimensions(tensor, free_shape, info.rank));
-        info.type = (cosrel_dtype)element;
-        info.shape = free_shape;
-        make_input(&info, &t, shape);
-        ort_must(api->CreateTensorWithDataAsOrtValue(memory, t.data, t.bytes, shape, t.rank,
-                                                     element, &values[i]));
-    }
-    for (size_t i = 0; i < output_count; i++)
-        ort_must(api->SessionGetOutputName(session, i, allocator, &names[16 + i]));
-    ort_must(api->Run(session, NULL, (const char *const *)names, (const OrtValue *const *)values,
-                      input_count, (const char *const *)(names + 16), output_count, outputs));
+    plain_session s;
+    plain_open(&s, path, threads);
+    plain_run(&s);
     return resident_mb() - before_mb;
 }
 

@@ -1,7 +1,13 @@
-# What the runtime adds to a request, and what a model costs in memory.
+# What the runtime adds to a request, and what models cost in memory.
 if(TARGET cosrel_runtime AND TARGET cosrel_zoo)
+  add_library(cosrel_bench_plain STATIC "${CMAKE_CURRENT_LIST_DIR}/plain/plain_session.c")
+  target_include_directories(cosrel_bench_plain PUBLIC "${CMAKE_CURRENT_LIST_DIR}")
+  cosrel_uses(cosrel_bench_plain model)
+  target_link_libraries(cosrel_bench_plain PUBLIC cosrel_onnxruntime)
   cosrel_bench(bench_memory SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_memory.c"
-               USES base zoo runtime LIBS cosrel_onnxruntime)
+               USES base zoo runtime LIBS cosrel_bench_plain)
+  cosrel_bench(bench_weights SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_weights.c"
+               USES base zoo runtime LIBS cosrel_bench_plain)
   cosrel_bench(bench_loading SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_loading.c"
                USES base zoo runtime LIBS cosrel_onnxruntime Threads::Threads)
 endif()
