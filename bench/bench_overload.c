@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "machine.h"
 #include "serve/http_load.h"
 #include "serve/open_load.h"
 #include "serve/server_process.h"

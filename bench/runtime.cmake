@@ -8,6 +8,8 @@ if(TARGET cosrel_runtime AND TARGET cosrel_zoo)
                USES base zoo runtime LIBS cosrel_bench_plain)
   cosrel_bench(bench_weights SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_weights.c"
                USES base zoo runtime LIBS cosrel_bench_plain)
+  cosrel_bench(bench_realloc SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_realloc.c"
+               USES base zoo runtime LIBS cosrel_bench_plain cosrel_bench_machine Threads::Threads)
   cosrel_bench(bench_loading SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_loading.c"
                USES base zoo runtime LIBS cosrel_onnxruntime Threads::Threads)
 endif()

@@ -11,7 +11,7 @@ if(TARGET cosrel_server AND TARGET cosrel_tiny_onnx)
   cosrel_bench(bench_transport SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_transport.c"
                USES base LIBS cosrel_bench_load cosrel_tiny_onnx)
   cosrel_bench(bench_overload SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_overload.c"
-               USES base LIBS cosrel_bench_load)
+               USES base LIBS cosrel_bench_load cosrel_bench_machine)
 endif()
 if(TARGET cosrel_bench_load AND TARGET cosrel_tls_test)
   cosrel_bench(bench_tls SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_tls.c" USES base

@@ -19,7 +19,4 @@ void server_process_stop(server_process *s);
 double server_process_resident_mb(const server_process *s);
 double server_process_cpu_s(const server_process *s);
 
-/* Seconds of CPU time that everything on this machine has used, what a hypervisor took included. */
-double machine_busy_s(void);
-
 #endif
