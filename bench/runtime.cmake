@@ -10,6 +10,10 @@ if(TARGET cosrel_runtime AND TARGET cosrel_zoo)
                USES base zoo runtime LIBS cosrel_bench_plain)
   cosrel_bench(bench_realloc SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_realloc.c"
                USES base zoo runtime LIBS cosrel_bench_plain cosrel_bench_machine Threads::Threads)
+  cosrel_bench(bench_datapath SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_datapath.c"
+               "${CMAKE_CURRENT_LIST_DIR}/datapath/load.c" "${CMAKE_CURRENT_LIST_DIR}/datapath/plain_way.c"
+               "${CMAKE_CURRENT_LIST_DIR}/datapath/cosrel_way.c"
+               USES base zoo runtime LIBS cosrel_bench_plain cosrel_bench_machine Threads::Threads)
   cosrel_bench(bench_loading SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_loading.c"
                USES base zoo runtime LIBS cosrel_onnxruntime Threads::Threads)
 endif()
