@@ -1,5 +1,6 @@
 /* Loading models from a folder while the runtime serves: what of the folder is wanted, and how one
  * comes in. How one goes: unload.c. */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -373,6 +374,15 @@ static cosrel_status load_all(loading *l, const char *folder, cosrel_error *err)
     return l->there > 0 && !l->options.follow ? COSREL_OK : l->first_status;
 }
 
+/* Optimising leaves the heap with free memory among what is used (40 MB of ten models of 100 MB).
+ * The kernel gets it back, for which others who want memory wait some milliseconds. */
+static void give_back_memory(void)
+{
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
 void cosrel_load_options_init(cosrel_load_options *options)
 {
     *options = (cosrel_load_options){.struct_bytes = sizeof *options};
@@ -396,6 +406,8 @@ cosrel_status cosrel_runtime_load_models(cosrel_runtime *rt, const char *path,
     pthread_mutex_lock(&rt->load_lock);
     l.start_ns = clock_now_ns();
     status = load_all(&l, path, err);
+    if (!l.options.gently)
+        give_back_memory();
     pthread_mutex_unlock(&rt->load_lock);
     repository_deinit(&found);
     return status;
