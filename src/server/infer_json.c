@@ -11,13 +11,14 @@
 
 typedef struct reading {
     infer_request *request;
-    const char *json, *binary;
-    size_t binary_bytes;
+    const char *json;
     json_span spans[INFER_TENSORS_MAX];
     size_t span_count, spans_used;
-    size_t binary_at; /* there: where the next tensor begins */
     cosrel_error *err;
 } reading;
+
+/* Longer JSON is read each time: comparing and keeping it would cost, too (chosen). */
+enum { SEEN_MAX = 4096 };
 
 static cosrel_status wrong(const reading *r, const char *what, const char *name, const char *why)
 {
@@ -97,23 +98,6 @@ static cosrel_status read_shape(const reading *r, const json_t *shape, infer_inp
     return infer_input_measure(in, r->err);
 }
 
-/* The next binary_data_size bytes behind the JSON. */
-static cosrel_status take_binary(reading *r, const json_t *size, infer_input *in)
-{
-    uint64_t bytes;
-    const cosrel_status status = read_size(r, size, in->name, "binary_data_size", &bytes);
-    if (status != COSREL_OK)
-        return status;
-    if (bytes > r->binary_bytes - r->binary_at)
-        return wrong(r, "input", in->name,
-                     "binary_data_size: the body ends before; it needs the header "
-                     "Inference-Header-Content-Length");
-    in->raw = r->binary + r->binary_at;
-    in->bytes = bytes;
-    r->binary_at += bytes;
-    return COSREL_OK;
-}
-
 static cosrel_status read_data(reading *r, const json_t *object, infer_input *in)
 {
     const json_t *parameters = json_object_get(object, "parameters");
@@ -127,8 +111,12 @@ static cosrel_status read_data(reading *r, const json_t *object, infer_input *in
     if ((in->region.name != NULL) + (data != NULL) + (binary != NULL) != 1)
         return wrong(r, "input", in->name,
                      "expected one of data, binary_data_size and shared_memory_region");
-    if (binary)
-        return take_binary(r, binary, in);
+    if (binary) {
+        uint64_t bytes;
+        status = read_size(r, binary, in->name, "binary_data_size", &bytes);
+        in->bytes = bytes;
+        return status;
+    }
     if (!data)
         return COSREL_OK;
     /* Numbers stand for the arrays that were taken out; any other is the client's own. */
@@ -243,39 +231,96 @@ static cosrel_status read_root(reading *r, const json_t *root)
         status = read_output(r, json_array_get(outputs, i));
     if (status == COSREL_OK && r->spans_used != r->span_count)
         status = wrong(r, "inputs", "", "data where none belongs");
-    if (status == COSREL_OK && r->binary_at != r->binary_bytes)
-        status = wrong(r, "body", "", "bytes after the last tensor");
     return status;
+}
+
+static cosrel_status parse(reading *r, const char *slim, size_t bytes)
+{
+    json_error_t why;
+    json_t *root = json_loadb(slim, bytes, JSON_REJECT_DUPLICATES, &why);
+    cosrel_status status;
+    if (json_is_object(root))
+        status = read_root(r, root);
+    else if (!root && !why.text[0]) /* the library says no more of it */
+        status = error_set(r->err, COSREL_OUT_OF_MEMORY, "no memory for a request");
+    else
+        status = error_set(r->err, COSREL_INVALID_ARGUMENT, "the request is not JSON: %s",
+                           root ? "expected an object" : why.text);
+    json_decref(root);
+    return status;
+}
+
+static cosrel_status read_json(reading *r, size_t json_bytes)
+{
+    char small[2048];
+    char *slim = json_bytes < sizeof small ? small : malloc(json_bytes + 1);
+    size_t slim_bytes = 0;
+    infer_request_clear(r->request);
+    if (!slim)
+        return error_set(r->err, COSREL_OUT_OF_MEMORY, "no memory for a request");
+    cosrel_status status = json_spans_take(r->json, json_bytes, slim, &slim_bytes, r->spans,
+                                           INFER_TENSORS_MAX, &r->span_count, r->err);
+    if (status == COSREL_OK && make_room(r->request, slim_bytes + 1) != COSREL_OK)
+        status = error_set(r->err, COSREL_OUT_OF_MEMORY, "no memory for a request");
+    if (status == COSREL_OK)
+        status = parse(r, slim, slim_bytes);
+    if (slim != small)
+        free(slim);
+    return status;
+}
+
+/* ---- The same again ---- */
+
+static bool is_seen(const infer_request *r, const char *json, size_t bytes)
+{
+    return r->seen_bytes > 0 && bytes == r->seen_bytes && memcmp(json, r->seen, bytes) == 0;
+}
+
+/* Not where tensors are in the text: they point into it. */
+static void keep_seen(reading *r, size_t bytes)
+{
+    infer_request *request = r->request;
+    if (r->span_count > 0 || bytes > SEEN_MAX)
+        return;
+    if (bytes > request->seen_room) {
+        char *bigger = realloc(request->seen, bytes);
+        if (!bigger)
+            return;
+        request->seen = bigger;
+        request->seen_room = bytes;
+    }
+    memcpy(request->seen, r->json, bytes);
+    request->seen_bytes = bytes;
+}
+
+/* ---- What is behind the JSON ---- */
+
+static cosrel_status attach(const reading *r, const char *binary, size_t bytes)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < r->request->input_count; i++) {
+        infer_input *in = &r->request->inputs[i];
+        if (in->text || in->region.name)
+            continue;
+        if (in->bytes > bytes - at)
+            return wrong(r, "input", in->name,
+                         "binary_data_size: the body ends before; it needs the header "
+                         "Inference-Header-Content-Length");
+        in->raw = binary + at;
+        at += in->bytes;
+    }
+    return at == bytes ? COSREL_OK : wrong(r, "body", "", "bytes after the last tensor");
 }
 
 cosrel_status infer_json_read(const char *json, size_t json_bytes, const char *binary,
                               size_t binary_bytes, infer_request *r, cosrel_error *err)
 {
-    reading now = {
-        .request = r, .json = json, .binary = binary, .binary_bytes = binary_bytes, .err = err};
-    char small[2048];
-    char *slim = json_bytes < sizeof small ? small : malloc(json_bytes + 1);
-    size_t slim_bytes = 0;
-    infer_request_clear(r);
-    if (!slim)
-        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a request");
-    cosrel_status status = json_spans_take(json, json_bytes, slim, &slim_bytes, now.spans,
-                                           INFER_TENSORS_MAX, &now.span_count, err);
-    if (status == COSREL_OK && make_room(r, slim_bytes + 1) != COSREL_OK)
-        status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a request");
-    if (status == COSREL_OK) {
-        json_error_t why;
-        json_t *root = json_loadb(slim, slim_bytes, JSON_REJECT_DUPLICATES, &why);
-        if (json_is_object(root))
-            status = read_root(&now, root);
-        else if (!root && !why.text[0]) /* the library says no more of it */
-            status = error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a request");
-        else
-            status = error_set(err, COSREL_INVALID_ARGUMENT, "the request is not JSON: %s",
-                               root ? "expected an object" : why.text);
-        json_decref(root);
+    reading now = {.request = r, .json = json, .err = err};
+    if (!is_seen(r, json, json_bytes)) {
+        const cosrel_status status = read_json(&now, json_bytes);
+        if (status != COSREL_OK)
+            return status;
+        keep_seen(&now, json_bytes);
     }
-    if (slim != small)
-        free(slim);
-    return status;
+    return attach(&now, binary, binary_bytes);
 }

@@ -7,8 +7,9 @@
 void infer_request_deinit(infer_request *r)
 {
     free(r->names);
-    r->names = NULL;
-    r->names_room = 0;
+    free(r->seen);
+    r->names = r->seen = NULL;
+    r->names_room = r->seen_room = 0;
     infer_request_clear(r);
 }
 
@@ -18,7 +19,7 @@ void infer_request_clear(infer_request *r)
     r->input_count = r->output_count = 0;
     r->binary_outputs = false;
     r->priority = r->timeout_us = 0;
-    r->names_used = 0;
+    r->names_used = r->seen_bytes = 0;
 }
 
 cosrel_status infer_input_measure(infer_input *in, cosrel_error *err)

@@ -53,6 +53,10 @@ typedef struct infer_request {
     /* What the names above point into. */
     char *names;
     size_t names_used, names_room;
+    /* The JSON that it was read from: clients send the same again and again, but for what is behind
+     * it. */
+    char *seen;
+    size_t seen_bytes, seen_room; /* 0 bytes: to be read anew */
 } infer_request;
 
 void infer_request_deinit(infer_request *r); /* zeroed is fine */
@@ -63,7 +67,7 @@ void infer_request_clear(infer_request *r);
 COSREL_CHECKED cosrel_status infer_input_measure(infer_input *in, cosrel_error *err);
 
 /* infer_json.c: a body of HTTP: JSON, and the binary tensors that came after it. `r` is cleared
- * before.
+ * before; or it is what was read from the same JSON, and is left as it is.
  * INVALID_ARGUMENT: err says what is wrong where. OUT_OF_MEMORY. */
 COSREL_CHECKED cosrel_status infer_json_read(const char *json, size_t json_bytes,
                                              const char *binary, size_t binary_bytes,

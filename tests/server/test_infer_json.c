@@ -137,6 +137,45 @@ static void refuses(void **state)
     assert_non_null(strstr(err.text, "bytes after the last tensor"));
 }
 
+/* The same JSON is not read twice; what is behind it is another each time. */
+static void the_same_again(void **state)
+{
+    (void)state;
+    static const char json[] =
+        "{\"id\":\"1\",\"inputs\":[{\"name\":\"a\",\"shape\":[2],\"datatype\":\"UINT8\","
+        "\"parameters\":{\"binary_data_size\":2}},{\"name\":\"b\",\"shape\":[3],\"datatype\":"
+        "\"UINT8\",\"parameters\":{\"binary_data_size\":3}}]}";
+    cosrel_error err = {""};
+    assert_int_equal(read_body(json, "abcde", 5, &err), COSREL_OK);
+    const char *name = request.inputs[0].name;
+    assert_int_equal(read_body(json, "vwxyz", 5, &err), COSREL_OK);
+    assert_ptr_equal(request.inputs[0].name, name);
+    assert_string_equal(request.id, "1");
+    assert_memory_equal(request.inputs[0].raw, "vw", 2);
+    assert_memory_equal(request.inputs[1].raw, "xyz", 3);
+    /* As long, and not the same. */
+    char other[sizeof json];
+    memcpy(other, json, sizeof json);
+    other[strcspn(json, "1")] = '2';
+    assert_int_equal(read_body(other, "vwxyz", 5, &err), COSREL_OK);
+    assert_string_equal(request.id, "2");
+    /* Wrong behind the JSON, and right again. */
+    assert_int_equal(read_body(other, "vwxy", 4, &err), COSREL_INVALID_ARGUMENT);
+    assert_int_equal(read_body(other, "vwxyz!", 6, &err), COSREL_INVALID_ARGUMENT);
+    assert_int_equal(read_body(other, "12345", 5, &err), COSREL_OK);
+    assert_memory_equal(request.inputs[1].raw, "345", 3);
+    /* What was refused is refused again, and what is in the text is read again. */
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(read_body("{\"inputs\":7}", NULL, 0, &err), COSREL_INVALID_ARGUMENT);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(read_body("{\"inputs\":[{\"name\":\"a\",\"shape\":[1],\"datatype\":"
+                                   "\"UINT8\",\"data\":[7]}]}",
+                                   NULL, 0, &err),
+                         COSREL_OK);
+        assert_memory_equal(request.inputs[0].text, "[7]", 3);
+    }
+}
+
 static int forget(void **state)
 {
     (void)state;
@@ -147,10 +186,9 @@ static int forget(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(understands_json),
-        cmocka_unit_test(understands_binary),
-        cmocka_unit_test(understands_regions),
-        cmocka_unit_test(refuses),
+        cmocka_unit_test(understands_json),    cmocka_unit_test(understands_binary),
+        cmocka_unit_test(understands_regions), cmocka_unit_test(refuses),
+        cmocka_unit_test(the_same_again),
     };
     return cmocka_run_group_tests(tests, NULL, forget);
 }
