@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -63,35 +62,6 @@ cosrel_status file_read(const char *path, size_t max_bytes, char **data, size_t 
     *data = buffer;
     *bytes = size;
     return COSREL_OK;
-}
-
-cosrel_status file_map_open(const char *path, file_map *map, cosrel_error *err)
-{
-    int fd;
-    struct stat info;
-    memset(map, 0, sizeof *map);
-    const cosrel_status status = open_regular(path, &fd, &info, err);
-    if (status != COSREL_OK)
-        return status;
-    if (info.st_size > 0) {
-        void *at = mmap(NULL, (size_t)info.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
-        if (at == MAP_FAILED) {
-            const int why = errno;
-            close(fd);
-            return error_set(err, COSREL_IO, "%s: cannot be mapped: %s", path, strerror(why));
-        }
-        map->data = at;
-        map->bytes = (size_t)info.st_size;
-    }
-    close(fd);
-    return COSREL_OK;
-}
-
-void file_map_close(file_map *map)
-{
-    if (map->data)
-        munmap((void *)map->data, map->bytes);
-    memset(map, 0, sizeof *map);
 }
 
 static void save_clear(file_save *save)

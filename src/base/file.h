@@ -1,4 +1,4 @@
-/* Whole files: read at once, map, and write so that a reader never sees half of one. */
+/* Whole files: read at once, and write so that a reader never sees half of one. */
 #ifndef BASE_FILE_H
 #define BASE_FILE_H
 
@@ -13,14 +13,6 @@
  * Files over max_bytes are refused before anything is read. */
 COSREL_CHECKED cosrel_status file_read(const char *path, size_t max_bytes, char **data,
                                        size_t *bytes, cosrel_error *err);
-
-/* A read-only mapping of a file. map_close accepts a zeroed map. */
-typedef struct file_map {
-    const uint8_t *data;
-    size_t bytes;
-} file_map;
-COSREL_CHECKED cosrel_status file_map_open(const char *path, file_map *map, cosrel_error *err);
-void file_map_close(file_map *map);
 
 /* Writing in one stroke: a temporary file beside `path`, renamed over it by file_save_commit after
  * fsync. kill -9 at any time leaves the old file or the new one. file_save_abort removes the

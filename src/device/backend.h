@@ -14,6 +14,7 @@
 #include "cosrel/tensor.h"
 #include "device/device.h"
 #include "device/ort.h"
+#include "model/onnx_content.h"
 
 typedef struct backend_session backend_session;
 typedef struct backend_ops backend_ops;
@@ -40,7 +41,7 @@ typedef struct model_io {
 typedef struct model_source {
     const char *name;
     const char *path;
-    char hash[40];            /* of the content, external data included: names the optimised copy */
+    onnx_content content;     /* what was there when it was loaded; names the optimised copy */
     const char *cache_folder; /* "" or NULL: none */
     char optimised_path[512]; /* filled by the first CPU session; "" while there is no optimised
                                  copy */
@@ -59,8 +60,9 @@ typedef struct backend_run {
 
 struct backend_ops {
     const char *name;
-    /* Makes a model ready. INVALID_MODEL, UNSUPPORTED (this processor cannot run it),
-     * OUT_OF_MEMORY, IO. Any thread; blocks. */
+    /* Makes a model ready. INVALID_MODEL, UNSUPPORTED (this processor cannot run it);
+     * OUT_OF_MEMORY, IO (the files are not those of source->content any more): of no processor's
+     * making. Any thread; blocks. */
     cosrel_status (*load)(const device_spec *spec, model_source *source, backend_session **out,
                           cosrel_error *err);
     void (*unload)(backend_session *session); /* NULL is fine */

@@ -28,7 +28,8 @@ static void unload(backend_session *session)
     free(s);
 }
 
-static cosrel_status create(ort_backend_session *s, const device_spec *spec, const char *path,
+/* From the optimised copy, or from the model's own files. */
+static cosrel_status create(ort_backend_session *s, const device_spec *spec, model_source *source,
                             bool optimised, cosrel_error *err)
 {
     OrtSessionOptions *options;
@@ -37,9 +38,12 @@ static cosrel_status create(ort_backend_session *s, const device_spec *spec, con
         return status;
     if (s->pool)
         status = ort_pool_set(s->pool, options, err);
-    if (status == COSREL_OK)
-        status = ort_check(ort_api()->CreateSession(s->env, path, options, &s->session),
-                           s->source->path, err);
+    if (status == COSREL_OK && optimised)
+        status = ort_check(
+            ort_api()->CreateSession(s->env, source->optimised_path, options, &s->session),
+            source->path, err);
+    else if (status == COSREL_OK)
+        status = ort_source_open(s->env, source, options, &s->session, err);
     ort_api()->ReleaseSessionOptions(options);
     if (status != COSREL_OK)
         s->session = NULL;
@@ -61,12 +65,11 @@ static cosrel_status load(const device_spec *spec, model_source *source, backend
         status = ort_pool_create(spec, &s->pool, err);
     if (status == COSREL_OK && spec->kind == DEVICE_CPU) {
         ort_cache_ensure(s->env, source);
-        if (source->optimised_path[0] &&
-            create(s, spec, source->optimised_path, true, err) != COSREL_OK)
+        if (source->optimised_path[0] && create(s, spec, source, true, err) != COSREL_OK)
             ort_cache_discard(source);
     }
     if (status == COSREL_OK && !s->session)
-        status = create(s, spec, source->path, false, err);
+        status = create(s, spec, source, false, err);
     if (status != COSREL_OK) {
         unload(&s->base);
         return status;

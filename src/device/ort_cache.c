@@ -74,7 +74,7 @@ static void remove_stale(const char *cache)
         closedir(dir);
 }
 
-static cosrel_status write_copy(OrtEnv *env, const model_source *source, const char *folder,
+static cosrel_status write_copy(OrtEnv *env, model_source *source, const char *folder,
                                 cosrel_error *err)
 {
     const OrtApi *api = ort_api();
@@ -100,8 +100,7 @@ static cosrel_status write_copy(OrtEnv *env, const model_source *source, const c
     if (status == COSREL_OK)
         status = ort_check(api->SetOptimizedModelFilePath(options, path), source->path, err);
     if (status == COSREL_OK)
-        status = ort_check(api->CreateSession(env, source->path, options, &session), source->path,
-                           err);
+        status = ort_source_open(env, source, options, &session, err);
     api->ReleaseSession(session);
     api->ReleaseSessionOptions(options);
     free(path);
@@ -126,7 +125,7 @@ void ort_cache_ensure(OrtEnv *env, model_source *source)
     char name[96];
     char temporary[PATH_MAX];
     cosrel_error ignored;
-    snprintf(name, sizeof name, "%s-ort%s-%016llx", source->hash, ort_version(),
+    snprintf(name, sizeof name, "%s-ort%s-%016llx", source->content.hash, ort_version(),
              (unsigned long long)cpu_fingerprint());
     char *folder = file_join(source->cache_folder, name);
     const bool fits = folder &&

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "base/file.h"
 #include "model/onnx_parse.h"
 
 /* ONNX Runtime takes this location, made up for its own use, for "the offset is an address in

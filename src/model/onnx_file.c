@@ -1,12 +1,16 @@
 #include "model/onnx_file.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <xxhash.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "model/onnx_parse.h"
 #include "model/value_info.h"
 
@@ -313,57 +317,78 @@ cosrel_status onnx_file_parse(const char *path, const uint8_t *data, size_t byte
 
 cosrel_status onnx_file_open(const char *path, onnx_file *out, cosrel_error *err)
 {
-    file_map map;
+    char *data;
+    size_t bytes;
     memset(out, 0, sizeof *out);
-    cosrel_status status = file_map_open(path, &map, err);
+    cosrel_status status = file_read(path, ONNX_FILE_BYTES_MAX, &data, &bytes, err);
     if (status == COSREL_INVALID_FILE)
         return COSREL_INVALID_MODEL;
     if (status != COSREL_OK)
         return status;
-    status = onnx_file_parse(path, map.data, map.bytes, out, err);
-    if (status != COSREL_OK)
-        file_map_close(&map);
-    else
-        out->map = map;
-    return status;
+    status = onnx_file_parse(path, (const uint8_t *)data, bytes, out, err);
+    if (status != COSREL_OK) {
+        free(data);
+        return status;
+    }
+    out->data = data;
+    out->bytes = bytes;
+    return COSREL_OK;
 }
 
 void onnx_file_close(onnx_file *file)
 {
-    file_map_close(&file->map);
+    free(file->data);
     arena_deinit(&file->memory);
     memset(file, 0, sizeof *file);
 }
 
-static bool hash_add(XXH3_state_t *state, const uint8_t *data, size_t bytes)
+static bool hash_length(XXH3_state_t *state, uint64_t bytes)
 {
     uint8_t length[8];
     for (unsigned i = 0; i < sizeof length; i++)
-        length[i] = (uint8_t)((uint64_t)bytes >> (8 * i));
-    return XXH3_128bits_update(state, length, sizeof length) == XXH_OK &&
-           (bytes == 0 || XXH3_128bits_update(state, data, bytes) == XXH_OK);
+        length[i] = (uint8_t)(bytes >> (8 * i));
+    return XXH3_128bits_update(state, length, sizeof length) == XXH_OK;
+}
+
+/* How many bytes there were, -1 where they could not be read. */
+static int64_t hash_rest(XXH3_state_t *state, int fd)
+{
+    char buffer[65536];
+    int64_t all = 0;
+    for (;;) {
+        const ssize_t n = read(fd, buffer, sizeof buffer);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -1 : all;
+        if (XXH3_128bits_update(state, buffer, (size_t)n) != XXH_OK)
+            return -1;
+        all += n;
+    }
 }
 
 static cosrel_status hash_external(XXH3_state_t *state, const onnx_file *file,
                                    const onnx_external *external, cosrel_error *err)
 {
-    file_map map;
-    cosrel_status status = file_map_open(external->path, &map, err);
-    if (status != COSREL_OK)
-        return status;
-    if (map.bytes != external->bytes)
-        status = error_set(err, COSREL_INVALID_MODEL,
-                           "%s: its external data file '%s' changed while it was read", file->path,
-                           external->location);
-    else if (!hash_add(state, map.data, map.bytes))
-        status = error_set(err, COSREL_INTERNAL, "%s: hashing failed", file->path);
-    file_map_close(&map);
-    return status;
+    const int fd = open(external->path, O_RDONLY | O_CLOEXEC);
+    const int64_t bytes = fd >= 0 && hash_length(state, external->bytes) ? hash_rest(state, fd)
+                                                                         : -1;
+    const int why = errno;
+    if (fd >= 0)
+        close(fd);
+    if (bytes < 0)
+        return error_set(err, COSREL_IO, "%s: its external data file '%s' cannot be read: %s",
+                         file->path, external->location, strerror(why));
+    if ((uint64_t)bytes != external->bytes)
+        return error_set(err, COSREL_INVALID_MODEL,
+                         "%s: its external data file '%s' changed while it was read", file->path,
+                         external->location);
+    return COSREL_OK;
 }
 
 cosrel_status onnx_file_hash(const onnx_file *file, onnx_hash *out, cosrel_error *err)
 {
-    if (!file->map.data)
+    if (!file->data)
         return error_set(err, COSREL_INVALID_ARGUMENT,
                          "%s: was not opened as a file; there is nothing to hash",
                          file->path ? file->path : "a model");
@@ -371,7 +396,8 @@ cosrel_status onnx_file_hash(const onnx_file *file, onnx_hash *out, cosrel_error
     if (!state)
         return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory to hash it", file->path);
     cosrel_status status = COSREL_OK;
-    if (XXH3_128bits_reset(state) != XXH_OK || !hash_add(state, file->map.data, file->map.bytes))
+    if (XXH3_128bits_reset(state) != XXH_OK || !hash_length(state, file->bytes) ||
+        XXH3_128bits_update(state, file->data, file->bytes) != XXH_OK)
         status = error_set(err, COSREL_INTERNAL, "%s: hashing failed", file->path);
     for (size_t i = 0; i < file->external_count && status == COSREL_OK; i++)
         status = hash_external(state, file, &file->externals[i], err);

@@ -1,15 +1,14 @@
 /* A look into an .onnx file before any inference library sees it.
  *
- * The file is mapped and its protobuf walked in place (model/wire.h): weights are neither copied
- * nor unpacked, so a 2 GB model is checked in milliseconds and a hostile one costs no more memory
- * than its names (256 MiB at most). What is checked is what goes wrong in practice or does harm: a
- * file that is no ONNX model, a cut-off download, a tensor whose bytes do not fit its shape,
- * weights in other files that are missing, too short, or outside the model's folder, in the main
- * graph, its subgraphs, functions and training graphs alike. Whether the operators make sense is
- * ONNX Runtime's to say.
+ * The file is read and its protobuf walked in place (model/wire.h): weights are not unpacked, so a
+ * hostile model costs no more memory than its bytes and its names (256 MiB at most). What is
+ * checked is what goes wrong in practice or does harm: a file that is no ONNX model, a cut-off
+ * download, a tensor whose bytes do not fit its shape, weights in other files that are missing, too
+ * short, or outside the model's folder, in the main graph, its subgraphs, functions and training
+ * graphs alike. Whether the operators make sense is ONNX Runtime's to say.
  *
- * The mapping stands on the file: whoever shortens the file in place while it is open here kills
- * the process with SIGBUS. Replace models by renaming a new file over the old one. */
+ * It is read and not mapped, because a mapping kills the process with SIGBUS where somebody cuts
+ * the file off meanwhile. */
 #ifndef MODEL_ONNX_FILE_H
 #define MODEL_ONNX_FILE_H
 
@@ -17,7 +16,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "base/file.h"
 #include "cosrel/status.h"
 #include "cosrel/tensor.h"
 #include "model/arena.h"
@@ -31,6 +29,9 @@ enum {
     ONNX_OP_TYPES_MAX = 1024,
     ONNX_NAMES_BYTES_MAX = 256 << 20,
 };
+
+/* protobuf's own limit: ONNX Runtime reads no larger file. */
+#define ONNX_FILE_BYTES_MAX ((size_t)INT32_MAX)
 
 typedef enum onnx_data {
     ONNX_DATA_NONE,     /* no elements */
@@ -90,8 +91,9 @@ typedef struct onnx_file {
     uint64_t node_count;   /* subgraphs and functions included */
     uint64_t weight_bytes; /* all tensors, attributes and subgraphs included */
     const char *path;      /* a copy */
-    file_map map;          /* the file's bytes, until onnx_file_close */
-    arena memory;          /* everything above lies here */
+    void *data;            /* the file's bytes; NULL: onnx_file_parse's */
+    size_t bytes;
+    arena memory; /* everything above lies here */
 } onnx_file;
 
 /* NOT_FOUND or IO: the file cannot be read. INVALID_MODEL: err says what is wrong and where. On

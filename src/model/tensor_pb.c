@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/error.h"
+#include "base/file.h"
 #include "model/onnx_parse.h"
 
 /* Field numbers of onnx.TensorProto. */

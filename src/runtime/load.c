@@ -6,39 +6,15 @@
 
 #include "base/clock.h"
 #include "base/error.h"
-#include "model/onnx_file.h"
+#include "model/onnx_content.h"
 #include "model/repository.h"
 #include "runtime/parts.h"
 
-static uint64_t bytes_of(const onnx_file *file)
-{
-    uint64_t bytes = file->map.bytes;
-    for (size_t i = 0; i < file->external_count; i++)
-        bytes += file->externals[i].bytes;
-    return bytes;
-}
-
 /* Looks at the file before ONNX Runtime does: faults get a sentence, and nothing outside the folder
  * is opened. */
-static cosrel_status check_file(const char *path, char hash[33], uint64_t *bytes, cosrel_error *err)
-{
-    onnx_file file;
-    onnx_hash content;
-    cosrel_status status = onnx_file_open(path, &file, err);
-    if (status == COSREL_OK)
-        status = onnx_file_hash(&file, &content, err);
-    if (status == COSREL_OK)
-        onnx_hash_text(&content, hash);
-    if (status == COSREL_OK)
-        *bytes = bytes_of(&file);
-    onnx_file_close(&file);
-    return status;
-}
-
 typedef struct looking {
     const char *path;
-    char *hash; /* 33 bytes */
-    uint64_t bytes;
+    onnx_content *content;
     cosrel_status status;
     cosrel_error *err;
 } looking;
@@ -46,7 +22,7 @@ typedef struct looking {
 static void look_into(void *arg)
 {
     looking *l = arg;
-    l->status = check_file(l->path, l->hash, &l->bytes, l->err);
+    l->status = onnx_content_read(l->path, l->content, l->err);
 }
 
 static bool runs_somewhere(const cosrel_runtime *rt, const cost_cell *cells)
@@ -151,7 +127,7 @@ static cosrel_model *find_unloaded(cosrel_runtime *rt, const repository_model *e
     cosrel_model *m = rt->newest;
     while (m && (m->index >= 0 || m->info.version != entry->version ||
                  strcmp(m->name, entry->name) != 0 || strcmp(m->path, entry->path) != 0 ||
-                 strcmp(m->source.hash, hash) != 0))
+                 strcmp(m->source.content.hash, hash) != 0))
         m = m->older;
     pthread_mutex_unlock(&rt->lock);
     return m;
@@ -193,8 +169,9 @@ static void give_up(cosrel_model *m, bool had_handle)
         model_free(m);
 }
 
-static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry, const char *hash,
-                              uint64_t bytes, bool gently, cosrel_error *err)
+/* Takes the content over where it comes to a model. */
+static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry,
+                              onnx_content *content, bool gently, cosrel_error *err)
 {
     const cosrel_model *before = cosrel_runtime_find_model(rt, entry->name, 0);
     cost_cell *cells = calloc((size_t)rt->worker_count * (size_t)rt->costs.batch_count,
@@ -202,12 +179,15 @@ static cosrel_status load_one(cosrel_runtime *rt, const repository_model *entry,
     if (!cells)
         return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory", entry->path);
     cosrel_status status = COSREL_OK;
-    cosrel_model *m = find_unloaded(rt, entry, hash);
+    cosrel_model *m = find_unloaded(rt, entry, content->hash);
     const bool had_handle = m != NULL;
     if (!m)
-        status = model_create(rt, entry->name, entry->version, entry->path, hash, &m, err);
+        status = model_create(rt, entry->name, entry->version, entry->path, &m, err);
     if (status == COSREL_OK) {
-        m->bytes = bytes;
+        onnx_content_deinit(&m->source.content);
+        m->source.content = *content;
+        m->bytes = content->bytes;
+        *content = (onnx_content){.bytes = 0};
         status = memory_make_room(m, err);
     }
     if (status == COSREL_OK)
@@ -268,32 +248,41 @@ static bool is_wanted(const loading *l, size_t i)
 }
 
 /* That it is there is enough, unless changes are to be followed. */
-static bool is_there(const loading *l, const repository_model *entry, const char *hash)
+static bool is_there(const loading *l, const repository_model *entry)
 {
     const cosrel_model *m = cosrel_runtime_find_model(l->rt, entry->name, entry->version);
-    return m && (!l->options.follow ||
-                 (strcmp(m->source.hash, hash) == 0 && strcmp(m->path, entry->path) == 0));
+    return m && (!l->options.follow || (strcmp(m->path, entry->path) == 0 &&
+                                        onnx_content_is_current(&m->source.content, entry->path)));
+}
+
+/* Somebody has written to the file, perhaps the same as before. */
+static bool holds_the_same(const loading *l, const repository_model *entry, onnx_content *content)
+{
+    cosrel_model *m = cosrel_runtime_find_model(l->rt, entry->name, entry->version);
+    if (!m || strcmp(m->path, entry->path) != 0 ||
+        strcmp(m->source.content.hash, content->hash) != 0)
+        return false;
+    const onnx_content before = m->source.content;
+    m->source.content = *content;
+    *content = before;
+    return true;
 }
 
 /* False: it could not be loaded. */
 static bool see_to(loading *l, const repository_model *entry)
 {
     cosrel_error why = {.text = ""};
-    char hash[33] = "";
-    uint64_t bytes = 0;
     cosrel_status status = COSREL_OK;
     l->tried++;
-    /* Looking into a file that nobody asks about would take longer than all the rest. */
-    const bool look = l->options.follow ||
-                      !cosrel_runtime_find_model(l->rt, entry->name, entry->version);
-    if (look) {
-        looking now = {.path = entry->path, .hash = hash, .err = &why};
+    if (!is_there(l, entry)) {
+        onnx_content content = {.bytes = 0};
+        looking now = {.path = entry->path, .content = &content, .err = &why};
         quiet_run(l->options.gently, look_into, &now);
         status = now.status;
-        bytes = now.bytes;
+        if (status == COSREL_OK && !holds_the_same(l, entry, &content))
+            status = load_one(l->rt, entry, &content, l->options.gently, &why);
+        onnx_content_deinit(&content);
     }
-    if (status == COSREL_OK && !is_there(l, entry, hash))
-        status = load_one(l->rt, entry, hash, bytes, l->options.gently, &why);
     if (status == COSREL_OK) {
         l->there++;
         return true;

@@ -9,7 +9,7 @@
 #include "runtime/parts.h"
 
 cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version, const char *path,
-                           const char *hash, cosrel_model **out, cosrel_error *err)
+                           cosrel_model **out, cosrel_error *err)
 {
     cosrel_model *m = calloc(1, sizeof *m);
     if (m) {
@@ -28,7 +28,6 @@ cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version
     m->source.name = m->name;
     m->source.path = m->path;
     m->source.cache_folder = rt->settings.cache_folder;
-    snprintf(m->source.hash, sizeof m->source.hash, "%s", hash);
     *out = m;
     return COSREL_OK;
 }
@@ -73,6 +72,7 @@ void model_free(cosrel_model *m)
     rows_deinit(&m->rows);
     free(m->kept);
     model_io_deinit(&m->io);
+    onnx_content_deinit(&m->source.content);
     free(m->name);
     free(m->path);
     free(m);
@@ -179,6 +179,8 @@ cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *er
         loaded += now->session != NULL;
         if (status == COSREL_OK)
             continue;
+        if (status == COSREL_OUT_OF_MEMORY || status == COSREL_IO)
+            return error_set(err, status, "%s", why.text);
         log_info(&rt->log, "%s: not offered on %s: %s", m->name, rt->workers[i].name, why.text);
         if (!first.text[0]) {
             first = why;

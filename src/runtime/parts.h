@@ -89,12 +89,12 @@ void service_take_out(worker *lane, cosrel_model *suspect, const char *why, int6
 
 /* model.c */
 COSREL_CHECKED cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version,
-                                          const char *path, const char *hash, cosrel_model **out,
-                                          cosrel_error *err);
+                                          const char *path, cosrel_model **out, cosrel_error *err);
 void model_free(cosrel_model *m);           /* NULL is fine; unloads its sessions */
 void model_close_sessions(cosrel_model *m); /* and lets its samples go */
 /* gently: quiet_run where it can be. Loads the sessions for every worker and describes the model,
- * if that was not done before; a processor that cannot run it gets none. */
+ * if that was not done before; a processor that cannot run it gets none. OUT_OF_MEMORY and IO say
+ * nothing about processors: then it is not loaded. */
 COSREL_CHECKED cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *err);
 /* Seeded random inputs of `rows` along the batch axis: input_count tensors (zeroed) and the values
  * around them; the caller releases both, after a failure too. */

@@ -123,7 +123,8 @@ static void compare(const char *name, int threads, const char *cache, bool expec
         spec.cores[i] = i;
     model_path(name, path, sizeof path);
     model_source source = {.name = name, .path = path, .cache_folder = cache};
-    snprintf(source.hash, sizeof source.hash, "%.32s", name);
+    if (onnx_content_read(path, &source.content, &err) != COSREL_OK)
+        fail_msg("%s", err.text);
     if (backend_ort.load(&spec, &source, &session, &err) != COSREL_OK)
         fail_msg("%s", err.text);
     assert_int_equal(source.optimised_path[0] != '\0', expect_copy);
@@ -148,6 +149,7 @@ static void compare(const char *name, int threads, const char *cache, bool expec
     ort_api()->ReleaseValue(input);
     model_io_deinit(&io);
     backend_ort.unload(session);
+    onnx_content_deinit(&source.content);
 }
 
 static const char *const models[] = {"keyword_spotter", "mobilenet_v2", "small_cnn", "squeezenet"};

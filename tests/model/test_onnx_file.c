@@ -39,7 +39,7 @@ static void test_add(void **state)
     assert_int_equal(f.initializers[0].where, ONNX_DATA_RAW);
     assert_int_equal(f.initializers[0].bytes, 16);
     const float expected[] = {1, 2, 3, 4};
-    assert_memory_equal(f.map.data + f.initializers[0].offset, expected, 16);
+    assert_memory_equal((const char *)f.data + f.initializers[0].offset, expected, 16);
     assert_int_equal(f.op_type_count, 1);
     assert_string_equal(f.op_types[0].name, "Add");
     assert_int_equal(f.node_count, 1);

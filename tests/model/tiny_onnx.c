@@ -321,45 +321,59 @@ static void add_entry(tiny *t, Onnx__TensorProto *w, const char *key, const char
     w->external_data[w->n_external_data++] = entry;
 }
 
-static bool write_external(const char *path, uint64_t offset)
+static bool write_at(const char *path, uint64_t offset, const void *data, size_t bytes)
 {
     FILE *file = fopen(path, "wb");
     bool ok = file && fseek(file, (long)offset, SEEK_SET) == 0 &&
-              fwrite(one_to_four, 1, sizeof one_to_four, file) == sizeof one_to_four;
+              fwrite(data, 1, bytes, file) == bytes;
     ok = file && fclose(file) == 0 && ok;
     if (!ok)
         perror(path);
     return ok;
 }
 
+static void set_external(tiny *t, Onnx__TensorProto *w, const char *location, uint64_t offset,
+                         size_t bytes)
+{
+    char number[32];
+    w->has_data_location = 1;
+    w->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
+    w->external_data = take(t, ITEMS_MAX * sizeof *w->external_data);
+    add_entry(t, w, "location", location);
+    snprintf(number, sizeof number, "%" PRIu64, offset);
+    add_entry(t, w, "offset", number);
+    snprintf(number, sizeof number, "%zu", bytes);
+    add_entry(t, w, "length", number);
+}
+
 bool tiny_external(const char *path, const char *location, uint64_t offset, const char *data_path)
 {
     tiny t;
     Onnx__TensorProto *c;
-    char number[32];
     begin_add(&t, 4, &c);
-    c->has_data_location = 1;
-    c->data_location = ONNX__TENSOR_PROTO__DATA_LOCATION__EXTERNAL;
-    c->external_data = take(&t, ITEMS_MAX * sizeof *c->external_data);
-    add_entry(&t, c, "location", location);
-    snprintf(number, sizeof number, "%" PRIu64, offset);
-    add_entry(&t, c, "offset", number);
-    add_entry(&t, c, "length", "16");
+    set_external(&t, c, location, offset, sizeof one_to_four);
     add_node(&t, t.model->graph, "Add", "x,c", "y");
-    const bool ok = !data_path || write_external(data_path, offset);
+    const bool ok = !data_path || write_at(data_path, offset, one_to_four, sizeof one_to_four);
     return tiny_end(&t, path) && ok;
 }
 
-static void add_square(tiny *t, const char *name, size_t n)
+/* n x n, all value / n. */
+static Onnx__TensorProto *add_square_of(tiny *t, const char *name, size_t n, float value)
 {
     const int64_t dims[] = {(int64_t)n, (int64_t)n};
     Onnx__TensorProto *w = add_weights(t, name, FLOAT, 2, dims);
     float *values = take(t, n * n * sizeof *values);
     for (size_t i = 0; i < n * n; i++)
-        values[i] = 1.0f / (float)n;
+        values[i] = value / (float)n;
     w->has_raw_data = 1;
     w->raw_data.len = n * n * sizeof *values;
     w->raw_data.data = (uint8_t *)values;
+    return w;
+}
+
+static void add_square(tiny *t, const char *name, size_t n)
+{
+    (void)add_square_of(t, name, n, 1);
 }
 
 bool tiny_padded(const char *path, size_t weight_bytes, float addend)
@@ -389,6 +403,26 @@ bool tiny_matmul(const char *path, size_t weight_bytes)
     add_square(&t, "w", n);
     add_node(&t, t.model->graph, "MatMul", "x,w", "y");
     return tiny_end(&t, path);
+}
+
+bool tiny_scale(const char *path, size_t n, float value, const char *location,
+                const char *data_path)
+{
+    tiny t;
+    char shape[48];
+    bool ok = true;
+    snprintf(shape, sizeof shape, "batch,%zu", n);
+    tiny_begin(&t, "scale");
+    add_input(&t, "x", FLOAT, shape);
+    add_output(&t, "y", FLOAT, shape);
+    Onnx__TensorProto *w = add_square_of(&t, "w", n, value);
+    if (location) {
+        ok = write_at(data_path, 0, w->raw_data.data, w->raw_data.len);
+        set_external(&t, w, location, 0, w->raw_data.len);
+        w->has_raw_data = 0;
+    }
+    add_node(&t, t.model->graph, "MatMul", "x,w", "y");
+    return tiny_end(&t, path) && ok;
 }
 
 static void add_attribute(tiny *t, Onnx__NodeProto *n, const char *name, Onnx__GraphProto *graph,

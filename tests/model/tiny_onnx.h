@@ -51,6 +51,12 @@ bool tiny_padded(const char *path, size_t weight_bytes, float addend);
 /* y = x W; x float32 [batch,n], W [n,n] of about `weight_bytes` bytes, all 1/n. */
 bool tiny_matmul(const char *path, size_t weight_bytes);
 
+/* y = x W; x float32 [batch,n], W [n,n], all value/n: ones become `value` everywhere, exactly where
+ * n is a power of two, and something else if a part of W is another one's. location: W is external
+ * data there, written to data_path; NULL: it is not. */
+bool tiny_scale(const char *path, size_t n, float value, const char *location,
+                const char *data_path);
+
 /* y = x + m; x and y float32 [batch,4]. m = 1/256 comes out of a Loop that multiplies two 256x256
  * matrices `turns` times (17 million multiply-accumulates each), so that a run takes long and can
  * be stopped between turns. */
