@@ -7,14 +7,16 @@
  * however many sessions. Nothing in the arithmetic changes, as tests hold (bit-identical outputs).
  *
  * One folder per copy, named by what it depends on: the model's content, ONNX Runtime's version and
- * the CPU's features. It is written under a temporary name and renamed, so that it is whole or not
- * there. */
+ * the CPU's features. It is written under a temporary name, which is locked meanwhile, and renamed
+ * once it is on the disk, so that it is whole or not there. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -45,11 +47,14 @@ static uint64_t cpu_fingerprint(void)
     return hash;
 }
 
+/* What a copy consists of. */
+static const char *const parts[] = {"model.onnx", "weights.bin"};
+enum { PARTS = sizeof parts / sizeof parts[0] };
+
 static void remove_copy(const char *folder)
 {
-    static const char *const files[] = {"model.onnx", "weights.bin"};
-    for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
-        char *path = file_join(folder, files[i]);
+    for (size_t i = 0; i < PARTS; i++) {
+        char *path = file_join(folder, parts[i]);
         if (path)
             unlink(path);
         free(path);
@@ -57,21 +62,82 @@ static void remove_copy(const char *folder)
     rmdir(folder);
 }
 
-/* What a killed process left: temporary folders that nobody has written to for an hour. */
+static int open_folder(const char *path)
+{
+    return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+}
+
+/* Nobody writes to it any more: its lock went with the process that had it. Where the file system
+ * has no locks it is given an hour. */
+static bool is_stale(const char *folder)
+{
+    struct stat info;
+    const int fd = open_folder(folder);
+    if (fd < 0)
+        return false;
+    const bool is_free = flock(fd, LOCK_EX | LOCK_NB) == 0;
+    const bool locked = !is_free && errno == EWOULDBLOCK;
+    const bool old = fstat(fd, &info) == 0 && time(NULL) - info.st_mtime > STALE_SECONDS;
+    close(fd);
+    return is_free || (!locked && old);
+}
+
+/* What killed processes left. */
 static void remove_stale(const char *cache)
 {
     DIR *dir = opendir(cache);
     const struct dirent *entry;
     while (dir && (entry = readdir(dir))) {
-        struct stat info;
         char *path = strncmp(entry->d_name, "tmp-", 4) == 0 ? file_join(cache, entry->d_name)
                                                             : NULL;
-        if (path && stat(path, &info) == 0 && time(NULL) - info.st_mtime > STALE_SECONDS)
+        if (path && is_stale(path))
             remove_copy(path);
         free(path);
     }
     if (dir)
         closedir(dir);
+}
+
+/* A new folder with a lock on it, which lasts until *lock is closed, or we are no more. Who clears
+ * up keeps others from doing so meanwhile, lest they take a folder that is not locked yet for one
+ * that was left. Nobody waits for that: at worst this copy is not made now. */
+static bool make_temporary(const char *cache, char *path, size_t path_bytes, int *lock)
+{
+    const int all = open_folder(cache);
+    if (all < 0)
+        return false;
+    if (flock(all, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+        remove_stale(cache);
+    snprintf(path, path_bytes, "%s/tmp-XXXXXX", cache);
+    const bool made = mkdtemp(path) != NULL;
+    *lock = made ? open_folder(path) : -1;
+    if (*lock >= 0)
+        (void)flock(*lock, LOCK_EX | LOCK_NB);
+    close(all);
+    return made;
+}
+
+static bool sync_path(const char *path)
+{
+    const int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return errno == ENOENT; /* a model without large weights has no file of them */
+    const bool ok = fsync(fd) == 0;
+    close(fd);
+    return ok;
+}
+
+/* A rename may reach the disk before what was written: after a power cut the copy would be there,
+ * and its weights zeros. */
+static bool sync_copy(const char *folder)
+{
+    bool ok = true;
+    for (size_t i = 0; i < PARTS && ok; i++) {
+        char *path = file_join(folder, parts[i]);
+        ok = path && sync_path(path);
+        free(path);
+    }
+    return ok && sync_path(folder);
 }
 
 static cosrel_status write_copy(OrtEnv *env, model_source *source, const char *folder,
@@ -124,6 +190,7 @@ void ort_cache_ensure(OrtEnv *env, model_source *source)
     source->optimised_tried = true;
     char name[96];
     char temporary[PATH_MAX];
+    int lock;
     cosrel_error ignored;
     snprintf(name, sizeof name, "%s-ort%s-%016llx", source->content.hash, ort_version(),
              (unsigned long long)cpu_fingerprint());
@@ -135,14 +202,14 @@ void ort_cache_ensure(OrtEnv *env, model_source *source)
         free(folder);
         return;
     }
-    remove_stale(source->cache_folder);
-    snprintf(temporary, sizeof temporary, "%s/tmp-XXXXXX", source->cache_folder);
-    if (mkdtemp(temporary)) {
+    if (make_temporary(source->cache_folder, temporary, sizeof temporary, &lock)) {
         /* A rename that fails because the folder is there: another process was faster; its copy is
          * as good. */
-        if (write_copy(env, source, temporary, &ignored) != COSREL_OK ||
+        if (write_copy(env, source, temporary, &ignored) != COSREL_OK || !sync_copy(temporary) ||
             rename(temporary, folder) != 0)
             remove_copy(temporary);
+        if (lock >= 0)
+            close(lock);
         (void)copy_is_there(folder, source);
     }
     free(folder);
