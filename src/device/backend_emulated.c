@@ -16,6 +16,9 @@
 /* Looks this often whether it should stop; also bounds how late a run ends. */
 enum { NAP_NS = 1000000 };
 
+/* Runs that fail after the one in which it was lost. */
+enum { LOST_RUNS = 3 };
+
 typedef struct emulated_session {
     backend_session base;
     const device_spec *spec;
@@ -109,6 +112,12 @@ static cosrel_status zeros(const cosrel_value_info *value, int32_t batch, OrtVal
     return status;
 }
 
+static bool is_lost(const emulated_session *s)
+{
+    const unsigned every = (unsigned)s->spec->lose_every;
+    return every > 0 && s->runs >= every && s->runs % every <= LOST_RUNS;
+}
+
 static cosrel_status run(backend_session *session, backend_run *r, cosrel_error *err)
 {
     emulated_session *s = (emulated_session *)session;
@@ -120,13 +129,18 @@ static cosrel_status run(backend_session *session, backend_run *r, cosrel_error 
         return error_set(err, COSREL_UNSUPPORTED, "%s: has no row for batch %d", s->source->name,
                          r->batch);
     const bool hangs = s->spec->hang_every > 0 && s->runs % (unsigned)s->spec->hang_every == 0;
-    if (!sleep_until(hangs ? INT64_MAX : start_ns + cost_ns, r))
+    const bool lost = is_lost(s);
+    if (!sleep_until(hangs ? INT64_MAX : start_ns + cost_ns / (lost ? 2 : 1), r))
         return error_set(err, COSREL_RUN_FAILED, "%s: the run was ended", s->source->name);
     if (s->spec->fail_every > 0 && s->runs % (unsigned)s->spec->fail_every == 0)
         return error_set(err, COSREL_RUN_FAILED, "%s: emulated failure", s->source->name);
     cosrel_status status = COSREL_OK;
-    for (size_t i = 0; i < s->source->io->output_count && status == COSREL_OK; i++)
+    for (size_t i = 0; i < s->source->io->output_count && status == COSREL_OK; i++) {
         status = zeros(&s->source->io->outputs[i], r->batch, &r->outputs[i], err);
+        if (lost && status == COSREL_OK) /* what it has made by then is there */
+            status = error_set(err, COSREL_RUN_FAILED, "%s: the emulated device was lost",
+                               s->source->name);
+    }
     return status;
 }
 

@@ -35,6 +35,7 @@ typedef struct device_spec {
     const struct device_table *table; /* emulated: that table, read; not owned */
     int fail_every;                   /* emulated: every n-th run fails; 0: never. For drills. */
     int hang_every; /* emulated: every n-th run hangs until it is terminated; 0: never */
+    int lose_every; /* emulated: lost in the middle of every n-th run and for some more; 0: never */
 } device_spec;
 
 typedef struct device_list {

@@ -37,6 +37,7 @@ typedef struct emulated_entry {
     unsigned cores_count;
     int fail_every;
     int hang_every;
+    int lose_every;
 } emulated_entry;
 
 struct settings_file {
@@ -102,6 +103,7 @@ static const cyaml_schema_field_t emulated_fields[] = {
                          DEVICE_CORES_MAX),
     CYAML_FIELD_INT("fail_every", OPTIONAL, emulated_entry, fail_every),
     CYAML_FIELD_INT("hang_every", OPTIONAL, emulated_entry, hang_every),
+    CYAML_FIELD_INT("lose_every", OPTIONAL, emulated_entry, lose_every),
     CYAML_FIELD_END,
 };
 static const cyaml_schema_value_t emulated_schema = {
@@ -368,14 +370,16 @@ static cosrel_status add_provider(const settings *s, device_list *list, const pr
 static cosrel_status add_emulated(const settings *s, device_list *list, const emulated_entry *entry,
                                   device_table **table, cosrel_error *err)
 {
-    device_spec spec = {
-        .kind = DEVICE_EMULATED, .fail_every = entry->fail_every, .hang_every = entry->hang_every};
+    device_spec spec = {.kind = DEVICE_EMULATED,
+                        .fail_every = entry->fail_every,
+                        .hang_every = entry->hang_every,
+                        .lose_every = entry->lose_every};
     const char *processor = entry->processor ? entry->processor : entry->name;
-    if (entry->fail_every < 0 || entry->hang_every < 0)
+    if (entry->fail_every < 0 || entry->hang_every < 0 || entry->lose_every < 0)
         return error_set(
             err, COSREL_INVALID_FILE,
-            "%s: processor '%s': fail_every and hang_every count runs from 1; 0: never", s->path,
-            entry->name);
+            "%s: processor '%s': fail_every, hang_every and lose_every count runs from 1; 0: never",
+            s->path, entry->name);
     char *path = beside(s, entry->table);
     if (!path || strlen(path) >= sizeof spec.table_path) {
         free(path);

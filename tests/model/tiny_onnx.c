@@ -425,6 +425,42 @@ bool tiny_scale(const char *path, size_t n, float value, const char *location,
     return tiny_end(&t, path) && ok;
 }
 
+bool tiny_wide(const char *path, int64_t n)
+{
+    tiny t;
+    char shape[48];
+    const int64_t wide[] = {1, n}, two = 2;
+    snprintf(shape, sizeof shape, "batch,%lld", (long long)n);
+    tiny_begin(&t, "wide");
+    add_input(&t, "x", FLOAT, "batch,1");
+    add_output(&t, "y", FLOAT, shape);
+    set_raw(&t, add_weights(&t, "wide", INT64, 1, &two), wide, sizeof wide);
+    add_node(&t, t.model->graph, "Expand", "x,wide", "y");
+    return tiny_end(&t, path);
+}
+
+bool tiny_gather(const char *path)
+{
+    const int64_t dims[] = {4};
+    tiny t;
+    tiny_begin(&t, "gather");
+    add_input(&t, "x", INT64, "batch,1");
+    add_output(&t, "y", FLOAT, "batch,1");
+    set_raw(&t, add_weights(&t, "table", FLOAT, 1, dims), one_to_four, sizeof one_to_four);
+    add_node(&t, t.model->graph, "Gather", "table,x", "y");
+    return tiny_end(&t, path);
+}
+
+bool tiny_fill(const char *path)
+{
+    tiny t;
+    tiny_begin(&t, "fill");
+    add_input(&t, "x", INT64, "1");
+    add_output(&t, "y", FLOAT, "n");
+    add_node(&t, t.model->graph, "ConstantOfShape", "x", "y");
+    return tiny_end(&t, path);
+}
+
 static void add_attribute(tiny *t, Onnx__NodeProto *n, const char *name, Onnx__GraphProto *graph,
                           int64_t number)
 {

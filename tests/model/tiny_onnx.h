@@ -57,6 +57,17 @@ bool tiny_matmul(const char *path, size_t weight_bytes);
 bool tiny_scale(const char *path, size_t n, float value, const char *location,
                 const char *data_path);
 
+/* y = x, n times; x float32 [batch,1], y [batch,n]. */
+bool tiny_wide(const char *path, int64_t n);
+
+/* y = [1,2,3,4][x]; x int64 [batch,1], y float32 [batch,1]. A run with any other x than -4 to 3
+ * fails. */
+bool tiny_gather(const char *path);
+
+/* y = x[0] zeros; x int64 [1], y float32 [n]. ONNX Runtime throws where there is no memory for
+ * them. */
+bool tiny_fill(const char *path);
+
 /* y = x + m; x and y float32 [batch,4]. m = 1/256 comes out of a Loop that multiplies two 256x256
  * matrices `turns` times (17 million multiply-accumulates each), so that a run takes long and can
  * be stopped between turns. */

@@ -59,6 +59,8 @@ static void test_nonsense(void **state)
     refuse("emulated:\n  - {name: 'a b', table: npu.csv}\n", COSREL_INVALID_FILE, "bad.yaml|a b");
     refuse("emulated:\n  - {name: npu, table: npu.csv, fail_every: -1}\n", COSREL_INVALID_FILE,
            "bad.yaml|npu|fail_every");
+    refuse("emulated:\n  - {name: npu, table: npu.csv, lose_every: -1}\n", COSREL_INVALID_FILE,
+           "bad.yaml|npu|lose_every");
     refuse("emulated:\n  - name: npu\n    table: npu.csv\n    fail_evry: 1\n", COSREL_INVALID_FILE,
            "bad.yaml:4|fail_evry|fail_every");
 }
