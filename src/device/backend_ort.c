@@ -45,9 +45,12 @@ static cosrel_status create(ort_backend_session *s, const device_spec *spec, mod
     else if (status == COSREL_OK)
         status = ort_source_open(s->env, source, options, &s->session, err);
     ort_api()->ReleaseSessionOptions(options);
-    if (status != COSREL_OK)
-        s->session = NULL;
-    return status;
+    if (status == COSREL_OK)
+        return status;
+    s->session = NULL;
+    return s->pool && ort_pool_had_no_memory(s->pool)
+               ? error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory for a thread", source->path)
+               : status;
 }
 
 static cosrel_status load(const device_spec *spec, model_source *source, backend_session **out,

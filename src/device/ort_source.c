@@ -43,9 +43,10 @@ static uint64_t bytes_max(void)
 }
 
 /* Into the options; ONNX Runtime copies them when the session is made. */
-static cosrel_status read_files(const onnx_content *content, OrtSessionOptions *options,
+static cosrel_status read_files(const model_source *source, OrtSessionOptions *options,
                                 external_files *files, cosrel_error *err)
 {
+    const onnx_content *content = &source->content;
     const size_t count = content->external_count;
     cosrel_status status = COSREL_OK;
     if (count == 0 || content->bytes > bytes_max())
@@ -54,7 +55,7 @@ static cosrel_status read_files(const onnx_content *content, OrtSessionOptions *
     files->data = calloc(count, sizeof *files->data);
     files->bytes = calloc(count, sizeof *files->bytes);
     if (!files->data || !files->bytes)
-        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for weights");
+        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory for its weights", source->path);
     for (size_t i = 0; i < count && status == COSREL_OK; i++)
         status = file_read(content->external_paths[i], (size_t)content->bytes, &files->data[i],
                            &files->bytes[i], err);
@@ -63,7 +64,7 @@ static cosrel_status read_files(const onnx_content *content, OrtSessionOptions *
     return ort_check(ort_api()->AddExternalInitializersFromFilesInMemory(
                          options, (const ORTCHAR_T *const *)content->external_locations,
                          files->data, files->bytes, count),
-                     "weights", err);
+                     source->path, err);
 }
 
 /* It has been written to since it was looked into: the same once more is as good. */
@@ -95,7 +96,7 @@ cosrel_status ort_source_open(OrtEnv *env, model_source *source, OrtSessionOptio
     cosrel_status status = look_again(source, err);
     if (status != COSREL_OK)
         return status;
-    status = read_files(&source->content, options, &files, err);
+    status = read_files(source, options, &files, err);
     if (status == COSREL_OK)
         status = ort_check(api->CreateSession(env, source->path, options, out), source->path, err);
     free_files(&files);

@@ -10,6 +10,7 @@ struct ort_pool {
     int cores[DEVICE_CORES_MAX];
     int core_count;
     int next; /* core of the next thread; the first is the caller's */
+    bool no_memory; /* for a thread */
     atomic_bool begun;
     pthread_mutex_t lock;
     pthread_cond_t begins;
@@ -54,8 +55,10 @@ static OrtCustomThreadHandle create_thread(void *options, OrtThreadWorkerFn work
 {
     ort_pool *pool = options;
     pool_thread *t = calloc(1, sizeof *t);
-    if (!t)
+    if (!t) {
+        pool->no_memory = true;
         return NULL;
+    }
     const int core = pool->next < pool->core_count ? pool->cores[pool->next] : -1;
     *t = (pool_thread){.pool = pool, .work = work, .arg = arg, .core = core};
     pool->next++;
@@ -110,6 +113,11 @@ cosrel_status ort_pool_set(ort_pool *pool, OrtSessionOptions *options, cosrel_er
         status = ort_check(api->SessionOptionsSetCustomJoinThreadFn(options, join_thread),
                            "threads", err);
     return status;
+}
+
+bool ort_pool_had_no_memory(const ort_pool *pool)
+{
+    return pool->no_memory;
 }
 
 void ort_pool_begin(ort_pool *pool)

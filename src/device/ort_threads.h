@@ -9,6 +9,7 @@
 #define DEVICE_ORT_THREADS_H
 
 #include <pthread.h>
+#include <stdbool.h>
 
 #include "device/device.h"
 #include "device/ort.h"
@@ -31,6 +32,9 @@ void ort_pool_free(ort_pool *pool); /* after its session; NULL is fine */
 /* For the options that the session is made with; `pool` outlives it. */
 COSREL_CHECKED cosrel_status ort_pool_set(ort_pool *pool, OrtSessionOptions *options,
                                           cosrel_error *err);
+
+/* Why a session that was not made was not: ONNX Runtime does not say. */
+bool ort_pool_had_no_memory(const ort_pool *pool);
 
 /* Before a run, any thread: from the first time on its threads are at work. */
 void ort_pool_begin(ort_pool *pool);

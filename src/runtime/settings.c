@@ -381,7 +381,9 @@ static cosrel_status add_emulated(const settings *s, device_list *list, const em
             "%s: processor '%s': fail_every, hang_every and lose_every count runs from 1; 0: never",
             s->path, entry->name);
     char *path = beside(s, entry->table);
-    if (!path || strlen(path) >= sizeof spec.table_path) {
+    if (!path)
+        return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory for the settings", s->path);
+    if (strlen(path) >= sizeof spec.table_path) {
         free(path);
         return error_set(err, COSREL_INVALID_FILE,
                          "%s: processor '%s': key 'table': the path is too long", s->path,
