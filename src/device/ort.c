@@ -77,6 +77,9 @@ cosrel_status ort_check(OrtStatus *status, const char *what, cosrel_error *err)
         code = COSREL_RUN_FAILED;
         break;
     }
+    /* It has no code of its own for what it catches. */
+    if (strstr(api->GetErrorMessage(status), "std::bad_alloc"))
+        code = COSREL_OUT_OF_MEMORY;
     error_set(err, code, "%s: %s", what, api->GetErrorMessage(status));
     if (err)
         for (char *c = err->text; *c; c++)
