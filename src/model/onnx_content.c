@@ -21,11 +21,11 @@ enum { ATTEMPTS = 25 };
 static bool look_at(const char *path, uint64_t *stamp, int64_t *written_ns)
 {
     struct stat info;
-    if (stat(path, &info) != 0)
+    if (!path || stat(path, &info) != 0)
         return false;
-    const int64_t facts[] = {(int64_t)info.st_dev, (int64_t)info.st_ino, info.st_size,
-                             info.st_mtim.tv_sec,  info.st_mtim.tv_nsec, info.st_ctim.tv_sec,
-                             info.st_ctim.tv_nsec};
+    /* Not its number: some file systems make those up anew. */
+    const int64_t facts[] = {info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec,
+                             info.st_ctim.tv_sec, info.st_ctim.tv_nsec};
     const int64_t at_ns = (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec;
     *stamp = XXH64(facts, sizeof facts, *stamp);
     if (at_ns > *written_ns)

@@ -3,8 +3,8 @@
  *
  * Whoever puts a model in place by a rename gives us the old file or the new one. Others write into
  * the file while we read it. So nothing is read before it has been left alone for a moment, what
- * the kernel says of every file (its number, length and times) is folded into a stamp before it is
- * read, and that stamp must be the same after. Nothing is mapped: a mapping ends with SIGBUS where
+ * the kernel says of every file (its length and times) is folded into a stamp before it is read,
+ * and that stamp must be the same after. Nothing is mapped: a mapping ends with SIGBUS where
  * the file is cut off under it. */
 #ifndef MODEL_ONNX_CONTENT_H
 #define MODEL_ONNX_CONTENT_H

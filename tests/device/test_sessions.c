@@ -194,6 +194,56 @@ static void test_damaged_copy(void **state)
     compare("small_cnn", 1, cache, true); /* written anew */
 }
 
+static bool is_empty(const char *path)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+    bool empty = true;
+    while (dir && (entry = readdir(dir)))
+        empty &= entry->d_name[0] == '.';
+    if (dir)
+        closedir(dir);
+    return empty;
+}
+
+/* The file is another one than when it was looked into: no session, and no copy under the name of
+ * what was there. The same content once more is as good as ever. */
+static void test_replaced_file(void **state)
+{
+    (void)state;
+    const device_spec spec = {.kind = DEVICE_CPU, .name = "cpu", .core_count = 1};
+    char path[256], cache[128];
+    cosrel_error err;
+    backend_session *session;
+    snprintf(path, sizeof path, "%s/replaced.onnx", folder);
+    snprintf(cache, sizeof cache, "%s/replaced", folder);
+    model_source source = {.name = "small_cnn", .path = path, .cache_folder = cache};
+    const zoo_entry *model = zoo_find("small_cnn");
+    assert_int_equal(zoo_write(model, path, 1, NULL, &err), COSREL_OK);
+    assert_int_equal(onnx_content_read(path, &source.content, &err), COSREL_OK);
+    assert_true(onnx_content_is_current(&source.content, path));
+
+    assert_int_equal(zoo_write(model, path, 2, NULL, &err), COSREL_OK);
+    assert_false(onnx_content_is_current(&source.content, path));
+    assert_int_equal(backend_ort.load(&spec, &source, &session, &err), COSREL_IO);
+    assert_non_null(strstr(err.text, path));
+    assert_true(is_empty(cache));
+
+    assert_int_equal(unlink(path), 0);
+    source.optimised_tried = false;
+    assert_int_equal(backend_ort.load(&spec, &source, &session, &err), COSREL_IO);
+    assert_non_null(strstr(err.text, path));
+    assert_true(is_empty(cache));
+
+    assert_int_equal(zoo_write(model, path, 1, NULL, &err), COSREL_OK);
+    source.optimised_tried = false;
+    if (backend_ort.load(&spec, &source, &session, &err) != COSREL_OK)
+        fail_msg("%s", err.text);
+    assert_false(is_empty(cache));
+    backend_ort.unload(session);
+    onnx_content_deinit(&source.content);
+}
+
 static int make_folder(void **state)
 {
     (void)state;
@@ -213,6 +263,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bits_equal),
         cmocka_unit_test(test_damaged_copy),
+        cmocka_unit_test(test_replaced_file),
     };
     return cmocka_run_group_tests(tests, make_folder, remove_folder);
 }
