@@ -120,7 +120,8 @@ typedef struct cosrel_model_info {
 /* Loads every model of a folder: NAME.onnx, and NAME/VERSION/model.onnx (the highest version of
  * each); or one file. A model that cannot be loaded is reported (log and, the first one, err) and
  * skipped; the others are loaded all the same. Returns OK if at least one is there now, NOT_FOUND
- * if there is none in the folder, else the first failure. Each model is tried once on each
+ * if there is none in the folder, else the first failure; of a model whose files are written to
+ * meanwhile: IO. Each model is tried once on each
  * processor, which shows where it runs and gives the first cost estimates. Blocks; requests to
  * models already loaded go on. One load or unload at a time: others wait. */
 COSREL_API COSREL_CHECKED cosrel_status cosrel_runtime_load(cosrel_runtime *rt, const char *path,
