@@ -355,8 +355,8 @@ typedef struct cosrel_processor_stats {
     uint64_t runs;
     uint64_t failures; /* runs that failed or hung */
     int64_t busy_ns;   /* time with a run under way */
-    int64_t cpu_ns;    /* CPU time of its worker thread, waiting for work
-                         included; a set of cores has more threads */
+    int64_t cpu_ns;    /* CPU time of its worker threads, waiting for work included, runs that
+                          the asking thread did (may_run_here) not; a set of cores has more threads */
 } cosrel_processor_stats;
 
 enum { COSREL_DECISION_BUCKETS = 14 };

@@ -404,6 +404,77 @@ static void heat_is_seen_and_changes_nothing_by_itself(void **state)
     bench_deinit(&b);
 }
 
+/* While a run ends, one more is prepared: it counts from when the first is expected to be over, and
+ * begins when that is told. */
+static void the_next_run_is_prepared(void **state)
+{
+    (void)state;
+    bench b;
+    sched_action action;
+    const double ms[] = {4, 40};
+    bench_init(&b, setup_of(two, 2, "single:cpu0"), 1, ms);
+    for (uint64_t tag = 1; tag <= 3; tag++)
+        arrive(&b, 0, 0, 0, SCHED_NEVER, tag);
+    expect_start(&b, 0, 0, 1);
+    expect_nothing(&b, MS);
+    sched_core_ending(b.core, 3 * MS, 0);
+    assert_true(sched_core_next(b.core, 3 * MS, &action));
+    assert_int_equal(action.tags[0], 2);
+    assert_int_equal(action.expected_start_ns, 4 * MS);
+    assert_int_equal(action.expected_end_ns, 8 * MS);
+    sched_core_ending(b.core, 3 * MS, 0); /* no more than one */
+    expect_nothing(&b, 3 * MS);
+    sched_core_complete(b.core, 5 * MS, 0, true); /* later than expected: so is the next one */
+    assert_int_equal(b.core->runs[0].expected_end_ns, 9 * MS);
+    expect_nothing(&b, 5 * MS);
+    sched_core_complete(b.core, 9 * MS, 0, true);
+    expect_start(&b, 9 * MS, 0, 3);
+    bench_deinit(&b);
+}
+
+/* A processor that is taken out loses the run under way; what was prepared is the driver's to take
+ * back, and was no attempt. */
+static void what_was_prepared_is_taken_back(void **state)
+{
+    (void)state;
+    bench b;
+    const double ms[] = {4, 40};
+    bench_init(&b, setup_of(two, 2, "shortest-latency"), 1, ms);
+    arrive(&b, 0, 0, 0, SCHED_NEVER, 1);
+    expect_start(&b, 0, 0, 1);
+    sched_core_ending(b.core, 0, 0);
+    arrive(&b, 0, 0, 0, SCHED_NEVER, 2);
+    expect_start(&b, 0, 0, 2);
+    const uint32_t prepared = b.core->runs[0].requests[0];
+    sched_core_processor_down(b.core, MS, 0);
+    expect_start(&b, MS, 1, 1); /* the one whose run was lost */
+    expect_nothing(&b, MS);
+    sched_core_take_back(b.core, 2 * MS, 0);
+    assert_int_equal(b.core->requests[prepared].attempts, 0);
+    sched_core_complete(b.core, 3 * MS, 1, true);
+    expect_start(&b, 3 * MS, 1, 2);
+    sched_core_complete(b.core, 4 * MS, 1, true);
+    assert_true(sched_core_idle(b.core));
+    bench_deinit(&b);
+}
+
+/* Who shares a core is not to be prepared for: the others could not use it. */
+static void sets_are_not_prepared(void **state)
+{
+    (void)state;
+    bench b;
+    const double ms[] = {4, 4, 4};
+    bench_init(&b, setup_of(sets, 3, "single:cpu0"), 1, ms);
+    arrive(&b, 0, 0, 0, SCHED_NEVER, 1);
+    expect_start(&b, 0, 0, 1);
+    arrive(&b, 0, 0, 0, SCHED_NEVER, 2);
+    sched_core_ending(b.core, MS, 0);
+    expect_nothing(&b, MS);
+    sched_core_complete(b.core, 4 * MS, 0, true);
+    expect_start(&b, 4 * MS, 0, 2);
+    bench_deinit(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -421,6 +492,9 @@ int main(void)
         cmocka_unit_test(background_runs_beneath),
         cmocka_unit_test(background_stays_off_what_foreground_could_use),
         cmocka_unit_test(a_hung_run_is_thought_over),
+        cmocka_unit_test(the_next_run_is_prepared),
+        cmocka_unit_test(what_was_prepared_is_taken_back),
+        cmocka_unit_test(sets_are_not_prepared),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
