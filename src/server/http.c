@@ -71,18 +71,46 @@ static bool is_too_slow(const http_call *c)
     return (double)(clock_now_ns() - c->began_ns) > (double)s->patience_ns + seconds * 1e9;
 }
 
-/* False: the client is too slow, or sends more to a request that is refused than is worth reading.
- */
-static bool take_body(http_call *c, const char *data, size_t bytes)
+/* Of an inference whose JSON is there. */
+static void read_request(http_call *c)
 {
-    c->note.bytes_in += bytes;
-    if (is_too_slow(c))
-        return false;
+    cosrel_error err = {""};
+    http_body *b = &c->body;
+    const cosrel_status status = infer_json_read(b->data, b->json_bytes, b->data + b->json_bytes,
+                                                 http_body_binary_bytes(b), &c->infer.request,
+                                                 &err);
+    c->is_read = true;
+    note_id(&c->note, c->infer.request.id);
+    if (status == COSREL_OK)
+        http_body_lend(b, c->infer.model, &c->infer.request);
+    else
+        http_call_refuse(c, cosrel_status_http(status), err.text);
+}
+
+/* False: more to a request that is refused than is worth reading. */
+static bool take_piece(http_call *c, const char *data, size_t bytes)
+{
     if (c->refused || c->deaf)
         return http_body_discard(&c->body, bytes);
     const http_fault fault = http_body_add(&c->body, data, bytes);
     http_call_refuse_for(c, &fault);
     return true;
+}
+
+/* The JSON says where what comes behind it goes. False: that is enough; or the client is too slow.
+ */
+static bool take_body(http_call *c, const char *data, size_t bytes)
+{
+    const size_t json = c->inference ? http_body_json_left(&c->body) : 0;
+    c->note.bytes_in += bytes;
+    if (is_too_slow(c))
+        return false;
+    if (json == 0 || json > bytes)
+        return take_piece(c, data, bytes);
+    const bool go_on = take_piece(c, data, json);
+    if (!c->refused && !c->deaf)
+        read_request(c);
+    return go_on && take_piece(c, data + json, bytes - json);
 }
 
 static void answered(infer_call *call);
@@ -91,9 +119,10 @@ static void answered(infer_call *call);
 static bool start(http_call *c)
 {
     cosrel_error err = {""};
-    const http_body *b = &c->body;
     const http_fault fault = http_body_end(&c->body);
     http_call_refuse_for(c, &fault);
+    if (!c->refused && !c->is_read)
+        read_request(c);
     if (c->refused)
         return false;
     c->infer.rt = c->pool->shared->rt;
@@ -102,11 +131,7 @@ static bool start(http_call *c)
     c->infer.finished = &c->pool->shared->finished;
     c->infer.answered = answered;
     c->infer.owner = c;
-    cosrel_status status = infer_json_read(b->data, b->json_bytes, b->binary,
-                                           b->bytes - b->json_bytes, &c->infer.request, &err);
-    note_id(&c->note, c->infer.request.id);
-    if (status == COSREL_OK)
-        status = infer_call_start(&c->infer, &err);
+    const cosrel_status status = infer_call_start(&c->infer, &err);
     if (status != COSREL_OK)
         http_call_refuse(c, cosrel_status_http(status), err.text);
     return status == COSREL_OK;
@@ -275,8 +300,7 @@ static void receive(http_call *c, const char *url, const char *method, const htt
         !clients_enter(&s->shared->clients, head->token, &c->note.peer, &c->client))
         http_call_refuse_as_full(c, TALLY_CLIENT, 429,
                                  "this client has as many requests in flight as it may");
-    const http_fault fault = http_body_expect(&c->body, c->connection, !c->refused && !c->deaf,
-                                              c->inference ? c->infer.model : NULL);
+    const http_fault fault = http_body_expect(&c->body, c->connection, !c->refused && !c->deaf);
     http_call_refuse_for(c, &fault);
 }
 

@@ -32,7 +32,6 @@ void http_body_begin(http_body *b, size_t max)
     b->has_length = b->two_lengths = false;
     b->json_only = true;
     b->expected = b->bytes = b->json_bytes = b->discarded = 0;
-    b->binary = NULL;
 }
 
 /* ---- Where it goes ---- */
@@ -56,20 +55,29 @@ static bool make_room(http_body *b, size_t bytes)
     return true;
 }
 
-/* A model with one input that takes exactly what is behind the JSON lends a row for it. */
-static void borrow(http_body *b, cosrel_model *model)
+size_t http_body_json_left(const http_body *b)
 {
-    cosrel_tensor row;
-    if (!model || !b->has_length || b->json_only || b->json_bytes == b->expected ||
-        cosrel_model_describe(model)->input_count != 1 ||
-        cosrel_inputs_take(model, &row, &b->lent, NULL) != COSREL_OK)
+    return b->has_length && !b->json_only && b->bytes < b->json_bytes ? b->json_bytes - b->bytes
+                                                                      : 0;
+}
+
+size_t http_body_binary_bytes(const http_body *b)
+{
+    return (b->has_length ? b->expected : b->bytes) - b->json_bytes;
+}
+
+void http_body_lend(http_body *b, cosrel_model *model, infer_request *r)
+{
+    if (b->json_only || b->bytes != b->json_bytes || !infer_rows_take(&b->rows, model))
         return;
-    if (row.bytes == b->expected - b->json_bytes) {
-        b->binary = row.data;
-        return;
+    for (size_t i = 0; i < r->input_count; i++) {
+        const infer_input *in = &r->inputs[i];
+        if (in->raw)
+            (void)infer_rows_expect(&b->rows, in->name, strlen(in->name),
+                                    (size_t)(in->raw - b->data), in->bytes);
     }
-    cosrel_inputs_give(b->lent);
-    b->lent = NULL;
+    infer_rows_point(&b->rows, b->data, r);
+    infer_rows_settle(&b->rows);
 }
 
 /* ---- The headers ---- */
@@ -97,8 +105,7 @@ static bool is_framed_twice(struct MHD_Connection *connection)
     return f.lengths + f.encodings > 1;
 }
 
-http_fault http_body_expect(http_body *b, struct MHD_Connection *connection, bool keep,
-                            cosrel_model *model)
+http_fault http_body_expect(http_body *b, struct MHD_Connection *connection, bool keep)
 {
     const char *length = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
                                                      MHD_HTTP_HEADER_CONTENT_LENGTH);
@@ -126,28 +133,10 @@ http_fault http_body_expect(http_body *b, struct MHD_Connection *connection, boo
         return fine;
     if (b->has_length && !bodies_fit(b->together, b->expected))
         return no_place;
-    borrow(b, model);
-    const size_t first = b->lent ? b->json_bytes : b->has_length ? b->expected : FIRST_BYTES;
-    return make_room(b, first) ? fine : no_memory;
+    return make_room(b, b->has_length ? b->expected : FIRST_BYTES) ? fine : no_memory;
 }
 
 /* ---- The bytes ---- */
-
-/* Copied once: this is it. */
-static void put(http_body *b, const char *data, size_t bytes)
-{
-    if (b->lent && b->bytes < b->json_bytes) {
-        const size_t left = b->json_bytes - b->bytes, part = bytes < left ? bytes : left;
-        memcpy(b->data + b->bytes, data, part);
-        b->bytes += part;
-        data += part;
-        bytes -= part;
-    }
-    if (bytes == 0)
-        return;
-    memcpy(b->lent ? b->binary + (b->bytes - b->json_bytes) : b->data + b->bytes, data, bytes);
-    b->bytes += bytes;
-}
 
 http_fault http_body_add(http_body *b, const char *data, size_t bytes)
 {
@@ -161,8 +150,10 @@ http_fault http_body_add(http_body *b, const char *data, size_t bytes)
     b->held += bytes;
     if (!b->has_length && !make_room(b, needed > b->room / 2 ? needed * 2 : needed))
         return no_memory;
-    if (b->data) /* there is room, but of a body that was let go */
-        put(b, data, bytes);
+    if (!b->data) /* there is room, but of a body that was let go */
+        return fine;
+    infer_rows_put(&b->rows, b->data, b->bytes, data, bytes);
+    b->bytes = needed;
     return fine;
 }
 
@@ -183,8 +174,6 @@ http_fault http_body_end(http_body *b)
         b->json_bytes = b->bytes;
     if (b->json_bytes > b->bytes)
         return wrong("Inference-Header-Content-Length: more than the body");
-    if (!b->lent && b->data)
-        b->binary = b->data + b->json_bytes;
     return fine;
 }
 
@@ -192,9 +181,7 @@ void http_body_let_go(http_body *b)
 {
     bodies_give(b->together, b->held);
     b->held = 0;
-    cosrel_inputs_give(b->lent);
-    b->lent = NULL;
-    b->binary = NULL;
+    infer_rows_give(&b->rows);
     if (b->room <= KEPT_BYTES)
         return;
     free(b->memory);

@@ -32,7 +32,7 @@ http_call *http_call_take(http_calls *s, struct MHD_Connection *connection)
     c->body.together = &s->shared->bodies;
     http_body_begin(&c->body, s->body_max);
     c->state = HTTP_READING;
-    c->inference = c->live = c->forbidden = c->deaf = c->counted = false;
+    c->inference = c->live = c->forbidden = c->deaf = c->counted = c->is_read = false;
     c->task = NULL;
     c->refused = 0;
     c->connection = connection;

@@ -37,6 +37,7 @@ typedef struct http_call {
     http_body body;
     int64_t began_ns; /* its headers were there */
     bool forbidden;   /* by its rights */
+    bool is_read;     /* infer.request is what its JSON says */
     bool deaf;        /* its body is not kept: whatever it says, the answer is no */
     unsigned rights;  /* auth_right */
     bool counted;     /* among the refusals, so not among the model's answers */

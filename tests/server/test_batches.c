@@ -1,10 +1,13 @@
 /* Requests that wait together run together, and nobody copies what they sent once more. */
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,7 +23,9 @@ static char folder[] = "/tmp/test-batches-XXXXXX";
 static const char profile[] =
     "device,processor,model,precision,framework,batch,latency_ms,power_w,energy_mj,source\n"
     "b,cpu0,add,,,1,5,,,t\nb,cpu0,add,,,2,5.1,,,t\nb,cpu0,add,,,4,5.2,,,t\n"
-    "b,cpu0,add,,,8,5.3,,,t\nb,cpu0,slow,,,1,100,,,t\n";
+    "b,cpu0,add,,,8,5.3,,,t\nb,cpu0,slow,,,1,100,,,t\n"
+    "b,cpu0,multi,,,1,5,,,t\nb,cpu0,multi,,,2,5.1,,,t\nb,cpu0,multi,,,4,5.2,,,t\n"
+    "b,cpu0,multi,,,8,5.3,,,t\n";
 
 static const char *path_of(const char *name)
 {
@@ -35,7 +40,8 @@ static int start(void **state)
     char table[128];
     cosrel_options options;
     cosrel_error err = {""};
-    if (!mkdtemp(folder) || !tiny_add(path_of("add.onnx")) || !tiny_slow(path_of("slow.onnx"), 200))
+    if (!mkdtemp(folder) || !tiny_add(path_of("add.onnx")) || !tiny_multi(path_of("multi.onnx")) ||
+        !tiny_slow(path_of("slow.onnx"), 200))
         return -1;
     snprintf(table, sizeof table, "%s", path_of("profile.csv"));
     FILE *f = fopen(table, "wb");
@@ -60,6 +66,7 @@ static int stop(void **state)
     serving_end();
     cosrel_runtime_close(serving_runtime);
     unlink(path_of("add.onnx"));
+    unlink(path_of("multi.onnx"));
     unlink(path_of("slow.onnx"));
     unlink(path_of("profile.csv"));
     return rmdir(folder);
@@ -89,13 +96,46 @@ static double sample(const char *text, const char *name)
     return strtod(at + strlen(name), NULL);
 }
 
+/* So many requests of this model were answered, in fewer runs, and nothing was copied for them. */
+static void ran_together_uncopied(const char *model)
+{
+    static reply r;
+    char name[128];
+    ask("GET", "/metrics", "", NULL, 0, &r);
+    says(&r, 200, "cosrel_copied_bytes_total 0\n");
+    snprintf(name, sizeof name,
+             "cosrel_request_batch_size_bucket{model=\"%s\",version=\"1\",le=\"1\"}", model);
+    const double single = sample(r.body, name);
+    snprintf(name, sizeof name, "cosrel_request_batch_size_count{model=\"%s\",version=\"1\"}",
+             model);
+    const double all = sample(r.body, name);
+    assert_true(all >= CLIENTS);
+    assert_true(single < all);
+}
+
+/* Whoever comes now waits for the others. */
+static int block(void)
+{
+    const int fd = dial();
+    send_row(fd, "slow", (float[4]){0});
+    return fd;
+}
+
+static void unblock(int fd)
+{
+    static reply r;
+    hear(fd, &r);
+    assert_int_equal(r.status, 200);
+    close(fd);
+}
+
 static void nobody_copies(void **state)
 {
     (void)state;
     static reply r;
     float rows[CLIENTS][4], got[4];
-    int fds[CLIENTS], blocker = dial();
-    send_row(blocker, "slow", (float[4]){0});
+    int fds[CLIENTS];
+    const int blocker = block();
     for (int i = 0; i < CLIENTS; i++) {
         for (int k = 0; k < 4; k++)
             rows[i][k] = (float)(10 * i + k);
@@ -111,17 +151,96 @@ static void nobody_copies(void **state)
             assert_true(got[k] == rows[i][k] + (float)(k + 1));
         close(fds[i]);
     }
-    hear(blocker, &r);
+    unblock(blocker);
+    ran_together_uncopied("add");
+}
+
+/* ---- Several inputs ---- */
+
+/* What is asked of "multi", and what it answers, in the model's order. */
+typedef struct question {
+    float a[2], b[2];
+    int64_t n;
+} question;
+
+typedef struct answer {
+    float sum[2], product[2];
+    int64_t count;
+} answer;
+
+static question question_of(int i)
+{
+    const float x = (float)i;
+    return (question){.a = {x, x + 1}, .b = {2, x + 3}, .n = 100 + i};
+}
+
+static void is_answer(int i, const answer *got)
+{
+    const question q = question_of(i);
+    for (int k = 0; k < 2; k++) {
+        assert_true(got->sum[k] == q.a[k] + q.b[k]);
+        assert_true(got->product[k] == q.a[k] * q.b[k]);
+    }
+    assert_int_equal(got->count, 2 * q.n);
+}
+
+/* The tensors in another order than the model's, in pieces of so many bytes. */
+static void send_several(int fd, const question *q, size_t piece)
+{
+    static const char json[] =
+        "{\"inputs\":[{\"name\":\"n\",\"shape\":[1],\"datatype\":\"INT64\",\"parameters\":{"
+        "\"binary_data_size\":8}},{\"name\":\"b\",\"shape\":[1,2],\"datatype\":\"FP32\","
+        "\"parameters\":{\"binary_data_size\":8}},{\"name\":\"a\",\"shape\":[1,2],\"datatype\":"
+        "\"FP32\",\"parameters\":{\"binary_data_size\":8}}],\"parameters\":{"
+        "\"binary_data_output\":true}}";
+    char text[1024];
+    const int head = snprintf(text, sizeof text,
+                              "POST /v2/models/multi/infer HTTP/1.1\r\nHost: localhost\r\n"
+                              "Content-Length: %zu\r\nInference-Header-Content-Length: %zu\r\n\r\n"
+                              "%s",
+                              strlen(json) + 24, strlen(json), json);
+    memcpy(text + head, &q->n, 8);
+    memcpy(text + head + 8, q->b, 8);
+    memcpy(text + head + 16, q->a, 8);
+    const size_t bytes = (size_t)head + 24;
+    for (size_t at = 0; at < bytes; at += piece)
+        say(fd, text + at, bytes - at < piece ? bytes - at : piece);
+}
+
+static void hear_several(int fd, int i)
+{
+    static reply r;
+    answer got;
+    hear(fd, &r);
     assert_int_equal(r.status, 200);
-    close(blocker);
-    ask("GET", "/metrics", "", NULL, 0, &r);
-    says(&r, 200, "cosrel_copied_bytes_total 0\n");
-    const double single = sample(r.body, "cosrel_request_batch_size_bucket{model=\"add\",version="
-                                         "\"1\",le=\"1\"}");
-    const double all = sample(r.body,
-                              "cosrel_request_batch_size_count{model=\"add\",version=\"1\"}");
-    assert_true(all == CLIENTS);
-    assert_true(single < all);
+    assert_true(r.body_bytes >= sizeof got);
+    memcpy(&got, r.body + r.body_bytes - sizeof got, sizeof got);
+    is_answer(i, &got);
+    close(fd);
+}
+
+static int dial_at_once(void)
+{
+    const int fd = dial(), one = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one); /* pieces as they are cut */
+    return fd;
+}
+
+static void nobody_copies_several(void **state)
+{
+    (void)state;
+    static const size_t pieces[] = {1000, 1, 7};
+    int fds[CLIENTS];
+    const int blocker = block();
+    for (int i = 0; i < CLIENTS; i++) {
+        const question q = question_of(i);
+        fds[i] = dial_at_once();
+        send_several(fds[i], &q, pieces[i % 3]);
+    }
+    for (int i = 0; i < CLIENTS; i++)
+        hear_several(fds[i], i);
+    unblock(blocker);
+    ran_together_uncopied("multi");
 }
 
 /* Other lengths than the model lends rows for go the ordinary way. */
@@ -149,11 +268,95 @@ static void other_lengths_work_too(void **state)
     says(&r, 400, "bytes after the last tensor");
 }
 
+/* Tensors that are no row, twice the same one, lengths that are not true: as anywhere else. */
+static void unusual_tensors_work_too(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *inputs; /* a, b and n have eight bytes each behind the JSON, unless it lies */
+        int status;
+        const char *says;
+    } cases[] = {
+#define INPUT(name, shape, type, size)                                                             \
+    "{\"name\":\"" name "\",\"shape\":" shape ",\"datatype\":\"" type                              \
+    "\",\"parameters\":{\"binary_data_size\":" size "}}"
+#define A INPUT("a", "[1,2]", "FP32", "8")
+#define N INPUT("n", "[1]", "INT64", "8")
+        {A "," INPUT("b", "[1,2]", "FP32", "8") "," N, 200, "\"data\":[3,5]"},
+        {A "," A "," N, 400, "given twice"},
+        {A "," INPUT("c", "[1,2]", "FP32", "8") "," N, 400, "no input 'c'"},
+        {A "," INPUT("b", "[1]", "INT64", "8") "," N, 400, "'b'"},
+        {A "," INPUT("b", "[1,2]", "FP32", "16"), 400, "16 bytes; its shape and type make 8"},
+        {A "," INPUT("b", "[1,2]", "FP32", "17") "," N, 400, "the body ends before"},
+        {A "," INPUT("b", "[1,2]", "FP32", "8"), 400, "bytes after the last tensor"},
+        {INPUT("b", "[1,0]", "FP32", "0") "," A "," N, 400, "bytes after the last tensor"},
+        {A ",{\"name\":\"b\",\"shape\":[1,2],\"datatype\":\"FP32\",\"data\":[1,2]}," N ","
+           "{\"name\":\"d\",\"shape\":[1],\"datatype\":\"INT64\",\"parameters\":{"
+           "\"binary_data_size\":8}}",
+         400, "no input 'd'"},
+        {"{\"name\":\"b\"},", 400, "not JSON"},
+#undef A
+#undef N
+#undef INPUT
+    };
+    static reply r;
+    static const question q = {.a = {1, 2}, .b = {2, 3}, .n = 4};
+    char headers[128], body[1024];
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const int json = snprintf(body, sizeof body, "{\"inputs\":[%s]}", cases[i].inputs);
+        memcpy(body + json, &q, sizeof q);
+        snprintf(headers, sizeof headers, "Inference-Header-Content-Length: %d\r\n", json);
+        ask("POST", "/v2/models/multi/infer", headers, body, (size_t)json + sizeof q, &r);
+        says(&r, cases[i].status, cases[i].says);
+    }
+}
+
+/* Half a body, then its model is unloaded, then the rest; or never. */
+static void rows_outlive_their_model(void **state)
+{
+    (void)state;
+    static reply r;
+    cosrel_error err = {""};
+    char text[1024];
+    const char json[] = "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\","
+                        "\"parameters\":{\"binary_data_size\":16}}]}";
+    const float row[4] = {1, 2, 3, 4};
+    snprintf(text, sizeof text,
+             "POST /v2/models/add/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n"
+             "Inference-Header-Content-Length: %zu\r\n\r\n%s",
+             strlen(json) + sizeof row, strlen(json), json);
+    const int ends = dial(), leaves = dial(), other = dial();
+    say(ends, text, strlen(text));
+    say(ends, (const char *)row, 5);
+    say(leaves, text, strlen(text));
+    say(leaves, (const char *)row, 5);
+    send_row(other, "add", row); /* so that what was said is read */
+    hear(other, &r);
+    assert_int_equal(r.status, 200);
+    close(other);
+    cosrel_model *m = cosrel_runtime_find_model(serving_runtime, "add", 0);
+    assert_int_equal(cosrel_runtime_unload(serving_runtime, m, 1000000, &err), COSREL_OK);
+    say(ends, (const char *)row + 5, sizeof row - 5);
+    hear(ends, &r);
+    says(&r, 404, "unloaded");
+    close(ends);
+    close(leaves);
+    assert_int_equal(cosrel_runtime_load(serving_runtime, path_of("add.onnx"), &err), COSREL_OK);
+    const int again = dial();
+    send_row(again, "add", row);
+    hear(again, &r);
+    assert_int_equal(r.status, 200);
+    close(again);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_copies),
+        cmocka_unit_test(nobody_copies_several),
         cmocka_unit_test(other_lengths_work_too),
+        cmocka_unit_test(unusual_tensors_work_too),
+        cmocka_unit_test(rows_outlive_their_model),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
