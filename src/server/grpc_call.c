@@ -293,6 +293,7 @@ static cosrel_status start(grpc_call *call, cosrel_error *err)
                                            &infer->request, &model, &version, err);
     if (status != COSREL_OK)
         return status;
+    infer_rows_point(&call->message.rows.rows, call->message.data, &infer->request);
     note_id(&call->note, infer->request.id);
     if (!text_to_int64(version, &infer->version))
         infer->version = 0; /* "": any */
@@ -406,6 +407,11 @@ static void forbid(grpc_call *call)
                "the token that was given, if any, does not allow this");
 }
 
+static bool is_inference(const grpc_method *method)
+{
+    return !method->answer && !method->begin;
+}
+
 void grpc_call_headers_end(grpc_call *call)
 {
     service *s = call->shared->service;
@@ -429,6 +435,8 @@ void grpc_call_headers_end(grpc_call *call)
     else if (!call->method->answer &&
              !clients_enter(&s->clients, call->token, &call->note.peer, &call->client))
         refuse_as_full(call, TALLY_CLIENT, "this client has as many requests in flight as it may");
+    else if (is_inference(call->method))
+        grpc_rows_begin(&call->message.rows, s->rt);
 }
 
 void grpc_call_data(grpc_call *call, const uint8_t *data, size_t bytes)
@@ -461,7 +469,7 @@ void grpc_call_end(grpc_call *call)
         refuse(call, code, why);
     else if (call->method->begin)
         change(call);
-    else if (!call->method->answer)
+    else if (is_inference(call->method))
         infer(call);
     else
         tell(call);

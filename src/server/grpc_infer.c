@@ -10,8 +10,6 @@
 #include "server/oip_dtype.h"
 
 enum {
-    RAW_FIELD = 7,     /* ModelInferRequest.raw_input_contents */
-    FIELDS_MAX = 1024, /* of the message itself; three times what 64 inputs and outputs need */
     /* What the parser may take: per byte of the message, and in any case. Eight bytes for a number
      * of one is the worst that is honest, sixteen for fields that come one by one. */
     MEMORY_PER_BYTE = 16,
@@ -366,9 +364,9 @@ static cosrel_status split(reading *r, const char *message, size_t bytes, rest *
     wire_step step;
     int fields = 0;
     while ((step = wire_next(&w, &field)) == WIRE_FIELD) {
-        if (++fields > FIELDS_MAX)
+        if (++fields > GRPC_INFER_FIELDS_MAX)
             return wrong(r, "message", "", "more than 1024 fields");
-        if (field.number != RAW_FIELD || field.type != WIRE_BYTES) {
+        if (field.number != GRPC_RAW_FIELD || field.type != WIRE_BYTES) {
             if (!add(out, message + field.start, w.at - field.start))
                 return error_set(r->err, COSREL_OUT_OF_MEMORY, "no memory for a request");
             continue;
@@ -417,11 +415,11 @@ size_t grpc_infer_raw_begins(const char *message, size_t bytes)
 {
     wire w = {.data = (const uint8_t *)message, .end = bytes};
     wire_field field;
-    for (int fields = 0; fields < FIELDS_MAX; fields++) {
+    for (int fields = 0; fields < GRPC_INFER_FIELDS_MAX; fields++) {
         const wire_step step = wire_next(&w, &field);
         /* A tensor that is not all there yet is cut, but where it begins is known. */
-        if ((step == WIRE_FIELD || step == WIRE_CUT) && field.number == RAW_FIELD && field.at > 0 &&
-            field.bytes > 0)
+        if ((step == WIRE_FIELD || step == WIRE_CUT) && field.number == GRPC_RAW_FIELD &&
+            field.at > 0 && field.bytes > 0)
             return field.at;
         if (step != WIRE_FIELD)
             return 0;

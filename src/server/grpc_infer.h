@@ -8,6 +8,12 @@
 #include "model/arena.h"
 #include "server/infer_request.h"
 
+enum {
+    GRPC_RAW_FIELD = 7,           /* ModelInferRequest.raw_input_contents */
+    GRPC_INFER_FIELDS_MAX = 1024, /* of the message itself; three times what 64 inputs and outputs
+                                      need */
+};
+
 /* `r` is cleared before and points into the message and into `memory`, as do *model and *version
  * ("": not given). INVALID_FILE: it is not such a message; INVALID_ARGUMENT; OUT_OF_MEMORY: it
  * would take more than its size explains. */

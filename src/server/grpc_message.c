@@ -1,7 +1,6 @@
 #include "server/grpc_message.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "server/grpc_infer.h"
 
@@ -12,12 +11,14 @@ enum {
 
 void grpc_message_deinit(grpc_message *m)
 {
+    grpc_rows_end(&m->rows);
     free(m->memory);
     *m = (grpc_message){.memory = NULL};
 }
 
 void grpc_message_clear(grpc_message *m)
 {
+    grpc_rows_end(&m->rows);
     m->bytes = m->expected = 0;
     m->prefix_bytes = 0;
     m->data = NULL;
@@ -82,7 +83,7 @@ grpc_code grpc_message_take(grpc_message *m, const uint8_t *data, size_t bytes, 
         *why = "no memory for the message";
         return GRPC_RESOURCE_EXHAUSTED;
     }
-    memcpy(m->data + m->bytes, data, bytes);
+    grpc_rows_put(&m->rows, m->data, m->bytes, m->expected, (const char *)data, bytes);
     m->bytes += bytes;
     return GRPC_OK;
 }

@@ -1,4 +1,5 @@
-/* One gRPC message on its way in: DATA frames become a prefix and a block of memory. */
+/* One gRPC message on its way in: DATA frames become a prefix and a block of memory; and, where
+ * `rows` were begun, tensors in rows. */
 #ifndef SERVER_GRPC_MESSAGE_H
 #define SERVER_GRPC_MESSAGE_H
 
@@ -6,6 +7,7 @@
 #include <stdint.h>
 
 #include "server/grpc_answer.h"
+#include "server/grpc_rows.h"
 #include "server/grpc_status.h"
 
 typedef struct grpc_message {
@@ -14,10 +16,11 @@ typedef struct grpc_message {
     size_t bytes, expected;
     uint8_t prefix[GRPC_PREFIX_BYTES];
     unsigned prefix_bytes;
+    grpc_rows rows; /* begun before the first byte: of a ModelInferRequest */
 } grpc_message;
 
 void grpc_message_deinit(grpc_message *m); /* zeroed is fine */
-void grpc_message_clear(grpc_message *m);  /* keeps memory, unless it is much */
+void grpc_message_clear(grpc_message *m);  /* keeps memory, unless it is much; rows end */
 
 /* OK, or what is wrong, with *why: compressed (UNIMPLEMENTED), longer than bytes_max
  * (RESOURCE_EXHAUSTED), more than one (UNIMPLEMENTED), no memory (RESOURCE_EXHAUSTED). */

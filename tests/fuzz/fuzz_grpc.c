@@ -1,10 +1,12 @@
 /* Any bytes as a ModelInferRequest: an error that says why, or a request whose tensors lie where
- * memory is; and as frames, cut anywhere: a message or an error. The first byte says where. */
+ * memory is; as frames, cut anywhere: a message or an error; and in pieces, with rows that models
+ * lend for it: the same request with the same tensors. The first byte says how it is cut. */
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fuzz_runtime.h"
 #include "server/grpc_infer.h"
 #include "server/grpc_message.h"
 
@@ -62,6 +64,49 @@ static void take(const uint8_t *data, size_t bytes, size_t cut)
     grpc_message_deinit(&m);
 }
 
+static void same(const infer_request *a, const infer_request *b)
+{
+    if (a->input_count != b->input_count)
+        abort();
+    for (size_t i = 0; i < a->input_count; i++) {
+        const infer_input *x = &a->inputs[i], *y = &b->inputs[i];
+        if (x->bytes != y->bytes || (x->raw == NULL) != (y->raw == NULL))
+            abort();
+        if (x->raw && x->bytes && memcmp(x->raw, y->raw, x->bytes) != 0)
+            abort();
+    }
+}
+
+/* A message without its prefix. */
+static void lend(const uint8_t *data, size_t bytes, size_t piece)
+{
+    static infer_request whole, cut;
+    arena first = {.chunks = NULL}, second = {.chunks = NULL};
+    const char *model, *version, *why;
+    cosrel_error err = {""};
+    grpc_message m = {.memory = NULL};
+    const uint8_t prefix[5] = {0, (uint8_t)(bytes >> 24), (uint8_t)(bytes >> 16),
+                               (uint8_t)(bytes >> 8), (uint8_t)bytes};
+    grpc_rows_begin(&m.rows, fuzz_runtime());
+    grpc_code code = grpc_message_take(&m, prefix, sizeof prefix, bytes, &why);
+    for (size_t at = 0; at < bytes && code == GRPC_OK; at += piece)
+        code = grpc_message_take(&m, data + at, bytes - at < piece ? bytes - at : piece, bytes,
+                                 &why);
+    if (code != GRPC_OK)
+        abort();
+    const cosrel_status status = grpc_infer_read((const char *)data, bytes, &first, &whole, &model,
+                                                 &version, &err);
+    if (grpc_infer_read(m.data, m.bytes, &second, &cut, &model, &version, &err) != status)
+        abort();
+    if (status == COSREL_OK) {
+        infer_rows_point(&m.rows.rows, m.data, &cut);
+        same(&whole, &cut);
+    }
+    grpc_message_deinit(&m);
+    arena_deinit(&first);
+    arena_deinit(&second);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
 {
     if (bytes == 0)
@@ -72,5 +117,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         abort();
     take(data, bytes, cut);
     read(data + 1, bytes - 1);
+    lend(data + 1, bytes - 1, data[0] % 64 + 1);
     return 0;
 }

@@ -415,6 +415,17 @@ static void make_requests(corpus *c)
     /* Raw data before what it belongs to: the rest is in two pieces. */
     save(at(c, "grpc", "raw_between"), "\x0b\x0a\1x\x3a\4abcd\x2a\x0c\x0a\1x\x12\4FP32\x1a\1\1",
          24);
+    save(at(c, "grpc", "row"),
+         "\x04\x0a\3add\x2a\x0d\x0a\1x\x12\4FP32\x1a\2\1\4\x3a\x10"
+         "0123456789abcdef",
+         1 + 5 + 15 + 18);
+    save(at(c, "grpc", "rows"),
+         "\x20\x0a\5multi\x2a\x0d\x0a\1n\x12\5INT64\x1a\1\1\x2a\x0d\x0a\1b\x12\4FP32\x1a\2\1\2"
+         "\x2a\x0d\x0a\1a\x12\4FP32\x1a\2\1\2\x3a\010"
+         "01234567\x3a\010"
+         "abcdefgh\x3a\010"
+         "ABCDEFGH",
+         1 + 7 + 3 * 15 + 3 * 10);
     save(at(c, "grpc", "frame"), "\0\0\0\0\3\x0a\1x", 8);
 }
 
@@ -426,6 +437,10 @@ static void make_http(corpus *c)
 #define JSON                                                                                       \
     "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],\"datatype\":\"FP32\",\"data\":[1,2,3,4]}]}"
 #define SIZED "Content-Length: 74\r\n"
+#define TENSOR(name, shape, type, bytes)                                                           \
+    "{\"name\":\"" name "\",\"shape\":" shape ",\"datatype\":\"" type                              \
+    "\",\"parameters\":{\"binary_data_size\":" bytes "}}"
+#define BINARY(json, all) "Inference-Header-Content-Length: " json "\r\nContent-Length: " all "\r\n"
     static const struct {
         const char *name, *text;
     } all[] = {
@@ -458,6 +473,14 @@ static void make_http(corpus *c)
                                 "110\r\n") "{\"inputs\":[{\"name\":\"x\",\"shape\":[1,4],"
                                            "\"datatype\":\"FP32\",\"parameters\":{"
                                            "\"binary_data_size\":16}}]}0123456789abcdef"},
+        {"binary_cut", INFER("add", BINARY("94", "110")) "{\"inp\370uts\":[" TENSOR(
+                           "x", "[1,4]", "FP32", "16") "]}\37001234\37156789abcdef"},
+        {"binary_several",
+         INFER("multi", BINARY("254", "278")) "{\"inputs\":[" TENSOR(
+             "n", "[1]", "INT64",
+             "8") "," TENSOR("b", "[1,2]", "FP32",
+                             "8") "," TENSOR("a", "[1,2]", "FP32",
+                                             "8") "]}01234567abcdefghABC\370DEFGH"},
         {"binary_more", INFER("add", "Inference-Header-Content-Length: 999\r\n" SIZED) JSON},
         {"words",
          INFER("words",

@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "grpc_client.h"
+#include "oip.pb-c.h"
 #include "serving.h"
 #include "tiny_onnx.h"
 
@@ -57,7 +59,8 @@ static int start(void **state)
         fprintf(stderr, "%s\n", err.text);
         return -1;
     }
-    return serving_begin(&(server_options){.http = {.address = "127.0.0.1:0"}});
+    return serving_begin(
+        &(server_options){.http = {.address = "127.0.0.1:0"}, .grpc = {.address = "127.0.0.1:0"}});
 }
 
 static int stop(void **state)
@@ -184,8 +187,8 @@ static void is_answer(int i, const answer *got)
     assert_int_equal(got->count, 2 * q.n);
 }
 
-/* The tensors in another order than the model's, in pieces of so many bytes. */
-static void send_several(int fd, const question *q, size_t piece)
+/* The tensors in another order than the model's, in pieces of so many bytes, but for the last. */
+static void send_several(int fd, const question *q, size_t piece, size_t missing)
 {
     static const char json[] =
         "{\"inputs\":[{\"name\":\"n\",\"shape\":[1],\"datatype\":\"INT64\",\"parameters\":{"
@@ -202,7 +205,7 @@ static void send_several(int fd, const question *q, size_t piece)
     memcpy(text + head, &q->n, 8);
     memcpy(text + head + 8, q->b, 8);
     memcpy(text + head + 16, q->a, 8);
-    const size_t bytes = (size_t)head + 24;
+    const size_t bytes = (size_t)head + 24 - missing;
     for (size_t at = 0; at < bytes; at += piece)
         say(fd, text + at, bytes - at < piece ? bytes - at : piece);
 }
@@ -235,7 +238,7 @@ static void nobody_copies_several(void **state)
     for (int i = 0; i < CLIENTS; i++) {
         const question q = question_of(i);
         fds[i] = dial_at_once();
-        send_several(fds[i], &q, pieces[i % 3]);
+        send_several(fds[i], &q, pieces[i % 3], 0);
     }
     for (int i = 0; i < CLIENTS; i++)
         hear_several(fds[i], i);
@@ -349,14 +352,237 @@ static void rows_outlive_their_model(void **state)
     close(again);
 }
 
+/* ---- Over gRPC ---- */
+
+typedef Inference__ModelInferRequest__InferInputTensor input_type;
+
+/* Tensors in the order of `names`, each of `bytes`. */
+static void pack(const char *model, size_t count, const char *const *names,
+                 const char *const *types, int64_t (*shapes)[2], const size_t *ranks,
+                 const void *const *data, const size_t *bytes, text_builder *out)
+{
+    input_type in[3], *inputs[3];
+    ProtobufCBinaryData raw[3];
+    Inference__ModelInferRequest m = INFERENCE__MODEL_INFER_REQUEST__INIT;
+    for (size_t i = 0; i < count; i++) {
+        in[i] = (input_type)INFERENCE__MODEL_INFER_REQUEST__INFER_INPUT_TENSOR__INIT;
+        in[i].name = (char *)names[i];
+        in[i].datatype = (char *)types[i];
+        in[i].shape = shapes[i];
+        in[i].n_shape = ranks[i];
+        inputs[i] = &in[i];
+        raw[i] = (ProtobufCBinaryData){bytes[i], (uint8_t *)data[i]};
+    }
+    m.model_name = (char *)model;
+    m.n_inputs = m.n_raw_input_contents = count;
+    m.inputs = inputs;
+    m.raw_input_contents = raw;
+    const size_t length = inference__model_infer_request__get_packed_size(&m);
+    uint8_t *packed = malloc(length);
+    assert_int_equal(inference__model_infer_request__pack(&m, packed), length);
+    client_frame(out, packed, length);
+    free(packed);
+}
+
+static void pack_row(const char *model, const float *row, text_builder *out)
+{
+    int64_t shape[1][2] = {{1, 4}};
+    pack(model, 1, (const char *[]){"x"}, (const char *[]){"FP32"}, shape, (size_t[]){2},
+         (const void *[]){row}, (size_t[]){16}, out);
+}
+
+/* In another order than the model's. */
+static void pack_several(const question *q, text_builder *out)
+{
+    int64_t shapes[3][2] = {{1, 2}, {1}, {1, 2}};
+    pack("multi", 3, (const char *[]){"b", "n", "a"}, (const char *[]){"FP32", "INT64", "FP32"},
+         shapes, (size_t[]){2, 1, 2}, (const void *[]){q->b, &q->n, q->a}, (size_t[]){8, 8, 8},
+         out);
+}
+
+/* Its raw outputs, one after the other. */
+static void hear_call(grpc_client *c, int call, void *out, size_t room)
+{
+    const grpc_reply *r = client_wait(c, call);
+    size_t at = 0;
+    if (r->code != 0)
+        fail_msg("%d %s", r->code, r->message);
+    Inference__ModelInferResponse *m = inference__model_infer_response__unpack(
+        NULL, r->data.length - 5, (const uint8_t *)r->data.data + 5);
+    assert_non_null(m);
+    for (size_t i = 0; i < m->n_raw_output_contents; i++) {
+        const ProtobufCBinaryData *raw = &m->raw_output_contents[i];
+        assert_true(raw->len <= room - at);
+        memcpy((char *)out + at, raw->data, raw->len);
+        at += raw->len;
+    }
+    assert_int_equal(at, room);
+    inference__model_infer_response__free_unpacked(m, NULL);
+}
+
+static int call(grpc_client *c, text_builder *body)
+{
+    const int number = client_ask(c, &(grpc_ask){.body = body->data, .bytes = body->length});
+    text_deinit(body);
+    *body = (text_builder){.data = NULL};
+    return number;
+}
+
+/* Byte by byte. */
+static void trickle(grpc_client *c)
+{
+    client_gather(c);
+    for (size_t i = 0; i < c->out.length; i++)
+        client_say(c->fd, c->out.data + i, 1);
+    c->out.length = 0;
+}
+
+static void nobody_copies_calls(void **state)
+{
+    (void)state;
+    text_builder body = {.data = NULL};
+    grpc_client *c = client_open(serving_grpc_port());
+    int one[CLIENTS], several[CLIENTS];
+    const int blocker = block();
+    for (int i = 0; i < CLIENTS; i++) {
+        const question q = question_of(i);
+        pack_row("add", (float[4]){(float)i, 1, 2, 3}, &body);
+        one[i] = call(c, &body);
+        pack_several(&q, &body);
+        several[i] = call(c, &body);
+        if (i % 3 == 0)
+            trickle(c);
+        else if (i % 3 == 1)
+            client_flush(c);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        float got[4];
+        answer all;
+        hear_call(c, one[i], got, sizeof got);
+        assert_true(got[0] == (float)i + 1 && got[3] == 7);
+        hear_call(c, several[i], &all, sizeof all);
+        is_answer(i, &all);
+    }
+    client_close(c);
+    unblock(blocker);
+    ran_together_uncopied("add");
+    ran_together_uncopied("multi");
+}
+
+/* Rows that the model lends now. */
+static int rows_of(const char *model)
+{
+    enum { MANY = 4096 };
+    static cosrel_inputs *lent[MANY];
+    cosrel_tensor tensors[3];
+    cosrel_error err = {""};
+    int count = 0;
+    cosrel_model *m = cosrel_runtime_find_model(serving_runtime, model, 0);
+    assert_non_null(m);
+    while (count < MANY && cosrel_inputs_take(m, tensors, &lent[count], &err) == COSREL_OK)
+        count++;
+    for (int i = 0; i < count; i++)
+        cosrel_inputs_give(lent[i]);
+    return count;
+}
+
+static bool comes_back_to(const char *model, int count)
+{
+    for (int i = 0; i < 500; i++) {
+        if (rows_of(model) == count)
+            return true;
+        usleep(10000);
+    }
+    return false;
+}
+
+/* A request of which a part of its last tensor is missing; what came before has been read. */
+static int begin_call(grpc_client *c)
+{
+    const question q = question_of(1);
+    text_builder body = {.data = NULL};
+    pack_several(&q, &body);
+    const int half = client_ask(
+        c, &(grpc_ask){.body = body.data, .bytes = body.length - 3, .unended = true});
+    client_flush(c);
+    assert_int_equal(client_wait(c, call(c, &body))->code, 0);
+    return half;
+}
+
+/* However a request ends, its rows are given back. */
+static void rows_come_back(void **state)
+{
+    (void)state;
+    const int all = rows_of("multi");
+    const question q = question_of(1);
+    text_builder body = {.data = NULL};
+    assert_in_range(all, 2, 4000);
+
+    grpc_client *c = client_open(serving_grpc_port());
+    const int half = begin_call(c);
+    assert_true(rows_of("multi") < all);
+    nghttp2_submit_rst_stream(c->session, NGHTTP2_FLAG_NONE, 2 * half + 1, NGHTTP2_CANCEL);
+    client_flush(c);
+    assert_true(comes_back_to("multi", all));
+
+    pack_several(&q, &body);
+    text_add_bytes(&body, "x", 1); /* more than the message: refused when its rows are full */
+    assert_int_equal(client_wait(c, call(c, &body))->code, 12);
+    assert_true(comes_back_to("multi", all));
+
+    (void)begin_call(c);
+    assert_true(rows_of("multi") < all);
+    client_close(c);
+    assert_true(comes_back_to("multi", all));
+
+    const int fd = dial();
+    send_several(fd, &q, 24, 3);
+    while (rows_of("multi") == all)
+        usleep(1000);
+    close(fd);
+    assert_true(comes_back_to("multi", all));
+}
+
+/* Half a message, then its model is unloaded, then the rest. */
+static void calls_outlive_their_model(void **state)
+{
+    (void)state;
+    enum { MISSING = 4 };
+    cosrel_error err = {""};
+    const question q = question_of(7);
+    const int all = rows_of("multi");
+    text_builder body = {.data = NULL};
+    answer got;
+    grpc_client *c = client_open(serving_grpc_port());
+    pack_several(&q, &body);
+    const int early = call(c, &body);
+    client_gather(c);
+    client_say(c->fd, c->out.data, c->out.length - MISSING);
+    while (rows_of("multi") == all)
+        usleep(1000);
+    cosrel_model *m = cosrel_runtime_find_model(serving_runtime, "multi", 0);
+    assert_int_equal(cosrel_runtime_unload(serving_runtime, m, 1000000, &err), COSREL_OK);
+    client_say(c->fd, c->out.data + c->out.length - MISSING, MISSING);
+    c->out.length = 0;
+    assert_int_equal(client_wait(c, early)->code, 5);
+    assert_int_equal(cosrel_runtime_load(serving_runtime, path_of("multi.onnx"), &err), COSREL_OK);
+    pack_several(&q, &body);
+    hear_call(c, call(c, &body), &got, sizeof got);
+    is_answer(7, &got);
+    client_close(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nobody_copies),
         cmocka_unit_test(nobody_copies_several),
+        cmocka_unit_test(nobody_copies_calls),
         cmocka_unit_test(other_lengths_work_too),
         cmocka_unit_test(unusual_tensors_work_too),
+        cmocka_unit_test(rows_come_back),
         cmocka_unit_test(rows_outlive_their_model),
+        cmocka_unit_test(calls_outlive_their_model),
     };
     return cmocka_run_group_tests(tests, start, stop);
 }
