@@ -475,6 +475,44 @@ static void sets_are_not_prepared(void **state)
     bench_deinit(&b);
 }
 
+/* The batch that is started first, of eight requests that wait, where one of 1, 2, 4, 8 takes 2, 3,
+ * 5, 9 ms. */
+static int32_t first_batch(const char *policy, const char *objective, int64_t deadline_ns)
+{
+    static const int32_t sizes[] = {1, 2, 4, 8};
+    static const int64_t times_ms[] = {2, 3, 5, 9};
+    bench b;
+    cosrel_error err;
+    sched_action action;
+    sched_setup setup = setup_of(two, 1, policy);
+    assert_int_equal(objective_find(objective, &setup.objective, &err), COSREL_OK);
+    assert_int_equal(cost_init(&b.costs, 1, 1, sizes, 4), COSREL_OK);
+    b.costs.model_count = setup.model_max = 1;
+    for (int i = 0; i < 4; i++)
+        cost_at(&b.costs, 0, 0, i)->service_ns = times_ms[i] * MS;
+    if (sched_core_create(&setup, &b.costs, &b.core, &err) != COSREL_OK)
+        fail_msg("%s", err.text);
+    assert_int_equal(sched_core_add_model(b.core, 0, "m"), COSREL_OK);
+    for (uint64_t tag = 0; tag < 8; tag++)
+        arrive(&b, 0, 0, 0, deadline_ns, tag);
+    assert_true(sched_core_next(b.core, 0, &action));
+    const int32_t batch = action.batch;
+    bench_deinit(&b);
+    return batch;
+}
+
+/* No larger than the deadlines leave time for, as large as pays where they leave enough. */
+static void batches_fit_the_slack(void **state)
+{
+    (void)state;
+    static const char *const policies[] = {"lookahead", "learned"};
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(first_batch(policies[i], "deadline", 4 * MS), 2);
+        assert_int_equal(first_batch(policies[i], "deadline", 6 * MS), 4);
+        assert_true(first_batch(policies[i], "deadline", 100 * MS) >= 4);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -493,6 +531,7 @@ int main(void)
         cmocka_unit_test(background_stays_off_what_foreground_could_use),
         cmocka_unit_test(a_hung_run_is_thought_over),
         cmocka_unit_test(the_next_run_is_prepared),
+        cmocka_unit_test(batches_fit_the_slack),
         cmocka_unit_test(what_was_prepared_is_taken_back),
         cmocka_unit_test(sets_are_not_prepared),
     };
