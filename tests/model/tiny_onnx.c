@@ -192,14 +192,20 @@ static void begin_add(tiny *t, int64_t elements, Onnx__TensorProto **constant)
     *constant = add_weights(t, "c", FLOAT, 1, &elements);
 }
 
-bool tiny_add(const char *path)
+bool tiny_add_from(const char *path, float first)
 {
     tiny t;
     Onnx__TensorProto *c;
+    const float values[] = {first, first + 1, first + 2, first + 3};
     begin_add(&t, 4, &c);
-    set_raw(&t, c, one_to_four, sizeof one_to_four);
+    set_raw(&t, c, values, sizeof values);
     add_node(&t, t.model->graph, "Add", "x,c", "y");
     return tiny_end(&t, path);
+}
+
+bool tiny_add(const char *path)
+{
+    return tiny_add_from(path, 1);
 }
 
 bool tiny_nan(const char *path)

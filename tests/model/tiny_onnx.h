@@ -11,6 +11,7 @@
 
 /* y = x + [1,2,3,4]; x and y float32 [batch,4]. The constant is raw data. */
 bool tiny_add(const char *path);
+bool tiny_add_from(const char *path, float first); /* [first, first+1, ...] instead */
 
 /* As tiny_add, but the second element becomes no number. */
 bool tiny_nan(const char *path);

@@ -3,6 +3,8 @@
 #include "fixture.h"
 
 #include <onnxruntime_c_api.h>
+#include <sched.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -114,6 +116,117 @@ static void test_gpu_runs_models(void **state)
     cosrel_runtime_close(rt);
 }
 
+enum { WIDTH = 4, CLIENTS = 8, EACH = 40 };
+
+/* One that asks again and again: x, and what must come out of it. */
+typedef struct gpu_client {
+    cosrel_runtime *rt;
+    const char *model;
+    int64_t shape[2];
+    float x[WIDTH], y[WIDTH];
+    int asked;
+    atomic_int answered, wrong;
+} gpu_client;
+
+static void ask(gpu_client *c);
+
+/* y = x + [1,2,3,4], or + [11,..] of its other version; nothing else. */
+static void answered(const cosrel_result *r)
+{
+    gpu_client *c = r->user;
+    int right[2] = {0, 0};
+    for (int k = 0; k < WIDTH && r->status == COSREL_OK; k++)
+        for (int v = 0; v < 2; v++)
+            right[v] += c->y[k] == c->x[k] + (float)(k + 1 + 10 * v);
+    if (r->status != COSREL_OK || strcmp(r->processor, "gpu0") != 0 || r->outputs[0].data != c->y ||
+        (right[0] != WIDTH && right[1] != WIDTH))
+        atomic_fetch_add(&c->wrong, 1);
+    if (++c->asked < EACH)
+        ask(c);
+    atomic_fetch_add(&c->answered, 1);
+}
+
+static void ask(gpu_client *c)
+{
+    cosrel_error err;
+    const cosrel_tensor input = fixture_floats(c->shape, 2, c->x);
+    const cosrel_tensor output = {.name = "y", .data = c->y, .bytes = sizeof c->y};
+    const cosrel_request request = {.inputs = &input,
+                                    .input_count = 1,
+                                    .outputs = &output,
+                                    .output_count = 1,
+                                    .done = answered,
+                                    .user = c};
+    cosrel_status status = COSREL_NOT_FOUND;
+    for (int k = 0; k < WIDTH; k++)
+        c->x[k] = (float)(c->asked * WIDTH + k);
+    for (int i = 0; status == COSREL_NOT_FOUND && i < 10; i++)
+        status = cosrel_submit(c->rt, cosrel_runtime_find_model(c->rt, c->model, 0), &request, NULL,
+                               &err);
+    if (status != COSREL_OK)
+        fail_msg("%s", err.text);
+}
+
+static void start_clients(gpu_client *all, cosrel_runtime *rt)
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        all[i] = (gpu_client){.rt = rt, .model = i % 2 ? "one" : "other", .shape = {1, WIDTH}};
+        ask(&all[i]);
+    }
+}
+
+static void end_clients(gpu_client *all)
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        while (atomic_load(&all[i].answered) < EACH)
+            sched_yield();
+        assert_int_equal(atomic_load(&all[i].wrong), 0);
+    }
+}
+
+static void write_adding(const char *name, bool (*make)(const char *path))
+{
+    char path[512], between[520];
+    fixture_write("two/none", "");
+    fixture_path(name, path);
+    snprintf(between, sizeof between, "%s.new", path);
+    assert_true(make(between));
+    assert_int_equal(rename(between, path), 0);
+}
+
+static bool add_eleven(const char *path)
+{
+    return tiny_add_from(path, 11);
+}
+
+/* Two models on one GPU, eight clients: runs that are prepared during others, batches, outputs in
+ * the clients' memory. Meanwhile one of the models is replaced, again and again. */
+static void test_gpu_serves_many(void **state)
+{
+    (void)state;
+    static gpu_client clients[CLIENTS];
+    char folder[512];
+    cosrel_error err;
+    cosrel_load_options load;
+    write_adding("two/one.onnx", tiny_add);
+    write_adding("two/other.onnx", tiny_add);
+    cosrel_options options = gpu_options();
+    options.policy = "single:gpu0";
+    cosrel_runtime *rt = fixture_open(&options, "two");
+    fixture_path("two", folder);
+    cosrel_load_options_init(&load);
+    load.follow = true;
+    load.gently = true;
+    start_clients(clients, rt);
+    for (int i = 0; i < 6; i++) {
+        write_adding("two/one.onnx", i % 2 ? tiny_add : add_eleven);
+        if (cosrel_runtime_load_models(rt, folder, &load, &err) != COSREL_OK)
+            fail_msg("%s", err.text);
+    }
+    end_clients(clients);
+    cosrel_runtime_close(rt);
+}
+
 /* Without being asked for, a software renderer is no processor. */
 static void test_software_gpu_only_on_request(void **state)
 {
@@ -135,6 +248,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_software_gpu_only_on_request),
         cmocka_unit_test(test_gpu_runs_models),
+        cmocka_unit_test(test_gpu_serves_many),
     };
     if (!gpu_is_there()) {
         fprintf(stderr,
