@@ -2,8 +2,9 @@
  * read where they lie (run.c).
  *
  * A slab holds twice as many rows as the largest batch; requests take them in order of coming,
- * which is the order in which a model's requests are put together. Once all rows of a slab were
- * given back it begins anew: at low load that is the same warm row again and again. */
+ * which is the order in which a model's requests are put together, and in a ring, so that a few
+ * warm slabs are enough. Once all rows of a slab were given back it begins anew: at low load that
+ * is the same row again and again. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,13 +20,14 @@ enum { SLABS_MAX = 16, ALIGNMENT = 64 };
 
 struct cosrel_inputs {
     row_slab *slab;
+    bool is_held;
 };
 
 struct row_slab {
     row_pool *pool;
-    row_slab *next;
+    row_slab *next_slab;
     char *memory;
-    uint32_t used, held; /* rows taken since it was empty, and those not given back */
+    uint32_t next, held; /* the row to be taken next, unless it is held; how many are */
     cosrel_inputs rows[];
 };
 
@@ -89,10 +91,10 @@ static void drop_idle(row_pool *pool)
     for (row_slab **at = &pool->slabs; *at;) {
         row_slab *s = *at;
         if (s->held > 0) {
-            at = &s->next;
+            at = &s->next_slab;
             continue;
         }
-        *at = s->next;
+        *at = s->next_slab;
         pool->slab_count--;
         free_slab(s);
     }
@@ -121,7 +123,7 @@ void rows_deinit(row_pool *pool)
         return;
     while (pool->slabs) {
         row_slab *s = pool->slabs;
-        pool->slabs = s->next;
+        pool->slabs = s->next_slab;
         free_slab(s);
     }
     for (size_t i = 0; pool->shapes && i < pool->io->input_count; i++)
@@ -148,15 +150,15 @@ static row_slab *make_slab(row_pool *pool)
     return s;
 }
 
-/* One with room: the one that was begun, so that rows follow each other; else one that is empty.
+/* One with room: one that was begun, so that rows follow each other; else one that is empty.
  * Locked. */
 static row_slab *find_slab(row_pool *pool)
 {
     row_slab *empty = NULL;
-    for (row_slab *s = pool->slabs; s; s = s->next) {
-        if (s->used > 0 && s->used < pool->rows)
+    for (row_slab *s = pool->slabs; s; s = s->next_slab) {
+        if (s->held > 0 && !s->rows[s->next].is_held)
             return s;
-        if (s->used == 0)
+        if (s->held == 0)
             empty = s;
     }
     if (empty || pool->slab_count == SLABS_MAX)
@@ -164,7 +166,7 @@ static row_slab *find_slab(row_pool *pool)
     row_slab *s = make_slab(pool);
     if (!s)
         return NULL;
-    s->next = pool->slabs;
+    s->next_slab = pool->slabs;
     pool->slabs = s;
     pool->slab_count++;
     return s;
@@ -182,8 +184,10 @@ cosrel_status cosrel_inputs_take(cosrel_model *model, cosrel_tensor *tensors, co
     pthread_mutex_lock(&pool->lock);
     row_slab *s = pool->closed ? NULL : find_slab(pool);
     if (s) {
-        row = s->used++;
+        row = s->next;
+        s->next = (row + 1) % pool->rows;
         s->held++;
+        s->rows[row].is_held = true;
         *out = &s->rows[row];
     }
     pthread_mutex_unlock(&pool->lock);
@@ -207,8 +211,9 @@ void cosrel_inputs_give(cosrel_inputs *inputs)
     row_slab *s = inputs->slab;
     row_pool *pool = s->pool;
     pthread_mutex_lock(&pool->lock);
+    inputs->is_held = false;
     if (--s->held == 0)
-        s->used = 0;
+        s->next = 0;
     if (pool->closed)
         drop_idle(pool);
     pthread_mutex_unlock(&pool->lock);
