@@ -236,8 +236,7 @@ static void wrong_messages_stay_wrong(void **state)
         field(RAW, "12345678");
     gives(COSREL_INVALID_FILE, 0); /* contents that are none */
     static const char *const ends[] = {
-        "\x3a\x09"
-        "12345678",                                       /* longer than the message */
+        "\x3a\01112345678",                               /* longer than the message */
         "\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\1",     /* than any */
         "\x3a\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\1", /* no number */
         "\x3a",
