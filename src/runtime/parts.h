@@ -157,7 +157,7 @@ void measure_twins_follow(const cosrel_runtime *rt, cosrel_model *m, cost_cell *
 
 /* trial.c: runs a sample on every processor a few times. The model has a place and is not open.
  * Fills `cells`, [worker][batch], zeroed; those of a processor that cannot run it stay so. */
-void trial_run(cosrel_model *m, const cosrel_model *before, bool gently, cost_cell *cells);
+void trial_run(cosrel_model *m, bool gently, cost_cell *cells);
 
 /* submit.c: a request with the model's sample, whether it is open or not; counted nowhere. Errors
  * as of cosrel_submit. */

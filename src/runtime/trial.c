@@ -7,8 +7,7 @@
  *
  * Gently, a core is tried by its background twin, whose runs take only what others leave of it; and
  * sets of cores are not tried at all, since a long run on several would hold up everybody: they run
- * what a core runs, and are expected to be as much faster as they are with the version before, or
- * with other models. */
+ * what a core runs, and are expected to be as much faster as they are with other models. */
 #include <math.h>
 #include <stdlib.h>
 #include <time.h>
@@ -132,56 +131,41 @@ static bool is_set(const worker *w)
     return spec->kind == DEVICE_CPU && spec->core_count > 1;
 }
 
-/* A model's time on the set for each nanosecond on a core; 0: unknown. Locked. */
-static double ratio_of(const cosrel_runtime *rt, const cosrel_model *m, int set, int core)
-{
-    const int64_t here_ns = m->index < 0 ? 0 : cost_at(&rt->costs, m->index, set, 0)->service_ns;
-    const int64_t there_ns = m->index < 0 ? 0 : cost_at(&rt->costs, m->index, core, 0)->service_ns;
-    return here_ns > 0 && there_ns > 0 ? (double)here_ns / (double)there_ns : 0;
-}
-
-/* That of the version before; else the mean of other models; without others, what two thirds of a
- * core more each are worth (chosen: as the reference models on two cores). */
-static double expected_ratio(const cosrel_model *m, const cosrel_model *before, const worker *set,
-                             int core)
+/* How long other models take on the set for each nanosecond on a core: the mean; without others,
+ * what two thirds of a core more each are worth (chosen: as the reference models on two cores). Of
+ * the set's cores the slowest that was measured counts. */
+static int64_t time_on_set(cosrel_model *m, const worker *set, const cost_cell *measured)
 {
     cosrel_runtime *rt = m->rt;
-    double sum = 0;
-    int models = 0;
-    pthread_mutex_lock(&rt->lock);
-    const double own = before ? ratio_of(rt, before, set->index, core) : 0;
-    for (int k = 0; k < rt->model_count && own <= 0; k++) {
-        const double ratio = rt->models[k] && rt->models[k] != m
-                                 ? ratio_of(rt, rt->models[k], set->index, core)
-                                 : 0;
-        sum += ratio;
-        models += ratio > 0;
-    }
-    pthread_mutex_unlock(&rt->lock);
-    return own > 0      ? own
-           : models > 0 ? sum / models
-                        : 3.0 / (2.0 * rt->devices->specs[set->device].core_count + 1);
-}
-
-/* Of the set's cores the slowest that was measured counts. */
-static int64_t time_on_set(const cosrel_model *m, const cosrel_model *before, const worker *set,
-                           const cost_cell *measured)
-{
-    const cosrel_runtime *rt = m->rt;
-    const uint64_t units = rt->devices->specs[set->device].units;
+    const device_spec *spec = &rt->devices->specs[set->device];
     int64_t core_ns = 0;
-    int core = -1;
+    int core = -1, models = 0;
+    double sum = 0;
     for (int i = 0; i < rt->worker_count; i++) {
         const worker *w = &rt->workers[i];
         if (!w->background && w != set && !is_set(w) &&
-            (rt->devices->specs[w->device].units & units) && measured[i].service_ns > core_ns) {
+            (rt->devices->specs[w->device].units & spec->units) &&
+            measured[i].service_ns > core_ns) {
             core_ns = measured[i].service_ns;
             core = i;
         }
     }
     if (core < 0)
         return GUESS_NS;
-    return (int64_t)(expected_ratio(m, before, set, core) * (double)core_ns) + 1;
+    pthread_mutex_lock(&rt->lock);
+    for (int k = 0; k < rt->model_count; k++) {
+        if (!rt->models[k] || rt->models[k] == m)
+            continue;
+        const int64_t here_ns = cost_at(&rt->costs, k, set->index, 0)->service_ns;
+        const int64_t there_ns = cost_at(&rt->costs, k, core, 0)->service_ns;
+        if (here_ns > 0 && there_ns > 0) {
+            sum += (double)here_ns / (double)there_ns;
+            models++;
+        }
+    }
+    pthread_mutex_unlock(&rt->lock);
+    const double ratio = models > 0 ? sum / models : 3.0 / (2.0 * spec->core_count + 1);
+    return (int64_t)(ratio * (double)core_ns) + 1;
 }
 
 static bool is_down(const worker *w)
@@ -208,7 +192,7 @@ static void tell(const cosrel_model *m, const worker *w, const cosrel_error *why
     log_info(&m->rt->log, "%s: not offered on %s: %s", m->name, w->name, why->text);
 }
 
-void trial_run(cosrel_model *m, const cosrel_model *before, bool gently, cost_cell *cells)
+void trial_run(cosrel_model *m, bool gently, cost_cell *cells)
 {
     cosrel_runtime *rt = m->rt;
     cost_cell measured[RUNTIME_WORKERS_MAX] = {{.service_ns = 0}};
@@ -231,7 +215,7 @@ void trial_run(cosrel_model *m, const cosrel_model *before, bool gently, cost_ce
     for (int i = 0; gently && ran > 0 && i < rt->worker_count; i++) {
         const worker *w = &rt->workers[i];
         if (m->sessions[i] && is_set(w)) {
-            measured[i].service_ns = time_on_set(m, before, w, measured);
+            measured[i].service_ns = time_on_set(m, w, measured);
             ends[i] = TRIAL_RAN;
         }
     }
