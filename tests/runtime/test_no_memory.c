@@ -37,9 +37,13 @@ static _Thread_local bool spared; /* the test's own */
 
 static bool fails(void)
 {
-    if (spared || atomic_load(&until_failure) <= 0)
+    long left = atomic_load(&until_failure);
+    if (spared)
         return false;
-    return atomic_fetch_sub(&until_failure, 1) == 1;
+    while (left > 0) /* never below, whoever else counts at this moment */
+        if (atomic_compare_exchange_weak(&until_failure, &left, left - 1))
+            return left == 1;
+    return false;
 }
 
 void *__wrap_malloc(size_t bytes)
