@@ -26,10 +26,6 @@ static int64_t limit_of(const cosrel_runtime *rt, const worker *w, int64_t estim
     return w->background ? limit_ns * 100 : limit_ns;
 }
 
-/* A job that takes less than this is done by the thread that brought the request, if it may:
- * waking a worker, and being woken by it, takes longer (10 to 50 us, bench/bench_overhead). */
-static const int64_t HELP_NS = 10000;
-
 /* Sessions that any thread may run, and memory that only the run itself touches. */
 static bool can_help(const wake_list *wakes, const worker *w, int64_t estimate_ns)
 {

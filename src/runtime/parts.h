@@ -19,6 +19,10 @@ output_set *output_set_take(cosrel_runtime *rt,
                             size_t count); /* values all NULL, one user; NULL: no memory */
 void output_set_release(cosrel_runtime *rt, output_set *set); /* NULL is fine */
 
+/* A job that takes less than this is done by the thread that brought the request, if it may: waking
+ * a worker, and being woken by it, takes longer (10 to 50 us, bench/bench_overhead). */
+enum { HELP_NS = 10000 };
+
 /* dispatch.c: carrying out what the core decides. */
 typedef struct wake_list {
     worker *workers[2 * RUNTIME_WORKERS_MAX];

@@ -170,6 +170,7 @@ typedef struct job_outcome {
     bool batch_ok;    /* ran as one batch, so its time says something about the cost */
     bool again;       /* the requests go back to the queue: another attempt, perhaps elsewhere */
     bool unbatchable; /* the outputs do not follow the batch: never again */
+    bool elsewhere;   /* it ran on another core than the processor's */
     bool lost;        /* the processor was taken out before the run had begun */
     int64_t started_ns, ended_ns;
     int64_t cost_ns; /* what the run took; background: of CPU time */

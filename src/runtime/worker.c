@@ -265,7 +265,7 @@ void worker_finish(worker *w)
         worker_requeued(w, now_ns);
     } else if (out->processor_ok) {
         /* A trial's estimate is a guess: what it is wrong by says nothing about the processor. */
-        if (out->batch_ok && !w->slots[0]->trial)
+        if (out->batch_ok && !w->slots[0]->trial && !out->elsewhere)
             note_cost(w, out->cost_ns, now_ns);
         if (out->unbatchable)
             forbid_batches(rt, w->model, now_ns);
@@ -318,6 +318,22 @@ static void finish_probe(worker *w, bool ok)
     dispatch_wake(rt, &wakes);
 }
 
+static _Thread_local bool helping;
+
+bool worker_is_helped(void)
+{
+    return helping;
+}
+
+/* What the asking thread ran on whatever core it is on says nothing of this processor's speed,
+ * unless it took so long that nobody should help with it again. */
+static bool says_something(const worker *w, int64_t took_ns)
+{
+    const device_spec *spec = &w->rt->devices->specs[w->device];
+    return !helping || took_ns > 2 * HELP_NS ||
+           (spec->core_count > 0 && sched_getcpu() == spec->cores[0]);
+}
+
 static void do_job(worker *w)
 {
     const int64_t started_ns = clock_now_ns();
@@ -334,6 +350,7 @@ static void do_job(worker *w)
     const int64_t ended_ns = w->ended_ns ? w->ended_ns : clock_now_ns();
     w->outcome.started_ns = w->begun_ns ? w->counted_ns : started_ns;
     w->outcome.ended_ns = w->ended_ns;
+    w->outcome.elsewhere = !says_something(w, ended_ns - w->outcome.started_ns);
     w->outcome.cost_ns = w->background ? clock_thread_cpu_ns() - cpu_ns
                                        : ended_ns - w->outcome.started_ns;
     atomic_store(&w->has_job, false);
@@ -343,13 +360,6 @@ static void do_job(worker *w)
     }
     atomic_store(&w->finished, true);
     service_poke(w->rt);
-}
-
-static _Thread_local bool helping;
-
-bool worker_is_helped(void)
-{
-    return helping;
 }
 
 void worker_help(worker *w)
