@@ -351,6 +351,27 @@ static int starved_choice(observer *o, const sched_view *v)
     return -1;
 }
 
+/* A request would end on an idle processor in less than a quarter of the time that it would for any
+ * other, part of the backlog counted: then that processor is not to stay idle. The network was seen
+ * to leave it so, ever longer queues before it, where estimates said wrongly that it is the slower
+ * one. Only where latency is all that counts: deadlines and energy are good reasons to wait. */
+static bool must_start(const observer *o, const sched_view *v)
+{
+    if (v->objective->miss > 0 || v->objective->energy_ns_per_uj > 0)
+        return false;
+    for (uint64_t left = o->idle; left; left &= left - 1) {
+        const int p = view_lowest(left);
+        for (int i = 0; i < o->waiting_count; i++) {
+            const observe_waiting *w = &o->waiting[i];
+            const double other = w->at[1] == p ? w->second[1] : w->end[1];
+            if ((v->can[w->model] & VIEW_BIT(p)) &&
+                4 * observe_pair_at(o, v, w->model, p)->single < other)
+                return true;
+        }
+    }
+    return false;
+}
+
 void observe_candidates(observer *o, const sched_view *v)
 {
     double ranks[OBSERVE_CANDIDATES_MAX];
@@ -381,7 +402,7 @@ void observe_candidates(observer *o, const sched_view *v)
             if (v->can[o->waiting[i].model] & VIEW_BIT(p))
                 add_pair(o, v, ranks, i, p);
     }
-    if (o->seen.count > 0 && o->busy) {
+    if (o->seen.count > 0 && o->busy && !must_start(o, v)) {
         o->seen.wait = o->seen.count;
         o->seen.all[o->seen.count++] = (observe_candidate){
             .processor = -1, .model = -1, .batch_index = 0, .request = REQUEST_NONE};

@@ -1,6 +1,7 @@
 /* The learned policy: every candidate, waiting included, gets a score from one small network; the
  * best is taken (docs/learning.md). Under overload without deadlines, and for a model that starves,
- * a rule leaves no choice: see observe_queues.c.
+ * a rule leaves no choice; and where a processor would stay idle before a long queue, waiting is
+ * none: see observe_queues.c.
  *
  * Reading a policy's file is part of setting up; deciding touches no file and allocates nothing. */
 #include <stdlib.h>

@@ -254,6 +254,40 @@ static void waiting_ends(void **state)
     cost_deinit(&costs);
 }
 
+/* Nor may one that would always wait leave a processor idle before a long queue: the second one is
+ * used, though it takes thrice as long; but with deadlines, waiting is for the network to decide.
+ */
+static void nothing_stays_idle_before_a_long_queue(void **state)
+{
+    (void)state;
+    static const char *const objectives[] = {"latency", "deadline"};
+    for (int k = 0; k < 2; k++) {
+        world w;
+        cost_table costs;
+        const learned_hook hook = {.choose = always_last};
+        const sched_processor processors[] = {{.name = "a", .units = 1}, {.name = "b", .units = 2}};
+        sched_setup setup = {.processors = processors,
+                             .processor_count = 2,
+                             .model_max = 1,
+                             .requests_max = 200,
+                             .policy = "learned",
+                             .learned = &hook};
+        assert_int_equal(objective_find(objectives[k], &setup.objective, NULL), COSREL_OK);
+        world_costs(&costs, 1, 2, (const double[]){2, 6});
+        world_init(&w, &setup, &costs, 1);
+        w.setup.patience = 0;
+        for (int i = 0; i < 100; i++)
+            world_arrive_at(&w, 0, 0, 0, k == 0 ? SCHED_NEVER : 1000 * MS);
+        world_run_until(&w, 20 * MS);
+        if (k == 0)
+            assert_true(w.busy_ns[1] >= 12 * MS);
+        else
+            assert_int_equal(w.busy_ns[1], 0);
+        world_deinit(&w);
+        cost_deinit(&costs);
+    }
+}
+
 /* Runs shorter than a decision are not thought about: the oldest request starts at once, where it
  * takes least of the device. Where that is no short run, or a longer model waits too, it is. */
 static void short_runs_are_not_thought_about(void **state)
@@ -386,6 +420,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_and_order_do_not_matter),
         cmocka_unit_test(waiting_ends),
+        cmocka_unit_test(nothing_stays_idle_before_a_long_queue),
         cmocka_unit_test(short_runs_are_not_thought_about),
         cmocka_unit_test(background_is_another_matter),
         cmocka_unit_test(late_requests_are_served_in_the_end),
