@@ -121,9 +121,9 @@ typedef struct cosrel_model_info {
  * each); or one file. A model that cannot be loaded is reported (log and, the first one, err) and
  * skipped; the others are loaded all the same. Returns OK if at least one is there now, NOT_FOUND
  * if there is none in the folder, else the first failure; of a model whose files are written to
- * meanwhile: IO. Each model is tried once on each
- * processor, which shows where it runs and gives the first cost estimates. Blocks; requests to
- * models already loaded go on. One load or unload at a time: others wait. */
+ * meanwhile: IO. Each model is tried once on each processor, which shows where it runs and gives
+ * the first cost estimates. Blocks; requests to models already loaded go on. One load or unload at
+ * a time: others wait. */
 COSREL_API COSREL_CHECKED cosrel_status cosrel_runtime_load(cosrel_runtime *rt, const char *path,
                                                             cosrel_error *err);
 
@@ -207,9 +207,8 @@ typedef struct cosrel_result {
 } cosrel_result;
 
 /* Called once per request, on a runtime thread or, with may_run_here, within cosrel_submit. The
- * result is valid until it returns, or longer: see
- * cosrel_result_keep. It may submit and cancel; it must not block for long (its processor waits)
- * and must not call wait or close. */
+ * result is valid until it returns, or longer: see cosrel_result_keep. It may submit and cancel; it
+ * must not block for long (its processor waits) and must not call wait or close. */
 typedef void (*cosrel_done_fn)(const cosrel_result *result);
 
 typedef struct cosrel_request {

@@ -106,9 +106,8 @@ void dispatch_drain(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes)
         service_poke(rt);
 }
 
-void dispatch_wake(cosrel_runtime *rt, const wake_list *wakes)
+void dispatch_wake(const wake_list *wakes)
 {
-    (void)rt;
     for (int i = 0; i < wakes->count; i++) {
         worker *w = wakes->workers[i];
         atomic_fetch_add(&w->wake, 1);
@@ -241,5 +240,5 @@ void dispatch_resume(cosrel_runtime *rt)
     rt->paused--;
     dispatch_drain(rt, clock_now_ns(), &wakes);
     pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
 }

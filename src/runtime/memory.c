@@ -270,7 +270,7 @@ static void wake(cosrel_runtime *rt)
     dispatch_drain(rt, now_ns, &wakes);
     pthread_mutex_unlock(&rt->lock);
     pthread_mutex_unlock(&rt->load_lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
     if (end == LATER)
         nanosleep(&LATER_LOOK, NULL);
 }
@@ -291,7 +291,7 @@ static void *keeper_main(void *arg)
         if (went_on)
             dispatch_drain(rt, clock_now_ns(), &wakes);
         pthread_mutex_unlock(&rt->lock);
-        dispatch_wake(rt, &wakes);
+        dispatch_wake(&wakes);
         if (wanted)
             wake(rt);
         pthread_mutex_lock(&rt->lock);

@@ -151,7 +151,7 @@ bool overlap_take_turn(worker *w)
         else
             w->waited = true;
         pthread_mutex_unlock(&rt->lock);
-        dispatch_wake(rt, &wakes);
+        dispatch_wake(&wakes);
         if (lost || mine)
             return mine;
         wait_for_change(first, seen);
@@ -227,5 +227,5 @@ void overlap_called(worker *w)
         !other->detached && !w->first->down)
         tell_core(other, now_ns, &wakes);
     pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
 }

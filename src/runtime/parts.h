@@ -18,6 +18,7 @@ COSREL_CHECKED cosrel_status slot_reserve_places(slot *s, size_t count);
 output_set *output_set_take(cosrel_runtime *rt,
                             size_t count); /* values all NULL, one user; NULL: no memory */
 void output_set_release(cosrel_runtime *rt, output_set *set); /* NULL is fine */
+void output_set_clear(output_set *set); /* lets its values go; it has one user */
 
 /* A job that takes less than this is done by the thread that brought the request, if it may: waking
  * a worker, and being woken by it, takes longer (10 to 50 us, bench/bench_overhead). */
@@ -31,7 +32,7 @@ typedef struct wake_list {
     worker *help;  /* whose; NULL: none */
 } wake_list;
 void dispatch_drain(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes); /* locked */
-void dispatch_wake(cosrel_runtime *rt, const wake_list *wakes);            /* not locked; helps */
+void dispatch_wake(const wake_list *wakes);                                /* not locked; helps */
 /* Answers a request: result, statistics. Locked. True: it has a callback and the caller must see
  * that dispatch_deliver gets it, unlocked; false: its waiter was told, the slot is no longer ours.
  */
@@ -55,7 +56,7 @@ void worker_finish(worker *w); /* not locked; answers the requests of the job in
 /* The job that this worker's processor was given, done by the calling thread, while the worker
  * sleeps on: for jobs that take less time than waking it. Not locked. */
 void worker_help(worker *w);
-bool worker_is_helped(void); /* by the calling thread, just now: it helps nobody else meanwhile */
+bool worker_is_helping(void); /* the calling thread, just now: then it helps nobody else */
 
 /* The core has put the job's requests back: they wait again, or are answered if they were
  * cancelled. Locked. */
@@ -89,7 +90,7 @@ void service_stop(cosrel_runtime *rt);
 /* Makes the service thread look around now. Locked or not. */
 void service_poke(cosrel_runtime *rt);
 /* Takes a worker's processor out and plans the next try; while closing: for good. Locked. */
-void service_take_out(worker *lane, cosrel_model *suspect, const char *why, int64_t now_ns);
+void service_take_out(worker *ran, cosrel_model *suspect, const char *why, int64_t now_ns);
 
 /* model.c */
 COSREL_CHECKED cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version,

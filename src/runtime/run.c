@@ -251,15 +251,6 @@ static cosrel_status run_values(worker *w, cosrel_model *m, const OrtValue *cons
     return session->ops->run(session, &w->run, err);
 }
 
-static void release_outputs(output_set *set)
-{
-    for (size_t i = 0; i < set->count; i++) {
-        if (set->values[i])
-            ort_api()->ReleaseValue(set->values[i]);
-        set->values[i] = NULL;
-    }
-}
-
 /* Into the callers' memory where that can be. The session refuses to if the outputs are not what
  * the model says of them: then it makes its own, from now on. */
 static cosrel_status run_into_places(worker *w, cosrel_model *m, slot *const *slots, int32_t n,
@@ -271,7 +262,7 @@ static cosrel_status run_into_places(worker *w, cosrel_model *m, slot *const *sl
     const cosrel_status status = run_values(w, m, inputs, n, err);
     if (status == COSREL_OK || !preset)
         return status;
-    release_outputs(w->set);
+    output_set_clear(w->set);
     const cosrel_status again = run_values(w, m, inputs, n, err);
     if (again == COSREL_OK)
         atomic_store(&m->outputs_differ, true);

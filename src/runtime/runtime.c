@@ -272,7 +272,7 @@ void cosrel_runtime_close(cosrel_runtime *rt)
     }
     dispatch_drain(rt, now_ns, &wakes);
     pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
     pthread_mutex_lock(&rt->lock);
     while (rt->outstanding > 0)
         pthread_cond_wait(&rt->changed, &rt->lock);
@@ -402,7 +402,7 @@ cosrel_status cosrel_runtime_set_policy(cosrel_runtime *rt, const char *policy, 
     const cosrel_status status = sched_core_set_policy(rt->core, now_ns, policy, err);
     dispatch_drain(rt, now_ns, &wakes);
     pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
     return status;
 }
 

@@ -20,10 +20,10 @@ void service_poke(cosrel_runtime *rt)
         futex_wake_all(&rt->service_word);
 }
 
-void service_take_out(worker *lane, cosrel_model *suspect, const char *why, int64_t now_ns)
+void service_take_out(worker *ran, cosrel_model *suspect, const char *why, int64_t now_ns)
 {
-    cosrel_runtime *rt = lane->rt;
-    worker *w = lane->first;
+    cosrel_runtime *rt = ran->rt;
+    worker *w = ran->first;
     w->backoff_ns = w->backoff_ns ? w->backoff_ns * 2 : rt->settings.retry_ns;
     if (w->backoff_ns > rt->settings.retry_ns * BACKOFF_MAX_FACTOR)
         w->backoff_ns = rt->settings.retry_ns * BACKOFF_MAX_FACTOR;
@@ -40,8 +40,8 @@ void service_take_out(worker *lane, cosrel_model *suspect, const char *why, int6
         log_warning(&rt->log, "%s: taken out: %s; tried again in %.1f s", w->name, why,
                     (double)w->backoff_ns / 1e9);
     }
-    ort_api()->ReleaseStatus(ort_api()->RunOptionsUnsetTerminate(lane->run.options));
-    atomic_store(&lane->run.terminate, false);
+    ort_api()->ReleaseStatus(ort_api()->RunOptionsUnsetTerminate(ran->run.options));
+    atomic_store(&ran->run.terminate, false);
     overlap_taken_out(w);
     service_poke(rt);
 }
@@ -169,7 +169,7 @@ static int64_t serve(cosrel_runtime *rt)
     slot *deliver = rt->to_deliver;
     rt->to_deliver = NULL;
     pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
     dispatch_deliver(rt, deliver);
     return wakes.count || deliver ? 0 : next_ns;
 }

@@ -24,7 +24,7 @@ cosrel_status slots_init(cosrel_runtime *rt, uint32_t count)
     return COSREL_OK;
 }
 
-static void set_free_values(output_set *set)
+void output_set_clear(output_set *set)
 {
     for (size_t i = 0; i < set->count; i++) {
         if (set->values[i])
@@ -37,7 +37,7 @@ static void set_free_values(output_set *set)
 
 static void set_free(output_set *set)
 {
-    set_free_values(set);
+    output_set_clear(set);
     free(set->values);
     free(set->strings);
     free(set);
@@ -183,7 +183,7 @@ void output_set_release(cosrel_runtime *rt, output_set *set)
 {
     if (!set || atomic_fetch_sub(&set->users, 1) != 1)
         return;
-    set_free_values(set);
+    output_set_clear(set);
     slot_pool *pool = &rt->pool;
     pthread_mutex_lock(&pool->lock);
     set->next = pool->free_sets;

@@ -60,7 +60,7 @@ static void tell_arrival(cosrel_runtime *rt, slot *s, int priority, int64_t now_
 static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *request,
                            cosrel_error *err)
 {
-    wake_list wakes = {.may_help = request->may_run_here && !worker_is_helped()};
+    wake_list wakes = {.may_help = request->may_run_here && !worker_is_helping()};
     cosrel_model *m = s->model;
     pthread_mutex_lock(&rt->lock);
     const int64_t now_ns = clock_now_ns();
@@ -88,7 +88,7 @@ static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *re
         dispatch_drain(rt, now_ns, &wakes);
     }
     pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
     if (status == COSREL_OK)
         return COSREL_OK;
     if (status == COSREL_NOT_FOUND)
@@ -225,7 +225,7 @@ cosrel_status cosrel_cancel(cosrel_runtime *rt, cosrel_ticket ticket)
     }
     dispatch_drain(rt, now_ns, &wakes);
     pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
     return status;
 }
 

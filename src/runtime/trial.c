@@ -43,7 +43,7 @@ static void set_cell(cosrel_model *m, const worker *w, int64_t service_ns)
     sched_core_model_changed(rt->core, now_ns, m->index);
     dispatch_drain(rt, now_ns, &wakes);
     pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
 }
 
 static bool all_finite(const cosrel_tensor *t)

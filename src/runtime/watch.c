@@ -104,7 +104,7 @@ bool runtime_change_policy(cosrel_runtime *rt, const char *from, const char *to)
         service_poke(rt); /* it may want prices now */
     dispatch_drain(rt, now_ns, &wakes);
     pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
     return changed;
 }
 

@@ -287,7 +287,7 @@ void worker_finish(worker *w)
     }
     dispatch_drain(rt, clock_now_ns(), &wakes);
     pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
 }
 
 /* The processor was taken out; does it work again? */
@@ -315,12 +315,12 @@ static void finish_probe(worker *w, bool ok)
     }
     dispatch_drain(rt, now_ns, &wakes);
     pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(rt, &wakes);
+    dispatch_wake(&wakes);
 }
 
 static _Thread_local bool helping;
 
-bool worker_is_helped(void)
+bool worker_is_helping(void)
 {
     return helping;
 }

@@ -106,15 +106,15 @@ void sched_core_free(sched_core *core);
  * profile).
  * sched_core_remove_model: its index is free for another one; no request of it may be waiting or
  * running, or about to be dropped: UNAVAILABLE. INVALID_ARGUMENT: there is no such model. */
-/* A new version of a model: it is expected to be asked for as often as the one before it was, which
- * no longer is. Both have an index. */
-void sched_core_succeed(sched_core *core, int before, int model);
-
 int sched_core_next_model(const sched_core *core);
 COSREL_CHECKED cosrel_status sched_core_add_model(sched_core *core, int64_t now_ns,
                                                   const char *name);
 COSREL_CHECKED cosrel_status sched_core_remove_model(sched_core *core, int64_t now_ns, int model);
 void sched_core_model_changed(sched_core *core, int64_t now_ns, int model);
+
+/* A new version of a model: it is expected to be asked for as often as the one before it was, which
+ * no longer is. Both have an index. */
+void sched_core_succeed(sched_core *core, int before, int model);
 
 /* Changes the policy between two events; waiting requests stay. On error the old policy stays. */
 COSREL_CHECKED cosrel_status sched_core_set_policy(sched_core *core, int64_t now_ns,

@@ -9,72 +9,13 @@
 #include "fixture.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "failing_alloc.h"
 #include "tiny_onnx.h"
-
-/* ---- Allocations ---- */
-
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *data, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-char *__real_strdup(const char *text);
-char *__real_strndup(const char *text, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *data, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-char *__wrap_strdup(const char *text);
-char *__wrap_strndup(const char *text, size_t bytes);
-
-static atomic_long until_failure; /* allocations; 0: it has been, or none is to be */
-static _Thread_local bool spared; /* the test's own */
-
-static bool fails(void)
-{
-    long left = atomic_load(&until_failure);
-    if (spared)
-        return false;
-    while (left > 0) /* never below, whoever else counts at this moment */
-        if (atomic_compare_exchange_weak(&until_failure, &left, left - 1))
-            return left == 1;
-    return false;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : __real_calloc(count, bytes);
-}
-
-void *__wrap_realloc(void *data, size_t bytes)
-{
-    return fails() ? NULL : __real_realloc(data, bytes);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, bytes);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
-char *__wrap_strndup(const char *text, size_t bytes)
-{
-    return fails() ? NULL : __real_strndup(text, bytes);
-}
 
 /* ---- What is tried ---- */
 
@@ -87,7 +28,7 @@ static bool done_or_said(cosrel_status status, const cosrel_error *err)
 {
     if (status == COSREL_OK)
         return true;
-    if (atomic_load(&until_failure) != 0)
+    if (atomic_load(&failing_alloc_left) != 0)
         fail_msg("without a failed allocation: %s", err->text);
     if (status != COSREL_OUT_OF_MEMORY || err->text[0] == '\0')
         fail_msg("%s, not OUT_OF_MEMORY: %s", cosrel_status_name(status), err->text);
@@ -98,9 +39,9 @@ static cosrel_runtime *open_runtime(const cosrel_options *options)
 {
     cosrel_runtime *rt;
     cosrel_error err = {.text = ""};
-    spared = false;
+    failing_alloc_spared = false;
     const cosrel_status status = cosrel_runtime_open(options, &rt, &err);
-    spared = true;
+    failing_alloc_spared = true;
     if (!done_or_said(status, &err))
         assert_null(rt);
     return rt;
@@ -115,18 +56,18 @@ static bool load(cosrel_runtime *rt, const char *name, bool follow, bool gently)
     options.follow = follow;
     options.gently = gently;
     fixture_path(name, path);
-    spared = false;
+    failing_alloc_spared = false;
     const cosrel_status status = cosrel_runtime_load_models(rt, path, &options, &err);
-    spared = true;
+    failing_alloc_spared = true;
     return done_or_said(status, &err);
 }
 
 static void unload(cosrel_runtime *rt, cosrel_model *m)
 {
     cosrel_error err = {.text = ""};
-    spared = false;
+    failing_alloc_spared = false;
     const cosrel_status status = cosrel_runtime_unload(rt, m, 0, &err);
-    spared = true;
+    failing_alloc_spared = true;
     assert_int_equal(status, COSREL_OK);
 }
 
@@ -139,7 +80,7 @@ static void check(const cosrel_result *r, const float *x)
             assert_true(y[i] == (r->emulated ? 0 : x[i] + (float)(i + 1)));
         return;
     }
-    if (atomic_load(&until_failure) != 0 || !strstr(r->message, "memory"))
+    if (atomic_load(&failing_alloc_left) != 0 || !strstr(r->message, "memory"))
         fail_msg("%s: %s", cosrel_status_name(r->status), r->message);
 }
 
@@ -154,7 +95,7 @@ static void run_burst(cosrel_runtime *rt, cosrel_model *m, int count)
     for (int i = 0; i < count; i++) {
         cosrel_error err = {.text = ""};
         cosrel_tensor t = fixture_floats(shape, 2, own[i]);
-        spared = false;
+        failing_alloc_spared = false;
         const cosrel_status taken = i % 3 ? cosrel_inputs_take(m, &t, &lent[i], &err)
                                           : COSREL_UNAVAILABLE;
         x[i] = taken == COSREL_OK ? t.data : own[i];
@@ -165,7 +106,7 @@ static void run_burst(cosrel_runtime *rt, cosrel_model *m, int count)
                                         .priority = i % 7 == 6 ? COSREL_PRIORITY_BACKGROUND
                                                                : COSREL_PRIORITY_NORMAL};
         const cosrel_status status = cosrel_submit(rt, m, &request, &tickets[i], &err);
-        spared = true;
+        failing_alloc_spared = true;
         if (!done_or_said(status, &err))
             tickets[i] = 0;
     }
@@ -174,9 +115,9 @@ static void run_burst(cosrel_runtime *rt, cosrel_model *m, int count)
         if (tickets[i]) {
             assert_int_equal(cosrel_wait(rt, tickets[i], INT64_C(60000000000), &r), COSREL_OK);
             check(r, x[i]);
-            spared = false;
+            failing_alloc_spared = false;
             cosrel_result_release(r);
-            spared = true;
+            failing_alloc_spared = true;
         }
         cosrel_inputs_give(lent[i]);
     }
@@ -185,7 +126,7 @@ static void run_burst(cosrel_runtime *rt, cosrel_model *m, int count)
 /* Without any failure: all is as it should be. */
 static void expect_works(cosrel_runtime *rt, const char *name)
 {
-    atomic_store(&until_failure, 0);
+    atomic_store(&failing_alloc_left, 0);
     cosrel_model *m = fixture_model(rt, name);
     run_burst(rt, m, 4);
     for (size_t p = 0; p < cosrel_runtime_processor_count(rt); p++)
@@ -199,10 +140,10 @@ static void for_each(void (*attempt)(void *state), void *state, long at_least)
     long n = 0;
     bool failed = true;
     while (failed && n < 20000) {
-        atomic_store(&until_failure, ++n);
+        atomic_store(&failing_alloc_left, ++n);
         attempt(state);
-        failed = atomic_load(&until_failure) <= 0;
-        atomic_store(&until_failure, 0);
+        failed = atomic_load(&failing_alloc_left) <= 0;
+        atomic_store(&failing_alloc_left, 0);
     }
     print_message("%ld allocations\n", n - 1);
     assert_true(n > at_least && n < 20000);
@@ -219,9 +160,9 @@ static void open_and_close(void *state)
     options.policy = "learned";
     options.memory_budget = 1 << 30;
     cosrel_runtime *rt = open_runtime(&options);
-    spared = false;
+    failing_alloc_spared = false;
     cosrel_runtime_close(rt);
-    spared = true;
+    failing_alloc_spared = true;
 }
 
 static void test_open(void **state)
@@ -263,9 +204,9 @@ static void load_and_unload(cosrel_runtime *rt, bool gently)
     if (!load(rt, "models", false, gently)) /* its handle once more */
         assert_true(load(rt, "models", false, gently));
     assert_ptr_equal(fixture_model(rt, "add"), m);
-    const long left = atomic_load(&until_failure);
+    const long left = atomic_load(&failing_alloc_left);
     expect_works(rt, "add");
-    atomic_store(&until_failure, left);
+    atomic_store(&failing_alloc_left, left);
     unload(rt, m);
 }
 
@@ -302,12 +243,12 @@ static void load_fresh(void *state)
     cosrel_runtime *rt = open_spared(0, "");
     if (!load(rt, "beside", false, false))
         assert_true(load(rt, "beside", false, false));
-    const long left = atomic_load(&until_failure);
+    const long left = atomic_load(&failing_alloc_left);
     expect_works(rt, "add");
-    atomic_store(&until_failure, left);
-    spared = false;
+    atomic_store(&failing_alloc_left, left);
+    failing_alloc_spared = false;
     cosrel_runtime_close(rt);
-    spared = true;
+    failing_alloc_spared = true;
 }
 
 /* Weights beside the model, no cache, and nobody who has been here before. */
@@ -328,19 +269,19 @@ static void serve(void *state)
 {
     (void)state;
     serving s = {.rt = open_spared(0, NULL)};
-    const long n = atomic_load(&until_failure);
-    atomic_store(&until_failure, 0);
+    const long n = atomic_load(&failing_alloc_left);
+    atomic_store(&failing_alloc_left, 0);
     assert_true(load(s.rt, "models", false, false));
     s.m = fixture_model(s.rt, "add");
-    atomic_store(&until_failure, n);
+    atomic_store(&failing_alloc_left, n);
     run_burst(s.rt, s.m, 24);
     run_burst(s.rt, s.m, 24);
-    const long left = atomic_load(&until_failure);
+    const long left = atomic_load(&failing_alloc_left);
     expect_works(s.rt, "add");
     cosrel_model_stats stats;
     cosrel_model_get_stats(s.rt, s.m, &stats);
     assert_int_equal(stats.waiting, 0);
-    atomic_store(&until_failure, left);
+    atomic_store(&failing_alloc_left, left);
     cosrel_runtime_close(s.rt);
 }
 
@@ -357,28 +298,28 @@ static void measure(void *state)
     cosrel_error err = {.text = ""};
     const cosrel_profile_options quick = {
         .struct_bytes = sizeof quick, .cell_ns = 1, .batch_max = 4};
-    spared = false;
+    failing_alloc_spared = false;
     const cosrel_status measured = cosrel_runtime_profile(rt, &quick, &err);
-    spared = true;
+    failing_alloc_spared = true;
     (void)done_or_said(measured, &err);
     err.text[0] = '\0';
-    spared = false;
+    failing_alloc_spared = false;
     const cosrel_status saved = cosrel_runtime_save_profile(rt, saved_path, &err);
-    spared = true;
+    failing_alloc_spared = true;
     (void)done_or_said(saved, &err);
     static const char *const policies[] = {"lookahead", "priced", "learned", "min-min"};
     for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++) {
         err.text[0] = '\0';
-        spared = false;
+        failing_alloc_spared = false;
         const cosrel_status set = cosrel_runtime_set_policy(rt, policies[i], &err);
-        spared = true;
+        failing_alloc_spared = true;
         (void)done_or_said(set, &err);
         run_burst(rt, fixture_model(rt, "add"), 6);
     }
-    const long left = atomic_load(&until_failure);
+    const long left = atomic_load(&failing_alloc_left);
     expect_works(rt, "add");
     assert_int_equal(cosrel_runtime_save_profile(rt, saved_path, &err), COSREL_OK);
-    atomic_store(&until_failure, left);
+    atomic_store(&failing_alloc_left, left);
 }
 
 static void test_profile_and_policies(void **state)
@@ -397,32 +338,32 @@ static void sleep_and_wake(void *state)
 {
     (void)state;
     cosrel_runtime *rt = open_spared(1 << 20, NULL);
-    const long n = atomic_load(&until_failure);
-    atomic_store(&until_failure, 0);
+    const long n = atomic_load(&failing_alloc_left);
+    atomic_store(&failing_alloc_left, 0);
     assert_true(load(rt, "padded", false, false));
-    atomic_store(&until_failure, n);
+    atomic_store(&failing_alloc_left, n);
     static const char *const names[] = {"a", "b", "a"};
     float x[4] = {0};
     for (int i = 0; i < 3; i++) {
         const cosrel_tensor t = fixture_floats(shape, 2, x);
         const cosrel_result *r = NULL;
         cosrel_error err = {.text = ""};
-        spared = false;
+        failing_alloc_spared = false;
         const cosrel_status status = cosrel_run(rt, fixture_model(rt, names[i]), &t, 1, &r, &err);
-        spared = true;
+        failing_alloc_spared = true;
         if (status != COSREL_OK &&
-            (atomic_load(&until_failure) != 0 || !strstr(err.text, "memory")))
+            (atomic_load(&failing_alloc_left) != 0 || !strstr(err.text, "memory")))
             fail_msg("%s", err.text);
         cosrel_result_release(r);
     }
-    const long left = atomic_load(&until_failure);
-    atomic_store(&until_failure, 0);
+    const long left = atomic_load(&failing_alloc_left);
+    atomic_store(&failing_alloc_left, 0);
     for (int i = 0; i < 3; i++) {
         const cosrel_tensor t = fixture_floats(shape, 2, x);
         const cosrel_ticket ticket = fixture_submit(rt, fixture_model(rt, names[i]), &t, 1);
         assert_int_equal(fixture_answer(rt, ticket), COSREL_OK);
     }
-    atomic_store(&until_failure, left);
+    atomic_store(&failing_alloc_left, left);
     cosrel_runtime_close(rt);
 }
 
@@ -439,7 +380,7 @@ static int setup(void **state)
     char path[512], data[512];
     cosrel_error err = {.text = ""};
     cosrel_runtime *rt;
-    spared = true;
+    failing_alloc_spared = true;
     if (fixture_setup(state) != 0)
         return -1;
     fixture_path("models/add.onnx", path);

@@ -22,6 +22,7 @@
 #include <jansson.h>
 
 #include "base/text.h"
+#include "failing_alloc.h"
 #include "grpc_client.h"
 #include "oip.pb-c.h"
 #include "server/server.h"
@@ -29,59 +30,13 @@
 
 /* ---- Allocations ---- */
 
-void *__real_malloc(size_t bytes);
-void *__real_calloc(size_t count, size_t bytes);
-void *__real_realloc(void *data, size_t bytes);
-void *__real_aligned_alloc(size_t alignment, size_t bytes);
-char *__real_strdup(const char *text);
-void *__wrap_malloc(size_t bytes);
-void *__wrap_calloc(size_t count, size_t bytes);
-void *__wrap_realloc(void *data, size_t bytes);
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
-char *__wrap_strdup(const char *text);
-
-static atomic_long until_failure; /* allocations; 0: it has been, or none is to be */
-static _Thread_local bool spared; /* the tests' own */
-
-static bool fails(void)
-{
-    if (spared || atomic_load(&until_failure) <= 0)
-        return false;
-    return atomic_fetch_sub(&until_failure, 1) == 1;
-}
-
-void *__wrap_malloc(size_t bytes)
-{
-    return fails() ? NULL : __real_malloc(bytes);
-}
-
-void *__wrap_calloc(size_t count, size_t bytes)
-{
-    return fails() ? NULL : __real_calloc(count, bytes);
-}
-
-void *__wrap_realloc(void *data, size_t bytes)
-{
-    return fails() ? NULL : __real_realloc(data, bytes);
-}
-
-void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
-{
-    return fails() ? NULL : __real_aligned_alloc(alignment, bytes);
-}
-
-char *__wrap_strdup(const char *text)
-{
-    return fails() ? NULL : __real_strdup(text);
-}
-
 /* jansson takes a string that it has no memory for as a fault of the text. */
 static atomic_bool parser_failed;
 
 static void *parser_malloc(size_t bytes)
 {
-    if (!fails())
-        return __real_malloc(bytes);
+    if (!failing_alloc_now())
+        return failing_alloc_malloc(bytes);
     atomic_store(&parser_failed, true);
     return NULL;
 }
@@ -112,7 +67,7 @@ static int start(void **state)
     (void)state;
     cosrel_options options;
     cosrel_error err = {""};
-    spared = true;
+    failing_alloc_spared = true;
     json_set_alloc_funcs(parser_malloc, free);
     snprintf(key, sizeof key, "/cosrel-memory-%d", (int)getpid());
     const int fd = shm_open(key, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
@@ -155,9 +110,9 @@ static bool serve(void)
                                     .tokens = &admin,
                                     .token_count = 1};
     cosrel_error err = {""};
-    spared = false;
+    failing_alloc_spared = false;
     const cosrel_status status = server_create(&options, rt, &served, &err);
-    spared = true;
+    failing_alloc_spared = true;
     if (status == COSREL_OK)
         return pthread_create(&loop, NULL, run_loop, served) == 0;
     assert_null(served);
@@ -169,9 +124,9 @@ static void end(void)
 {
     server_stop(served);
     pthread_join(loop, NULL);
-    spared = false;
+    failing_alloc_spared = false;
     server_free(served);
-    spared = true;
+    failing_alloc_spared = true;
 }
 
 /* ---- Requests ---- */
@@ -367,9 +322,9 @@ static bool fail_one(long n)
 {
     static heard h;
     atomic_store(&parser_failed, false);
-    atomic_store(&until_failure, n);
+    atomic_store(&failing_alloc_left, n);
     if (!serve()) {
-        assert_int_equal(atomic_load(&until_failure), 0);
+        assert_int_equal(atomic_load(&failing_alloc_left), 0);
         return true;
     }
     for (int i = 0; i < KINDS; i++) {
@@ -381,7 +336,7 @@ static bool fail_one(long n)
     const int code = infer();
     assert_true(code == 0 || code == -1 || code == 8);
     tell();
-    const bool failed = atomic_load(&until_failure) <= 0;
+    const bool failed = atomic_load(&failing_alloc_left) <= 0;
     if (failed) { /* it was one, and it is over */
         ask(kinds[0].method, kinds[0].path, "", kinds[0].body, strlen(kinds[0].body), &h);
         if (h.status != 200)
@@ -390,7 +345,7 @@ static bool fail_one(long n)
         assert_int_equal(infer(), 0);
     }
     end();
-    return failed || atomic_load(&until_failure) <= 0;
+    return failed || atomic_load(&failing_alloc_left) <= 0;
 }
 
 /* All is well as long as none fails, so that an error above is the failure's. */
@@ -420,7 +375,7 @@ static void survives_each_failure(void **state)
     while (fail_one(n) && n < 100000)
         n++;
     assert_true(n > 100 && n < 100000); /* there are some hundred */
-    atomic_store(&until_failure, 0);
+    atomic_store(&failing_alloc_left, 0);
 }
 
 int main(void)
