@@ -27,6 +27,8 @@ typedef struct device_spec {
     uint64_t units;  /* resource units; bits shared with another spec exclude each other */
     bool background; /* a twin with pre-emptible runs is wanted beside it */
     bool software;   /* a GPU that a CPU pretends to be */
+    bool one_call;   /* its provider takes one call at a time, a run or a load, of all its
+                        processors and sessions together; set by device_add */
     device_option
         options[DEVICE_OPTIONS_MAX]; /* for the provider, as its documentation names them */
     int option_count;
@@ -46,8 +48,8 @@ typedef struct device_list {
 } device_list;
 
 /* Finds the processors of this machine: every core (background: true), every useful set of cores
- * (each cluster of equal capacity, all) and every GPU that Vulkan shows (a software renderer only
- * with software_gpu). At most 30 cores become processors of their own. Sorted by name. */
+ * (each cluster of equal capacity, all) and the fastest GPU that Vulkan shows (a software renderer
+ * only with software_gpu). At most 30 cores become processors of their own. Sorted by name. */
 COSREL_CHECKED cosrel_status device_discover(bool software_gpu, device_list *list,
                                              cosrel_error *err);
 
@@ -55,8 +57,9 @@ COSREL_CHECKED cosrel_status device_discover(bool software_gpu, device_list *lis
 COSREL_CHECKED cosrel_status device_discover_cpus(const char *root, device_list *list,
                                                   cosrel_error *err);
 
-/* Adds a spec. Zero units: one unit of its own, or those of its cores. Errors: a name that is taken
- * or not usable, no room. Keep the list sorted with device_sort afterwards. */
+/* Adds a spec. Zero units: one unit of its own, or those of its cores; those of a provider that
+ * takes one call at a time have one in common. Errors: a name that is taken or not usable, no room.
+ * Keep the list sorted with device_sort afterwards. */
 COSREL_CHECKED cosrel_status device_add(device_list *list, const device_spec *spec,
                                         cosrel_error *err);
 void device_sort(device_list *list);

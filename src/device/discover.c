@@ -95,47 +95,40 @@ cosrel_status device_discover_cpus(const char *root, device_list *list, cosrel_e
     return status;
 }
 
-static cosrel_status add_gpus(device_list *list, bool software_gpu, cosrel_error *err)
+/* What is likely to be the fastest. */
+static int rank_of(const vulkan_gpu *gpu)
+{
+    return gpu->software ? 0 : gpu->discrete ? 2 : 1;
+}
+
+/* The WebGPU provider has one device per process, for all its sessions, which the first of them
+ * chooses by power preference: of several GPUs one is a processor. */
+static cosrel_status add_gpu(device_list *list, bool software_gpu, cosrel_error *err)
 {
     vulkan_gpu gpus[VULKAN_GPUS_MAX];
+    const vulkan_gpu *best = NULL;
     const int found = vulkan_find(gpus);
-    int number = 0;
-    for (int i = 0; i < found; i++) {
-        if (gpus[i].software && !software_gpu)
-            continue;
-        /* The WebGPU provider chooses the adapter itself, by power preference: of several GPUs of a
-         * kind it takes one. So at most one of each kind is a processor. */
-        bool kind_taken = false;
-        for (int k = 0; k < list->count; k++) {
-            const device_spec *s = &list->specs[k];
-            kind_taken = kind_taken ||
-                         (s->kind == DEVICE_GPU &&
-                          (gpus[i].software || s->software ||
-                           strcmp(s->options[0].value,
-                                  gpus[i].discrete ? "high-performance" : "low-power") == 0));
-        }
-        if (kind_taken)
-            continue;
-        device_spec spec = {.kind = DEVICE_GPU, .software = gpus[i].software, .option_count = 1};
-        snprintf(spec.name, sizeof spec.name, "gpu%d", number++);
-        snprintf(spec.provider, sizeof spec.provider, "WebGPU");
-        snprintf(spec.description, sizeof spec.description, "%.110s%s", gpus[i].name,
-                 gpus[i].software ? " (software renderer on the CPU)" : "");
-        snprintf(spec.options[0].key, sizeof spec.options[0].key, "powerPreference");
-        snprintf(spec.options[0].value, sizeof spec.options[0].value, "%s",
-                 gpus[i].discrete ? "high-performance" : "low-power");
-        const cosrel_status status = device_add(list, &spec, err);
-        if (status != COSREL_OK)
-            return status;
-    }
-    return COSREL_OK;
+    for (int i = 0; i < found; i++)
+        if ((software_gpu || !gpus[i].software) && (!best || rank_of(&gpus[i]) > rank_of(best)))
+            best = &gpus[i];
+    if (!best)
+        return COSREL_OK;
+    device_spec spec = {.kind = DEVICE_GPU, .software = best->software, .option_count = 1};
+    snprintf(spec.name, sizeof spec.name, "gpu0");
+    snprintf(spec.provider, sizeof spec.provider, "WebGPU");
+    snprintf(spec.description, sizeof spec.description, "%.110s%s", best->name,
+             best->software ? " (software renderer on the CPU)" : "");
+    snprintf(spec.options[0].key, sizeof spec.options[0].key, "powerPreference");
+    snprintf(spec.options[0].value, sizeof spec.options[0].value, "%s",
+             best->discrete ? "high-performance" : "low-power");
+    return device_add(list, &spec, err);
 }
 
 cosrel_status device_discover(bool software_gpu, device_list *list, cosrel_error *err)
 {
     cosrel_status status = device_discover_cpus("", list, err);
     if (status == COSREL_OK)
-        status = add_gpus(list, software_gpu, err);
+        status = add_gpu(list, software_gpu, err);
     device_sort(list);
     return status;
 }
@@ -151,6 +144,21 @@ static uint64_t units_of_cores(const device_list *list, const device_spec *spec)
         }
     }
     return units;
+}
+
+/* WebGPU's sessions write into one list of commands (ONNX Runtime 1.30): two calls at a time end
+ * the process, or a run with an error. */
+static bool takes_one_call(const char *provider)
+{
+    return strcmp(provider, "WebGPU") == 0;
+}
+
+static uint64_t units_of_provider(const device_list *list, const char *provider)
+{
+    for (int i = 0; i < list->count; i++)
+        if (list->specs[i].one_call && strcmp(list->specs[i].provider, provider) == 0)
+            return list->specs[i].units;
+    return 0;
 }
 
 static bool name_is_usable(const char *name)
@@ -185,6 +193,9 @@ cosrel_status device_add(device_list *list, const device_spec *spec, cosrel_erro
     *added = *spec;
     if (!added->units)
         added->units = units_of_cores(list, spec);
+    added->one_call = takes_one_call(spec->provider);
+    if (added->one_call)
+        added->units |= units_of_provider(list, spec->provider);
     if (!added->units) {
         uint64_t unit = UINT64_C(1) << 63;
         while (unit & list->units_used)

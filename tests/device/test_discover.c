@@ -201,6 +201,27 @@ static void test_select_and_add(void **state)
     remove_machine(root);
 }
 
+static void test_one_call_at_a_time(void **state)
+{
+    (void)state;
+    char root[] = "/tmp/cosrel-test-XXXXXX";
+    cosrel_error err;
+    make_machine(root, 2, NULL, NULL);
+    device_list *list = discover(root);
+    static const device_spec others[] = {
+        {.kind = DEVICE_GPU, .name = "gpu0", .provider = "WebGPU"},
+        {.kind = DEVICE_PROVIDER, .name = "npu", .provider = "QNN"},
+        {.kind = DEVICE_PROVIDER, .name = "again", .provider = "WebGPU"}};
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++)
+        assert_int_equal(device_add(list, &others[i], &err), COSREL_OK);
+    assert_true(named(list, "gpu0")->one_call && named(list, "again")->one_call);
+    assert_false(named(list, "npu")->one_call || named(list, "cpu0")->one_call);
+    assert_int_equal(named(list, "gpu0")->units, named(list, "again")->units);
+    assert_int_equal(named(list, "gpu0")->units & named(list, "npu")->units, 0);
+    free(list);
+    remove_machine(root);
+}
+
 static void test_this_machine(void **state)
 {
     (void)state;
@@ -224,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_one_core_is_no_set),
         cmocka_unit_test(test_empty_machine_is_an_error),
         cmocka_unit_test(test_select_and_add),
+        cmocka_unit_test(test_one_call_at_a_time),
         cmocka_unit_test(test_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

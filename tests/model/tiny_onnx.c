@@ -431,6 +431,28 @@ bool tiny_scale(const char *path, size_t n, float value, const char *location,
     return tiny_end(&t, path) && ok;
 }
 
+bool tiny_convolutions(const char *path)
+{
+    enum { LAYERS = 5, CHANNELS = 64, WIDTH = 3 };
+    static const int64_t dims[] = {CHANNELS, CHANNELS, WIDTH, WIDTH};
+    static const float zeros[CHANNELS * CHANNELS * WIDTH * WIDTH];
+    tiny t;
+    tiny_begin(&t, "convolutions");
+    add_input(&t, "x", FLOAT, "batch,64,16,16");
+    add_output(&t, "y", FLOAT, "batch,64,6,6");
+    for (int i = 0; i < LAYERS; i++) {
+        char name[16], inputs[40], output[16];
+        snprintf(name, sizeof name, "w%d", i);
+        snprintf(inputs, sizeof inputs, "h%d,%s", i, name);
+        snprintf(output, sizeof output, "h%d", i + 1);
+        set_raw(&t, add_weights(&t, name, FLOAT, 4, dims), zeros, sizeof zeros);
+        add_node(&t, t.model->graph, "Conv", inputs, output);
+    }
+    t.model->graph->node[0]->input[0] = take_text(&t, "x");
+    t.model->graph->node[LAYERS - 1]->output[0] = take_text(&t, "y");
+    return tiny_end(&t, path);
+}
+
 bool tiny_wide(const char *path, int64_t n)
 {
     tiny t;

@@ -27,6 +27,10 @@ bool tiny_relu(const char *path);
 bool tiny_pool(const char *path);
 bool tiny_pool_sized(const char *path, int64_t height, int64_t width); /* not 224 x 224 */
 
+/* y = five convolutions of x, one after the other, all zeros; x float32 [batch,64,16,16], y
+ * [batch,64,6,6]: weights that a provider may rearrange while it loads them. */
+bool tiny_convolutions(const char *path);
+
 /* sum = a + b, product = a * b, count = n + n; a, b float32 [batch,2], n int64 [batch]. */
 bool tiny_multi(const char *path);
 

@@ -184,10 +184,11 @@ static void end_clients(gpu_client *all)
     }
 }
 
-static void write_adding(const char *name, bool (*make)(const char *path))
+static void write_model(const char *name, bool (*make)(const char *path))
 {
     char path[512], between[520];
     fixture_write("two/none", "");
+    fixture_write("more/none", "");
     fixture_path(name, path);
     snprintf(between, sizeof between, "%s.new", path);
     assert_true(make(between));
@@ -208,8 +209,8 @@ static void test_gpu_serves_many(void **state)
     char folder[512];
     cosrel_error err;
     cosrel_load_options load;
-    write_adding("two/one.onnx", tiny_add);
-    write_adding("two/other.onnx", tiny_add);
+    write_model("two/one.onnx", tiny_add);
+    write_model("two/other.onnx", tiny_add);
     cosrel_options options = gpu_options();
     options.policy = "single:gpu0";
     cosrel_runtime *rt = fixture_open(&options, "two");
@@ -219,11 +220,44 @@ static void test_gpu_serves_many(void **state)
     load.gently = true;
     start_clients(clients, rt);
     for (int i = 0; i < 6; i++) {
-        write_adding("two/one.onnx", i % 2 ? tiny_add : add_eleven);
+        write_model("two/one.onnx", i % 2 ? tiny_add : add_eleven);
         if (cosrel_runtime_load_models(rt, folder, &load, &err) != COSREL_OK)
             fail_msg("%s", err.text);
     }
     end_clients(clients);
+    cosrel_runtime_close(rt);
+}
+
+/* While a model's weights are brought to the GPU, others go on there: a provider that takes one
+ * call at a time is never asked for a load beside a run. */
+static void test_gpu_loads_beside_runs(void **state)
+{
+    (void)state;
+    static gpu_client clients[CLIENTS];
+    char folder[512];
+    cosrel_error err;
+    cosrel_load_options load;
+    cosrel_processor_stats stats;
+    write_model("two/one.onnx", tiny_add);
+    write_model("two/other.onnx", tiny_add);
+    write_model("more/convolutions.onnx", tiny_convolutions);
+    cosrel_options options = gpu_options();
+    options.policy = "single:gpu0";
+    cosrel_runtime *rt = fixture_open(&options, "two");
+    fixture_path("more", folder);
+    cosrel_load_options_init(&load);
+    load.gently = true;
+    start_clients(clients, rt);
+    for (int i = 0; i < 10; i++) {
+        if (cosrel_runtime_load_models(rt, folder, &load, &err) != COSREL_OK)
+            fail_msg("%s", err.text);
+        cosrel_model *m = fixture_model(rt, "convolutions");
+        assert_true(cosrel_model_cost_ns(rt, m, fixture_processor(rt, "gpu0"), 1) > 0);
+        assert_int_equal(cosrel_runtime_unload(rt, m, -1, &err), COSREL_OK);
+    }
+    end_clients(clients);
+    cosrel_processor_get_stats(rt, fixture_processor(rt, "gpu0"), &stats);
+    assert_int_equal(stats.failures, 0);
     cosrel_runtime_close(rt);
 }
 
@@ -249,6 +283,7 @@ int main(void)
         cmocka_unit_test(test_software_gpu_only_on_request),
         cmocka_unit_test(test_gpu_runs_models),
         cmocka_unit_test(test_gpu_serves_many),
+        cmocka_unit_test(test_gpu_loads_beside_runs),
     };
     if (!gpu_is_there()) {
         fprintf(stderr,
