@@ -30,7 +30,7 @@ static int64_t limit_of(const cosrel_runtime *rt, const worker *w, int64_t estim
 static bool can_help(const wake_list *wakes, const worker *w, int64_t estimate_ns)
 {
     const backend_session *session = w->model->sessions[w->index];
-    return wakes->may_help && !wakes->help && !w->background && estimate_ns <= HELP_NS &&
+    return wakes->may_help && !wakes->help && !w->background && estimate_ns <= HELP_NS && session &&
            session->shareable && session->reads_in_place && !w->slots[0]->trial;
 }
 

@@ -170,7 +170,9 @@ static cosrel_model *find_unloaded(cosrel_runtime *rt, const repository_model *e
 static cosrel_status try_out(cosrel_model *m, const cosrel_model *before, cost_cell *cells,
                              bool gently, cosrel_error *err)
 {
-    trial_run(m, gently, cells);
+    const cosrel_status status = trial_run(m, gently, cells, err);
+    if (status != COSREL_OK)
+        return status;
     if (!runs_somewhere(m->rt, cells))
         return error_set(err, COSREL_UNSUPPORTED, "%s: no processor can run it", m->path);
     if (m->finite)

@@ -206,6 +206,10 @@ static void wake_up(cosrel_model *m, int64_t now_ns)
 {
     cosrel_runtime *rt = m->rt;
     memcpy(cost_at(&rt->costs, m->index, 0, 0), m->kept, cells_of(rt) * sizeof *m->kept);
+    for (int i = 0; i < rt->worker_count; i++)
+        if (!m->sessions[i])
+            memset(cost_at(&rt->costs, m->index, i, 0), 0,
+                   (size_t)rt->costs.batch_count * sizeof(cost_cell));
     rt->costs.shifts++;
     m->asleep = false;
     m->used_ns = m->awake_ns = now_ns;
@@ -234,6 +238,25 @@ static void make_yield(const cosrel_model *wanted, int64_t now_ns)
         found->yielding = true;
 }
 
+/* Those sessions that are made in their processor's turn, where the model ran before it slept. */
+static cosrel_status load_in_turn(cosrel_model *m, cosrel_error *err)
+{
+    const cosrel_runtime *rt = m->rt;
+    for (int i = 0; i < rt->worker_count; i++) {
+        const worker *w = &rt->workers[i];
+        cosrel_error why = {.text = ""};
+        if (m->sessions[i] || !rt->devices->specs[w->device].one_call ||
+            m->kept[(size_t)i * (size_t)rt->costs.batch_count].service_ns == 0)
+            continue;
+        const cosrel_status status = sample_load(m, w, &why);
+        if (status == COSREL_OUT_OF_MEMORY || status == COSREL_IO)
+            return error_set(err, status, "%s", why.text);
+        if (status != COSREL_OK)
+            log_info(&rt->log, "%s: not offered on %s: %s", m->name, w->name, why.text);
+    }
+    return COSREL_OK;
+}
+
 typedef enum waking { WOKEN, CANNOT_BE, LATER } waking;
 
 /* LATER: there is no room for it until others have been answered. With load_lock. */
@@ -244,6 +267,8 @@ static waking make_ready(cosrel_model *m, cosrel_error *err)
     cosrel_status status = model_load_sessions(m, false, err);
     if (status == COSREL_OK)
         status = model_prepare_samples(m, err);
+    if (status == COSREL_OK)
+        status = load_in_turn(m, err);
     if (status == COSREL_OK)
         return WOKEN;
     model_close_sessions(m);

@@ -89,8 +89,8 @@ static void set_info(cosrel_model *m)
     atomic_store(&m->batchable, m->info.batchable);
 }
 
-/* Where no session can tell the signature (every processor is emulated), a throw-away one on the
- * CPU does. */
+/* Where no session can tell the signature (every processor is emulated, or gets its session later),
+ * a throw-away one on the CPU does. */
 static cosrel_status describe_by_cpu(cosrel_model *m, cosrel_error *err)
 {
     const device_spec plain = {.kind = DEVICE_CPU, .core_count = 1};
@@ -156,11 +156,14 @@ cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *er
     cosrel_error first = {.text = ""};
     cosrel_status first_status = COSREL_UNSUPPORTED;
     int tried = 0;
-    int loaded = 0;
+    int loaded = 0, later = 0;
     for (int i = 0; i < rt->worker_count; i++) {
         const device_spec *spec = &rt->devices->specs[rt->workers[i].device];
         attempt *now = &attempts[tried];
         cosrel_error why = {.text = ""};
+        later += spec->one_call;
+        if (spec->one_call)
+            continue;
         backend_share_key(spec, now->key, sizeof now->key);
         /* A twin has a session of its own only where sessions cannot be shared: on nothing that has
          * twins today. */
@@ -187,7 +190,7 @@ cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *er
             first_status = status;
         }
     }
-    if (loaded == 0)
+    if (loaded + later == 0)
         return error_set(err, first_status, "%s", first.text);
     if (m->source.io) { /* the same file once more */
         rows_reopen(&m->rows);

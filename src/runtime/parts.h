@@ -81,6 +81,8 @@ void overlap_called(worker *w); /* call_ns is there */
  * outputs. last: if it works, the job needs the device no more. */
 COSREL_CHECKED cosrel_status run_batch(worker *w, cosrel_model *model, slot *const *slots,
                                        int32_t n, bool last, cosrel_error *err);
+/* Makes the model's session on this worker's processor. */
+void run_load(worker *w, job_outcome *out);
 /* Runs the model's sample with this worker's session. */
 COSREL_CHECKED cosrel_status run_sample(worker *w, cosrel_model *model, cosrel_error *err);
 
@@ -97,8 +99,9 @@ COSREL_CHECKED cosrel_status model_create(cosrel_runtime *rt, const char *name, 
                                           const char *path, cosrel_model **out, cosrel_error *err);
 void model_free(cosrel_model *m);           /* NULL is fine; unloads its sessions */
 void model_close_sessions(cosrel_model *m); /* and lets its samples go */
-/* gently: quiet_run where it can be. Loads the sessions for every worker and describes the model,
- * if that was not done before; a processor that cannot run it gets none. OUT_OF_MEMORY and IO say
+/* gently: quiet_run where it can be. Loads the sessions for every worker, but where that is work of
+ * its processor's (sample_load), and describes the model, if that was not done before; a processor
+ * that cannot run it gets none. OUT_OF_MEMORY and IO say
  * nothing about processors: then it is not loaded. */
 COSREL_CHECKED cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *err);
 /* Seeded random inputs of `rows` along the batch axis: input_count tensors (zeroed) and the values
@@ -160,14 +163,30 @@ void measure_known(const cosrel_model *m, const worker *w, cost_cell *cells);
 bool measure_is_emulated(const backend_session *session);
 void measure_twins_follow(const cosrel_runtime *rt, cosrel_model *m, cost_cell *cells);
 
-/* trial.c: runs a sample on every processor a few times. The model has a place and is not open.
- * Fills `cells`, [worker][batch], zeroed; those of a processor that cannot run it stay so. */
-void trial_run(cosrel_model *m, bool gently, cost_cell *cells);
+/* trial.c: makes the sessions that are made in their processor's turn, and runs a sample on every
+ * processor a few times. The model has a place and is not open. Fills `cells`, [worker][batch],
+ * zeroed; those of a processor that cannot run it stay so. OUT_OF_MEMORY, IO: say nothing about
+ * processors; it is not loaded. */
+COSREL_CHECKED cosrel_status trial_run(cosrel_model *m, bool gently, cost_cell *cells,
+                                       cosrel_error *err);
 
-/* submit.c: a request with the model's sample, whether it is open or not; counted nowhere. Errors
- * as of cosrel_submit. */
-COSREL_CHECKED cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m, bool background,
+/* What a request of the runtime's own is for: a run of the model's sample, one that takes only what
+ * others leave, or the model's session on the processor that gets it. */
+typedef enum sample_use { SAMPLE_RUN, SAMPLE_BACKGROUND, SAMPLE_LOAD } sample_use;
+
+/* submit.c: such a request, whether the model is open or not; counted nowhere. Errors as of
+ * cosrel_submit. */
+COSREL_CHECKED cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m, sample_use use,
                                            cosrel_ticket *ticket, cosrel_error *err);
+
+/* sample.c; not locked. offer: the processor can run the model, in service_ns; 0: it cannot. ask:
+ * waits for the answer, which the caller releases; cancelled if its processor does not come to it.
+ * load: the model's session on w's processor, whose provider takes one call at a time; errors as of
+ * backend_ops.load, UNAVAILABLE, CANCELLED, CLOSED. */
+void sample_offer(cosrel_model *m, const worker *w, int64_t service_ns);
+COSREL_CHECKED cosrel_status sample_ask(cosrel_model *m, sample_use use,
+                                        const cosrel_result **result, cosrel_error *err);
+COSREL_CHECKED cosrel_status sample_load(cosrel_model *m, const worker *w, cosrel_error *err);
 
 /* trail.c: only where there is a trail. Locked. */
 void trail_started(cosrel_runtime *rt, worker *w, int64_t now_ns);

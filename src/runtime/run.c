@@ -5,6 +5,7 @@
  * worker's buffers: to stand one after the other along the batch axis, and, on devices whose driver
  * may go on reading after a run was given up, to be ours. Outputs are not copied: each request
  * gets a view of its rows, in memory of its own if it brought some (places.c). */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -280,6 +281,23 @@ static bool claim(worker *w, bool pass)
         overlap_pass(w);
     pthread_mutex_unlock(&w->rt->lock);
     return ours;
+}
+
+void run_load(worker *w, job_outcome *out)
+{
+    cosrel_model *m = w->model;
+    const device_spec *spec = &w->rt->devices->specs[w->device];
+    backend_session *session = NULL;
+    cosrel_error err = {.text = ""};
+    out->lost = !overlap_take_turn(w);
+    if (out->lost)
+        return;
+    out->statuses[0] = backend_for(spec->kind)->load(spec, &m->source, &session, &err);
+    snprintf(w->slots[0]->message, sizeof w->slots[0]->message, "%.255s", err.text);
+    if (claim(w, true))
+        m->sessions[w->index] = session;
+    else if (session)
+        session->ops->unload(session);
 }
 
 cosrel_status run_batch(worker *w, cosrel_model *m, slot *const *slots, int32_t n, bool last,

@@ -56,7 +56,8 @@ static void give_up(worker *w, int64_t now_ns)
     w->limit_ns = SCHED_NEVER;
     ort_api()->ReleaseStatus(ort_api()->RunOptionsSetTerminate(w->run.options));
     atomic_store(&w->run.terminate, true);
-    if (w->probe || w->claimed || w->model->sessions[w->index]->reads_in_place)
+    const backend_session *session = w->probe ? NULL : w->model->sessions[w->index];
+    if (w->probe || w->claimed || (session && session->reads_in_place))
         return;
     w->detached = true;
     w->first->down = true;

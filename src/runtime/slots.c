@@ -79,7 +79,7 @@ slot *slot_take(cosrel_runtime *rt)
     memset(&s->result, 0, sizeof s->result);
     atomic_store_explicit(&s->answered, 0, memory_order_relaxed);
     atomic_store_explicit(&s->sleeping, 0, memory_order_relaxed);
-    s->cancelled = s->trial = s->parked = false;
+    s->cancelled = s->trial = s->loads = s->parked = false;
     s->id = 0;
     s->next = NULL;
     s->message[0] = '\0';

@@ -70,6 +70,7 @@ struct slot {
     _Atomic slot_state state; /* changed under rt->lock, but for SLOT_FREE */
     bool cancelled;           /* guarded by rt->lock */
     bool trial;               /* not a user's: counted nowhere */
+    bool loads;               /* such a one that makes the model's session */
     bool parked;              /* waits for its model to wake; guarded by rt->lock */
     int priority;             /* as asked for */
     cosrel_model *model;

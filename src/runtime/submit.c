@@ -77,7 +77,7 @@ static cosrel_status enter(cosrel_runtime *rt, slot *s, const cosrel_request *re
         status = COSREL_NOT_FOUND;
     if (status == COSREL_OK)
         m->used_ns = now_ns;
-    if (status == COSREL_OK && (m->asleep || m->yielding))
+    if (status == COSREL_OK && (m->asleep || m->yielding) && !s->trial)
         memory_park(s);
     else if (status == COSREL_OK)
         status = sched_core_arrive(rt->core, now_ns, &arrival, &s->id);
@@ -127,7 +127,7 @@ cosrel_status cosrel_submit(cosrel_runtime *rt, cosrel_model *model, const cosre
     return COSREL_OK;
 }
 
-cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m, bool background,
+cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m, sample_use use,
                             cosrel_ticket *ticket, cosrel_error *err)
 {
     const size_t count = m->io.input_count;
@@ -140,13 +140,14 @@ cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m, bool background
     }
     for (size_t i = 0; i < count; i++)
         inputs[i] = tensor_buffer_view(&m->sample_tensors[i], m->io.inputs[i].name);
-    const cosrel_request request = {.inputs = inputs,
-                                    .input_count = count,
-                                    .priority = background ? COSREL_PRIORITY_BACKGROUND
-                                                           : COSREL_PRIORITY_NORMAL};
+    const cosrel_request request = {
+        .inputs = inputs,
+        .input_count = count,
+        .priority = use == SAMPLE_BACKGROUND ? COSREL_PRIORITY_BACKGROUND : COSREL_PRIORITY_NORMAL};
     s->model = m;
     s->done = NULL;
     s->trial = true;
+    s->loads = use == SAMPLE_LOAD;
     *ticket = slot_ticket(s);
     cosrel_status status = take_inputs(s, m, &request, err);
     if (status == COSREL_OK)

@@ -1,16 +1,13 @@
 /* Trying a new model on each processor before anybody can ask for it: where it runs, what that
  * costs, and whether what comes out are numbers.
  *
- * The runs are requests like any other: each waits for its processor in the scheduler's queue, so
- * that nothing runs beside what others wait for. The model has its place in the core already, with
- * the one processor as the only one that can run it.
+ * The runs are requests like any other (sample.c).
  *
  * Gently, a core is tried by its background twin, whose runs take only what others leave of it; and
  * sets of cores are not tried at all, since a long run on several would hold up everybody: they run
  * what a core runs, and are expected to be as much faster as they are with other models. */
 #include <math.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/error.h"
@@ -25,26 +22,7 @@ static const int64_t DOUBT_NS = INT64_C(100000000);
 /* Where nothing could be tried: what a mid-sized network takes (chosen); the first requests correct
  * it. */
 static const int64_t GUESS_NS = INT64_C(20000000);
-/* For a processor that does not come to it (chosen: as an unload's). */
-static const int64_t PATIENCE_NS = INT64_C(30000000000);
-/* Until there is room among the requests in flight (chosen: some requests' time). */
-static const struct timespec ROOM = {.tv_nsec = 5000000};
-
 typedef enum trial_end { TRIAL_RAN, TRIAL_FAILED, TRIAL_UNKNOWN } trial_end;
-
-static void set_cell(cosrel_model *m, const worker *w, int64_t service_ns)
-{
-    wake_list wakes = {.count = 0};
-    cosrel_runtime *rt = m->rt;
-    pthread_mutex_lock(&rt->lock);
-    const int64_t now_ns = clock_now_ns();
-    *cost_at(&rt->costs, m->index, w->index, 0) = (cost_cell){.service_ns = service_ns};
-    rt->costs.shifts++;
-    sched_core_model_changed(rt->core, now_ns, m->index);
-    dispatch_drain(rt, now_ns, &wakes);
-    pthread_mutex_unlock(&rt->lock);
-    dispatch_wake(&wakes);
-}
 
 static bool all_finite(const cosrel_tensor *t)
 {
@@ -59,22 +37,12 @@ static bool all_finite(const cosrel_tensor *t)
     return true;
 }
 
-/* One run through the scheduler. */
+/* One run. */
 static trial_end run_one(cosrel_model *m, bool background, int64_t *took_ns, cosrel_error *err)
 {
-    cosrel_runtime *rt = m->rt;
-    cosrel_ticket ticket;
     const cosrel_result *r;
-    cosrel_status status;
-    while ((status = submit_sample(rt, m, background, &ticket, err)) == COSREL_QUEUE_FULL)
-        nanosleep(&ROOM, NULL);
-    if (status != COSREL_OK)
+    if (sample_ask(m, background ? SAMPLE_BACKGROUND : SAMPLE_RUN, &r, err) != COSREL_OK)
         return TRIAL_UNKNOWN;
-    if (cosrel_wait(rt, ticket, PATIENCE_NS, &r) != COSREL_OK) {
-        (void)cosrel_cancel(rt, ticket);
-        if (cosrel_wait(rt, ticket, -1, &r) != COSREL_OK)
-            return TRIAL_UNKNOWN;
-    }
     const trial_end end = r->status == COSREL_OK           ? TRIAL_RAN
                           : r->status == COSREL_RUN_FAILED ? TRIAL_FAILED
                                                            : TRIAL_UNKNOWN;
@@ -98,7 +66,7 @@ static trial_end try_on(cosrel_model *m, const worker *w, cost_cell *measured, c
 {
     int64_t times[RUNS_MAX], took_ns = 0;
     int runs = 0;
-    set_cell(m, w, GUESS_NS);
+    sample_offer(m, w, GUESS_NS);
     trial_end end = run_one(m, w->background, &took_ns, err);
     const int64_t enough_ns = clock_now_ns() + ENOUGH_NS;
     while (end == TRIAL_RAN && runs < RUNS_MAX &&
@@ -106,7 +74,7 @@ static trial_end try_on(cosrel_model *m, const worker *w, cost_cell *measured, c
         end = run_one(m, w->background, &took_ns, err);
         times[runs++] = took_ns;
     }
-    set_cell(m, w, 0);
+    sample_offer(m, w, 0);
     if (end != TRIAL_RAN)
         return end;
     qsort(times, (size_t)runs, sizeof times[0], compare_times);
@@ -192,7 +160,23 @@ static void tell(const cosrel_model *m, const worker *w, const cosrel_error *why
     log_info(&m->rt->log, "%s: not offered on %s: %s", m->name, w->name, why->text);
 }
 
-void trial_run(cosrel_model *m, bool gently, cost_cell *cells)
+/* The session, where it could not be made before there was a place in the queue. OUT_OF_MEMORY, IO:
+ * of no processor's making. */
+static cosrel_status load_on(cosrel_model *m, const worker *w, cosrel_error *err)
+{
+    cosrel_error why = {.text = ""};
+    if (m->sessions[w->index] || !m->rt->devices->specs[w->device].one_call)
+        return COSREL_OK;
+    const cosrel_status status = is_down(w) ? error_set(&why, COSREL_UNAVAILABLE, "it is out now")
+                                            : sample_load(m, w, &why);
+    if (status == COSREL_OUT_OF_MEMORY || status == COSREL_IO)
+        return error_set(err, status, "%s", why.text);
+    if (status != COSREL_OK)
+        tell(m, w, &why);
+    return COSREL_OK;
+}
+
+cosrel_status trial_run(cosrel_model *m, bool gently, cost_cell *cells, cosrel_error *err)
 {
     cosrel_runtime *rt = m->rt;
     cost_cell measured[RUNTIME_WORKERS_MAX] = {{.service_ns = 0}};
@@ -204,6 +188,9 @@ void trial_run(cosrel_model *m, bool gently, cost_cell *cells)
         const worker *w = &rt->workers[i];
         whys[i].text[0] = '\0';
         ends[i] = TRIAL_UNKNOWN;
+        const cosrel_status status = load_on(m, w, err);
+        if (status != COSREL_OK)
+            return status;
         if (!m->sessions[i] || w->background || measure_is_emulated(m->sessions[i]))
             continue;
         const worker *twin = gently ? twin_of(w) : NULL;
@@ -246,4 +233,5 @@ void trial_run(cosrel_model *m, bool gently, cost_cell *cells)
         break;
     }
     measure_twins_follow(rt, m, cells);
+    return COSREL_OK;
 }

@@ -97,8 +97,6 @@ static bool processor_is_well(worker *w, cosrel_model *m)
 static void try_job(worker *w, job_outcome *out)
 {
     cosrel_error err = {.text = ""};
-    memset(out, 0, sizeof *out);
-    out->processor_ok = true;
     if (!can_join(w->model, w->slots, w->batch)) {
         run_singly(w, out);
         return;
@@ -135,6 +133,12 @@ static void try_job(worker *w, job_outcome *out)
 static void run_job(worker *w, job_outcome *out)
 {
     cosrel_error err = {.text = ""};
+    memset(out, 0, sizeof *out);
+    out->processor_ok = true;
+    if (w->slots[0]->loads) {
+        run_load(w, out);
+        return;
+    }
     try_job(w, out);
     for (int32_t k = 0; k < w->batch && out->processor_ok && !out->again && !out->lost; k++) {
         if (out->statuses[k] != COSREL_OK)

@@ -261,6 +261,42 @@ static void test_gpu_loads_beside_runs(void **state)
     cosrel_runtime_close(rt);
 }
 
+/* Models that do not fit the budget together sleep and wake there by turns. */
+static void test_gpu_wakes_models(void **state)
+{
+    (void)state;
+    enum { MODELS = 3, WEIGHT_BYTES = 1 << 20, ROUNDS = 3 };
+    static const int64_t shape[] = {1, WIDTH};
+    cosrel_options options = gpu_options();
+    cosrel_runtime_stats stats;
+    char name[32], path[512];
+    fixture_write("turns/none", "");
+    for (int i = 0; i < MODELS; i++) {
+        snprintf(name, sizeof name, "turns/m%d.onnx", i);
+        fixture_path(name, path);
+        assert_true(tiny_padded(path, WEIGHT_BYTES, (float)(i + 1)));
+    }
+    options.processors = "gpu0";
+    options.memory_budget = 5 * WEIGHT_BYTES / 2;
+    cosrel_runtime *rt = fixture_open(&options, "turns");
+    for (int k = 0; k < ROUNDS * MODELS; k++) {
+        const cosrel_result *r;
+        cosrel_error err;
+        float x[WIDTH] = {0, 10, 20, (float)k};
+        const cosrel_tensor t = fixture_floats(shape, 2, x);
+        snprintf(name, sizeof name, "m%d", k % MODELS);
+        if (cosrel_run(rt, fixture_model(rt, name), &t, 1, &r, &err) != COSREL_OK)
+            fail_msg("%s", err.text);
+        assert_string_equal(r->processor, "gpu0");
+        for (int i = 0; i < WIDTH; i++)
+            assert_true(((const float *)r->outputs[0].data)[i] == x[i] + (float)(k % MODELS + 1));
+        cosrel_result_release(r);
+    }
+    cosrel_runtime_get_stats(rt, &stats);
+    assert_true(stats.wakes >= ROUNDS * MODELS - 2);
+    cosrel_runtime_close(rt);
+}
+
 /* Without being asked for, a software renderer is no processor. */
 static void test_software_gpu_only_on_request(void **state)
 {
@@ -284,6 +320,7 @@ int main(void)
         cmocka_unit_test(test_gpu_runs_models),
         cmocka_unit_test(test_gpu_serves_many),
         cmocka_unit_test(test_gpu_loads_beside_runs),
+        cmocka_unit_test(test_gpu_wakes_models),
     };
     if (!gpu_is_there()) {
         fprintf(stderr,
