@@ -127,6 +127,9 @@ COSREL_CHECKED cosrel_status places_fill(slot *s, cosrel_error *err);
 
 /* rows.c. batch_max: the largest batch that there can be. OUT_OF_MEMORY. */
 COSREL_CHECKED cosrel_status rows_init(row_pool *pool, const model_io *io, int32_t batch_max);
+/* The row that holds these inputs, in the model's order, until cosrel_inputs_give; NULL: they are
+ * other memory, or given back. */
+cosrel_inputs *rows_hold(row_pool *pool, const cosrel_tensor *inputs);
 void rows_close(row_pool *pool); /* what is lent may still be given back */
 void rows_reopen(row_pool *pool);
 void rows_deinit(row_pool *pool); /* zeroed is fine */

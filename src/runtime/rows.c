@@ -20,14 +20,14 @@ enum { SLABS_MAX = 16, ALIGNMENT = 64 };
 
 struct cosrel_inputs {
     row_slab *slab;
-    bool is_held;
+    uint32_t holders; /* who took it, and a run that reads it; 0: free */
 };
 
 struct row_slab {
     row_pool *pool;
     row_slab *next_slab;
     char *memory;
-    uint32_t next, held; /* the row to be taken next, unless it is held; how many are */
+    uint32_t next, held; /* the row to be taken next, if it is free; how many are not */
     cosrel_inputs rows[];
 };
 
@@ -156,7 +156,7 @@ static row_slab *find_slab(row_pool *pool)
 {
     row_slab *empty = NULL;
     for (row_slab *s = pool->slabs; s; s = s->next_slab) {
-        if (s->held > 0 && !s->rows[s->next].is_held)
+        if (s->held > 0 && s->rows[s->next].holders == 0)
             return s;
         if (s->held == 0)
             empty = s;
@@ -187,7 +187,7 @@ cosrel_status cosrel_inputs_take(cosrel_model *model, cosrel_tensor *tensors, co
         row = s->next;
         s->next = (row + 1) % pool->rows;
         s->held++;
-        s->rows[row].is_held = true;
+        s->rows[row].holders = 1;
         *out = &s->rows[row];
     }
     pthread_mutex_unlock(&pool->lock);
@@ -211,10 +211,44 @@ void cosrel_inputs_give(cosrel_inputs *inputs)
     row_slab *s = inputs->slab;
     row_pool *pool = s->pool;
     pthread_mutex_lock(&pool->lock);
-    inputs->is_held = false;
-    if (--s->held == 0)
+    if (--inputs->holders == 0 && --s->held == 0)
         s->next = 0;
     if (pool->closed)
         drop_idle(pool);
     pthread_mutex_unlock(&pool->lock);
+}
+
+/* All inputs lie where that row's belong. */
+static bool is_row(const row_pool *pool, const row_slab *s, size_t row, const cosrel_tensor *inputs)
+{
+    for (size_t i = 0; i < pool->io->input_count; i++)
+        if (inputs[i].bytes != pool->bytes[i] ||
+            (const char *)inputs[i].data != s->memory + pool->offsets[i] + row * pool->bytes[i])
+            return false;
+    return true;
+}
+
+/* Locked. */
+static cosrel_inputs *find_row(const row_pool *pool, const cosrel_tensor *inputs)
+{
+    for (row_slab *s = pool->slabs; s; s = s->next_slab) {
+        const uintptr_t from = (uintptr_t)s->memory + pool->offsets[0];
+        const uintptr_t at = (uintptr_t)inputs[0].data;
+        const size_t row = at < from ? pool->rows : (at - from) / pool->bytes[0];
+        if (row < pool->rows && s->rows[row].holders > 0 && is_row(pool, s, row, inputs))
+            return &s->rows[row];
+    }
+    return NULL;
+}
+
+cosrel_inputs *rows_hold(row_pool *pool, const cosrel_tensor *inputs)
+{
+    if (pool->rows == 0)
+        return NULL;
+    pthread_mutex_lock(&pool->lock);
+    cosrel_inputs *row = find_row(pool, inputs);
+    if (row)
+        row->holders++;
+    pthread_mutex_unlock(&pool->lock);
+    return row;
 }

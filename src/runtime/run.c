@@ -1,9 +1,10 @@
 /* One run: from the memory of a batch's requests to their outputs.
  *
- * On the CPU requests are run in place where they lie one after the other (rows.c), as a single one
- * always does: the session reads the callers' memory. Otherwise the inputs are gathered into the
- * worker's buffers: to stand one after the other along the batch axis, and, on devices whose driver
- * may go on reading after a run was given up, to be ours. Outputs are not copied: each request
+ * Requests are run in place where they lie one after the other (rows.c), as a single one always
+ * does: the session reads the callers' memory. On devices whose driver may go on reading after a
+ * run was given up, only from memory that the model has lent, which is held until the run is over.
+ * Otherwise the inputs are gathered into the worker's buffers, to stand one after the other along
+ * the batch axis, or to be ours. Outputs are not copied: each request
  * gets a view of its rows, in memory of its own if it brought some (places.c). */
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,15 +99,37 @@ static cosrel_status gather(worker *w, slot *const *slots, int32_t n, size_t i, 
     return wrap(w, slots, n, i, rows, w->buffers[i], bytes, err);
 }
 
-static cosrel_status make_inputs(worker *w, const cosrel_model *m, const backend_session *session,
+static void give_rows(worker *w)
+{
+    while (w->row_count > 0)
+        cosrel_inputs_give(w->rows[--w->row_count]);
+}
+
+/* All requests' inputs lie in rows that the model has lent, and stay there until give_rows. */
+static bool hold_rows(worker *w, cosrel_model *m, slot *const *slots, int32_t n)
+{
+    for (int32_t k = 0; k < n; k++) {
+        w->rows[k] = rows_hold(&m->rows, slots[k]->inputs);
+        if (!w->rows[k])
+            break;
+        w->row_count++;
+    }
+    const bool all = w->row_count == n;
+    if (!all)
+        give_rows(w);
+    return all;
+}
+
+static cosrel_status make_inputs(worker *w, cosrel_model *m, const backend_session *session,
                                  slot *const *slots, int32_t n, int64_t rows, cosrel_error *err)
 {
     if (reserve(w, m->io.input_count) != COSREL_OK)
         return error_set(err, COSREL_OUT_OF_MEMORY, "no memory for a run");
     cosrel_status status = COSREL_OK;
+    const bool stays = session->reads_in_place || hold_rows(w, m, slots, n);
     for (size_t i = 0; i < m->io.input_count && status == COSREL_OK; i++) {
         const cosrel_tensor *first = &slots[0]->inputs[i];
-        const bool in_place = session->reads_in_place || (n == 1 && first->type == COSREL_STRING);
+        const bool in_place = stays || (n == 1 && first->type == COSREL_STRING);
         if (in_place && lie_together(slots, n, i))
             status = wrap(w, slots, n, i, rows, first->data, bytes_of(slots, n, i), err);
         else
@@ -117,6 +140,7 @@ static cosrel_status make_inputs(worker *w, const cosrel_model *m, const backend
 
 static void release_inputs(worker *w, size_t count)
 {
+    give_rows(w);
     for (size_t i = 0; i < count && i < w->input_capacity; i++) {
         if (w->inputs[i])
             ort_api()->ReleaseValue(w->inputs[i]);

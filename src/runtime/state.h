@@ -246,6 +246,8 @@ struct worker {
     output_set *set; /* of the run under way; background: given with the job */
     void **buffers;  /* gathered inputs, one per input, grown as needed */
     size_t *buffer_bytes;
+    cosrel_inputs *rows[SCHED_BATCH_MAX]; /* held for the run */
+    int32_t row_count;
     job_outcome
         outcome;    /* of the last job; background: handed to the service thread by `finished` */
     int64_t gap_ns; /* moving mean of the time between a job's end and the next */
