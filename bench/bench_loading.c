@@ -4,14 +4,15 @@
  *
  * Two small models are asked at 70 % of what they get through together, in an open loop (arrivals
  * wait for no answers; a request's time counts from when it was due), which is measured anew before
- * each round and each twenty swaps. Then, in turn:
+ * each round; a round of swaps is twenty. Then, in turn:
  *   quiet    nothing else
  *   gently   resnet50 (102 MB of weights) is loaded as the server does, its optimised copy written
  *            anew, and unloaded
  *   plain    the same file by ONNX Runtime alone, default options, one run, on a thread like any
  * and at last one of the small models is replaced SWAPS times by a version with other weights,
  * under the same load, quiet windows of the same length between: every answer must be one version's
- * as a whole. */
+ * as a whole. Ratios are medians of the rounds' own, which bear a slow spell of the machine's in
+ * one of them. */
 #include <onnxruntime_c_api.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -27,7 +28,7 @@
 #include "cosrel/cosrel.h"
 #include "zoo/zoo.h"
 
-enum { SMALL = 2, OUTPUTS_MAX = 4096, SWAPS_MAX = 10000 };
+enum { SMALL = 2, OUTPUTS_MAX = 4096, SWAPS_MAX = 10000, SWAPS_ROUND = 20, ROUNDS_MAX = 500 };
 static const char *const small_names[SMALL] = {"small_cnn", "keyword_spotter"};
 static const char big_name[] = "resnet50";
 static const double LOAD = 0.70;
@@ -46,9 +47,16 @@ typedef struct target {
 } target;
 static target targets[SMALL];
 
+typedef struct times {
+    hist all, round;
+    int64_t p99s[ROUNDS_MAX]; /* of each round */
+} times;
+
 /* What came of the requests of one phase. Guarded by lock. */
 typedef struct phase {
-    hist latency;
+    times due, asked; /* from when it was due, and from when it was handed in */
+    hist late;        /* what lies between */
+    int rounds;
     uint64_t errors, mixed;
     int64_t spent_ns;
     /* Of the latest: from when it was due until it was handed in, then waiting, then running. */
@@ -164,6 +172,12 @@ static void note_latest(phase *p, const cosrel_result *r, int64_t due_ns)
     snprintf(p->where, sizeof p->where, "%s", r->processor);
 }
 
+static void add(times *t, int64_t ns)
+{
+    hist_add(&t->all, ns);
+    hist_add(&t->round, ns);
+}
+
 static void answered(const cosrel_result *r)
 {
     asked *a = r->user;
@@ -171,7 +185,9 @@ static void answered(const cosrel_result *r)
     pthread_mutex_lock(&lock);
     if (a->phase) {
         if (r->status == COSREL_OK) {
-            hist_add(&a->phase->latency, r->finished_ns - a->due_ns);
+            add(&a->phase->due, r->finished_ns - a->due_ns);
+            add(&a->phase->asked, r->finished_ns - r->submitted_ns);
+            hist_add(&a->phase->late, r->submitted_ns - a->due_ns);
             note_latest(a->phase, r, a->due_ns);
         }
         a->phase->errors += r->status != COSREL_OK;
@@ -210,8 +226,9 @@ static void ask(const target *t, int64_t due_ns)
 /* Answers per second when always eight wait. */
 static double capacity(double seconds)
 {
-    phase all = {.errors = 0};
+    static phase all;
     const int64_t end_ns = clock_now_ns() + (int64_t)(seconds * 1e9);
+    memset(&all, 0, sizeof all);
     now = &all;
     for (uint64_t i = 0; clock_now_ns() < end_ns; i++) {
         while (atomic_load(&in_flight) >= 8)
@@ -221,7 +238,7 @@ static double capacity(double seconds)
     while (atomic_load(&in_flight) > 0)
         usleep(1000);
     now = NULL;
-    return (double)all.latency.count / seconds;
+    return (double)all.due.all.count / seconds;
 }
 
 static _Atomic double rate_rps;
@@ -348,17 +365,43 @@ static void drop_cache(void)
         die(folder, "its cache cannot be removed");
 }
 
+static void end_round(phase *p)
+{
+    times *both[] = {&p->due, &p->asked};
+    for (int i = 0; i < 2; i++) {
+        both[i]->p99s[p->rounds] = hist_percentile(&both[i]->round, 0.99);
+        hist_reset(&both[i]->round);
+    }
+    p->rounds++;
+}
+
+static int compare(const void *a, const void *b)
+{
+    const double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void show_p99(const char *what, const times *t, const times *quiet, int rounds)
+{
+    double ratios[ROUNDS_MAX] = {0};
+    for (int i = 0; i < rounds; i++)
+        ratios[i] = (double)t->p99s[i] / (double)quiet->p99s[i];
+    qsort(ratios, (size_t)rounds, sizeof *ratios, compare);
+    printf("  %s p99 %6.2f ms, of quiet %.2f (%.2f to %.2f)", what,
+           (double)hist_percentile(&t->all, 0.99) / 1e6, ratios[rounds / 2], ratios[0],
+           ratios[rounds > 0 ? rounds - 1 : 0]);
+}
+
 static void show(const char *name, const phase *p, const phase *quiet)
 {
-    const double p99 = (double)hist_percentile(&p->latency, 0.99);
-    printf("%-8s %7llu requests in %6.1f s  p50 %6.2f ms  p99 %6.2f ms (%.2f of quiet)  most %7.2f "
-           "ms  "
-           "errors %llu, mixed %llu\n",
-           name, (unsigned long long)p->latency.count, (double)p->spent_ns / 1e9,
-           (double)hist_percentile(&p->latency, 0.5) / 1e6, p99 / 1e6,
-           p99 / (double)hist_percentile(&quiet->latency, 0.99),
-           (double)hist_max(&p->latency) / 1e6, (unsigned long long)p->errors,
-           (unsigned long long)p->mixed);
+    printf("%-8s %7llu requests in %5.1f s  errors %llu, mixed %llu  p50 %5.2f ms", name,
+           (unsigned long long)p->due.all.count, (double)p->spent_ns / 1e9,
+           (unsigned long long)p->errors, (unsigned long long)p->mixed,
+           (double)hist_percentile(&p->due.all, 0.5) / 1e6);
+    show_p99("", &p->due, &quiet->due, p->rounds);
+    printf("  most %6.2f ms\n        ", (double)hist_max(&p->due.all) / 1e6);
+    show_p99("from handing in", &p->asked, &quiet->asked, p->rounds);
+    printf("; handed in late, p99 %.2f ms\n", (double)hist_percentile(&p->late, 0.99) / 1e6);
     printf("         the latest was handed in %.2f ms late, waited %.2f ms and ran %.2f ms on %s\n",
            (double)p->handed_ns / 1e6, (double)p->waited_ns / 1e6, (double)p->ran_ns / 1e6,
            p->where);
@@ -384,6 +427,9 @@ static void measure_loading(int rounds, double seconds, OrtEnv *env)
         load_plainly(env, path_of("plain.bin"));
         end(&plain);
         unlink(path_of("plain.bin"));
+        end_round(&quiet);
+        end_round(&gently);
+        end_round(&plain);
     }
     printf("loading %s beside %s and %s at %.0f requests/s at last, %d rounds\n", big_name,
            small_names[0], small_names[1], atomic_load(&rate_rps), rounds);
@@ -428,7 +474,7 @@ static void measure_swaps(int swaps)
     write_model(small_names[0], "one.bin", 1);
     write_model(small_names[0], "other.bin", 2);
     for (int i = 0; i < swaps; i++) {
-        if (i % 20 == 0)
+        if (i % SWAPS_ROUND == 0)
             set_rate();
         wait_window(&quiet, length_ns, &quiet_ns[i]);
         put_version(i % 2 == 0);
@@ -438,16 +484,20 @@ static void measure_swaps(int swaps)
         length_ns = clock_now_ns() - start_ns;
         end(&swapping);
         swap_ns[i] = swapping.window_ns;
+        if ((i + 1) % SWAPS_ROUND == 0) {
+            end_round(&quiet);
+            end_round(&swapping);
+        }
     }
-    const double limit_ns = 1.5 * (double)hist_percentile(&quiet.latency, 0.99);
+    const double limit_ns = 1.5 * (double)hist_percentile(&quiet.due.all, 0.99);
     printf("%d swaps of %s, each after a quiet window of its length\n", swaps, small_names[0]);
     show("quiet", &quiet, &quiet);
     show("swaps", &swapping, &quiet);
     printf("later than 1.5 times the quiet p99: a request in %d quiet windows and in %d swaps; the "
            "latest of all %.2f and %.2f times it\n",
            later_than(quiet_ns, swaps, limit_ns), later_than(swap_ns, swaps, limit_ns),
-           1.5 * (double)hist_max(&quiet.latency) / limit_ns,
-           1.5 * (double)hist_max(&swapping.latency) / limit_ns);
+           1.5 * (double)hist_max(&quiet.due.all) / limit_ns,
+           1.5 * (double)hist_max(&swapping.due.all) / limit_ns);
 }
 
 static void open_runtime(void)
@@ -472,7 +522,8 @@ int main(int argc, char **argv)
     const int swaps = argc > 3 ? atoi(argv[3]) : 200;
     pthread_t arrivals;
     OrtEnv *env;
-    if (rounds < 0 || seconds <= 0 || swaps < 0 || swaps > SWAPS_MAX || !mkdtemp(folder))
+    if (rounds < 0 || rounds > ROUNDS_MAX || seconds <= 0 || swaps < 0 || swaps > SWAPS_MAX ||
+        !mkdtemp(folder))
         die("usage", "bench_loading [ROUNDS [SECONDS [SWAPS]]]");
     api = OrtGetApiBase()->GetApi(ORT_API_VERSION);
     must(api->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "bench", &env));
@@ -495,8 +546,10 @@ int main(int argc, char **argv)
     if (pthread_create(&arrivals, NULL, arrive, NULL) != 0)
         die("arrivals", "no thread");
     usleep(1000000);
-    measure_loading(rounds, seconds, env);
-    measure_swaps(swaps);
+    if (rounds > 0)
+        measure_loading(rounds, seconds, env);
+    if (swaps > 0)
+        measure_swaps(swaps);
     atomic_store(&stop, true);
     pthread_join(arrivals, NULL);
     cosrel_runtime_close(rt);

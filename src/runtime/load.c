@@ -200,7 +200,7 @@ static void give_up(cosrel_model *m, bool had_handle)
     if (!idle)
         return;
     if (had_handle)
-        model_close_sessions(m);
+        model_close_sessions(m, false);
     else
         model_free(m);
 }

@@ -109,7 +109,7 @@ cosrel_status memory_make_room(cosrel_model *m, cosrel_error *err)
                 "with requests",
                 m->name, (double)need / MB, (double)budget / MB, (double)used / MB);
         log_info(&rt->log, "%s: sleeps, to make room for %s", other->name, m->name);
-        model_close_sessions(other);
+        model_close_sessions(other, false);
     }
     return COSREL_OK;
 }
@@ -271,7 +271,7 @@ static waking make_ready(cosrel_model *m, cosrel_error *err)
         status = load_in_turn(m, err);
     if (status == COSREL_OK)
         return WOKEN;
-    model_close_sessions(m);
+    model_close_sessions(m, false);
     return CANNOT_BE;
 }
 

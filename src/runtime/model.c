@@ -13,6 +13,7 @@ cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version
 {
     cosrel_model *m = calloc(1, sizeof *m);
     if (m) {
+        m->rt = rt;
         m->name = strdup(name);
         m->path = strdup(path);
     }
@@ -20,7 +21,6 @@ cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version
         model_free(m);
         return error_set(err, COSREL_OUT_OF_MEMORY, "%s: no memory for a model", path);
     }
-    m->rt = rt;
     m->index = -1;
     m->info.name = m->name;
     m->info.version = version;
@@ -46,17 +46,39 @@ static void free_samples(cosrel_model *m)
     m->sample_tensors = NULL;
 }
 
-void model_close_sessions(cosrel_model *m)
+/* A driver may start threads that live on, as it likes. */
+static bool may_be_quiet(const device_spec *spec)
 {
-    for (int i = 0; i < RUNTIME_WORKERS_MAX; i++) {
+    return spec->kind == DEVICE_CPU || spec->kind == DEVICE_EMULATED;
+}
+
+/* The sessions of one sort of processor. */
+typedef struct closing {
+    cosrel_model *model;
+    bool quiet;
+} closing;
+
+static void close_sort(void *arg)
+{
+    const closing *c = arg;
+    cosrel_model *m = c->model;
+    for (int i = 0; i < m->rt->worker_count; i++) {
         backend_session *session = m->sessions[i];
-        for (int k = i; k < RUNTIME_WORKERS_MAX && session; k++) {
+        if (!session || may_be_quiet(&m->rt->devices->specs[m->rt->workers[i].device]) != c->quiet)
+            continue;
+        for (int k = i; k < m->rt->worker_count; k++) {
             if (m->sessions[k] == session)
                 m->sessions[k] = NULL;
         }
-        if (session)
-            session->ops->unload(session);
+        session->ops->unload(session);
     }
+}
+
+void model_close_sessions(cosrel_model *m, bool quietly)
+{
+    closing loud = {.model = m}, quiet = {.model = m, .quiet = true};
+    close_sort(&loud);
+    quiet_run(quietly, close_sort, &quiet);
     free_samples(m);
     rows_close(&m->rows);
     /* The copy in the cache may be gone when it is loaded again. */
@@ -68,7 +90,7 @@ void model_free(cosrel_model *m)
 {
     if (!m)
         return;
-    model_close_sessions(m);
+    model_close_sessions(m, false);
     rows_deinit(&m->rows);
     free(m->kept);
     model_io_deinit(&m->io);
@@ -141,12 +163,6 @@ static void load_session(void *arg)
     session_job *job = arg;
     job->status =
         backend_for(job->spec->kind)->load(job->spec, job->source, &job->session, job->err);
-}
-
-/* A driver may start threads that live on, as it likes. */
-static bool may_be_quiet(const device_spec *spec)
-{
-    return spec->kind == DEVICE_CPU || spec->kind == DEVICE_EMULATED;
 }
 
 cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *err)

@@ -97,8 +97,9 @@ void service_take_out(worker *ran, cosrel_model *suspect, const char *why, int64
 /* model.c */
 COSREL_CHECKED cosrel_status model_create(cosrel_runtime *rt, const char *name, int64_t version,
                                           const char *path, cosrel_model **out, cosrel_error *err);
-void model_free(cosrel_model *m);           /* NULL is fine; unloads its sessions */
-void model_close_sessions(cosrel_model *m); /* and lets its samples go */
+void model_free(cosrel_model *m); /* NULL is fine; unloads its sessions */
+/* And lets its samples go. quietly: quiet_run where it can be. */
+void model_close_sessions(cosrel_model *m, bool quietly);
 /* gently: quiet_run where it can be. Loads the sessions for every worker, but where that is work of
  * its processor's (sample_load), and describes the model, if that was not done before; a processor
  * that cannot run it gets none. OUT_OF_MEMORY and IO say

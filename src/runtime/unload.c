@@ -130,7 +130,7 @@ cosrel_status unload_model(cosrel_runtime *rt, cosrel_model *m, int64_t patience
     if (!idle)
         return error_set(err, COSREL_TIMEOUT, "%s: a run of it hangs; its memory is not freed",
                          m->name);
-    model_close_sessions(m);
+    model_close_sessions(m, true); /* nobody waits for the memory */
     return COSREL_OK;
 }
 
