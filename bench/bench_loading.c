@@ -1,6 +1,7 @@
 /* What the models that are running notice of others that come and go.
  *
- *     build/bench/bench_loading [ROUNDS [SECONDS [SWAPS]]]     default: 5 rounds of 4 s, 200 swaps
+ *     build/bench/bench_loading [ROUNDS [SECONDS [SWAPS [outside]]]]
+ *                                                     default: 5 rounds of 4 s, 200 swaps
  *
  * Two small models are asked at 70 % of what they get through together, in an open loop (arrivals
  * wait for no answers; a request's time counts from when it was due), which is measured anew before
@@ -12,9 +13,13 @@
  * and at last one of the small models is replaced SWAPS times by a version with other weights,
  * under the same load, quiet windows of the same length between: every answer must be one version's
  * as a whole. Ratios are medians of the rounds' own, which bear a slow spell of the machine's in
- * one of them. */
+ * one of them.
+ *
+ * The thread that asks competes for the cores like any. outside: it is a real-time thread, which
+ * takes a privilege, and asks when it should, as what comes from another machine does. */
 #include <onnxruntime_c_api.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,6 +248,7 @@ static double capacity(double seconds)
 
 static _Atomic double rate_rps;
 static atomic_bool stop, hold, holds;
+static bool outside;
 
 static void rest(double seconds)
 {
@@ -268,6 +274,9 @@ static void *arrive(void *unused)
     int64_t due_ns = clock_now_ns();
     (void)unused;
     rng_init(&random, 1);
+    const struct sched_param priority = {.sched_priority = 1};
+    if (outside && pthread_setschedparam(pthread_self(), SCHED_FIFO, &priority) != 0)
+        die("outside", "no privilege for a real-time thread");
     while (!atomic_load(&stop)) {
         if (atomic_load(&hold)) {
             atomic_store(&holds, true);
@@ -520,11 +529,12 @@ int main(int argc, char **argv)
     const int rounds = argc > 1 ? atoi(argv[1]) : 5;
     const double seconds = argc > 2 ? atof(argv[2]) : 4;
     const int swaps = argc > 3 ? atoi(argv[3]) : 200;
+    outside = argc > 4 && strcmp(argv[4], "outside") == 0;
     pthread_t arrivals;
     OrtEnv *env;
     if (rounds < 0 || rounds > ROUNDS_MAX || seconds <= 0 || swaps < 0 || swaps > SWAPS_MAX ||
         !mkdtemp(folder))
-        die("usage", "bench_loading [ROUNDS [SECONDS [SWAPS]]]");
+        die("usage", "bench_loading [ROUNDS [SECONDS [SWAPS [outside]]]]");
     api = OrtGetApiBase()->GetApi(ORT_API_VERSION);
     must(api->CreateEnv(ORT_LOGGING_LEVEL_ERROR, "bench", &env));
     for (int i = 0; i < SMALL; i++) {

@@ -20,6 +20,8 @@ endif()
 if(TARGET cosrel_runtime AND TARGET cosrel_tiny_onnx)
   cosrel_bench(bench_overhead SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_overhead.c"
                USES base runtime LIBS cosrel_onnxruntime cosrel_tiny_onnx)
+  cosrel_bench(bench_binding SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_binding.c"
+               USES base LIBS cosrel_onnxruntime cosrel_tiny_onnx)
   cosrel_bench(bench_overlap SOURCES "${CMAKE_CURRENT_LIST_DIR}/bench_overlap.c"
                USES base runtime LIBS cosrel_tiny_onnx Threads::Threads)
 endif()
