@@ -111,6 +111,7 @@ cosrel_status episode_run(const world *w, const char *policy, const learned_hook
         const sim_setup setup = {.sched = {.processors = w->processors,
                                            .processor_count = w->processor_count,
                                            .policy = policy,
+                                           .requests_max = (uint32_t)w->arrivals->count + 1,
                                            .objective = w->objective,
                                            .learned = hook,
                                            .patience = w->patience,
