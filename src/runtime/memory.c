@@ -242,19 +242,11 @@ static void make_yield(const cosrel_model *wanted, int64_t now_ns)
 static cosrel_status load_in_turn(cosrel_model *m, cosrel_error *err)
 {
     const cosrel_runtime *rt = m->rt;
-    for (int i = 0; i < rt->worker_count; i++) {
-        const worker *w = &rt->workers[i];
-        cosrel_error why = {.text = ""};
-        if (m->sessions[i] || !rt->devices->specs[w->device].one_call ||
-            m->kept[(size_t)i * (size_t)rt->costs.batch_count].service_ns == 0)
-            continue;
-        const cosrel_status status = sample_load(m, w, &why);
-        if (status == COSREL_OUT_OF_MEMORY || status == COSREL_IO)
-            return error_set(err, status, "%s", why.text);
-        if (status != COSREL_OK)
-            log_info(&rt->log, "%s: not offered on %s: %s", m->name, w->name, why.text);
-    }
-    return COSREL_OK;
+    cosrel_status status = COSREL_OK;
+    for (int i = 0; i < rt->worker_count && status == COSREL_OK; i++)
+        if (m->kept[(size_t)i * (size_t)rt->costs.batch_count].service_ns > 0)
+            status = sample_load(m, &rt->workers[i], err);
+    return status;
 }
 
 typedef enum waking { WOKEN, CANNOT_BE, LATER } waking;

@@ -51,6 +51,7 @@ COSREL_CHECKED cosrel_status worker_start(worker *w, cosrel_error *err);
 void worker_stop(worker *w); /* not locked; waits for its end */
 void worker_deinit(worker *w);
 void worker_pin_self(const device_spec *spec, const logger *log);
+bool worker_is_down(const worker *w); /* its processor is taken out; not locked */
 void worker_finish(worker *w); /* not locked; answers the requests of the job in w->outcome */
 
 /* The job that this worker's processor was given, done by the calling thread, while the worker
@@ -102,8 +103,8 @@ void model_free(cosrel_model *m); /* NULL is fine; unloads its sessions */
 void model_close_sessions(cosrel_model *m, bool quietly);
 /* gently: quiet_run where it can be. Loads the sessions for every worker, but where that is work of
  * its processor's (sample_load), and describes the model, if that was not done before; a processor
- * that cannot run it gets none. OUT_OF_MEMORY and IO say
- * nothing about processors: then it is not loaded. */
+ * that cannot run it gets none. OUT_OF_MEMORY and IO say nothing about processors: then it is not
+ * loaded. */
 COSREL_CHECKED cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *err);
 /* Seeded random inputs of `rows` along the batch axis: input_count tensors (zeroed) and the values
  * around them; the caller releases both, after a failure too. */
@@ -185,8 +186,9 @@ COSREL_CHECKED cosrel_status submit_sample(cosrel_runtime *rt, cosrel_model *m, 
 
 /* sample.c; not locked. offer: the processor can run the model, in service_ns; 0: it cannot. ask:
  * waits for the answer, which the caller releases; cancelled if its processor does not come to it.
- * load: the model's session on w's processor, whose provider takes one call at a time; errors as of
- * backend_ops.load, UNAVAILABLE, CANCELLED, CLOSED. */
+ * load: the model's session on w's processor, where its provider takes one call at a time and there
+ * is none; if it cannot be made, or the processor is out, it says so in the log, and there is none.
+ * OUT_OF_MEMORY, IO: of no processor's making. */
 void sample_offer(cosrel_model *m, const worker *w, int64_t service_ns);
 COSREL_CHECKED cosrel_status sample_ask(cosrel_model *m, sample_use use,
                                         const cosrel_result **result, cosrel_error *err);

@@ -4,8 +4,8 @@
  * does: the session reads the callers' memory. On devices whose driver may go on reading after a
  * run was given up, only from memory that the model has lent, which is held until the run is over.
  * Otherwise the inputs are gathered into the worker's buffers, to stand one after the other along
- * the batch axis, or to be ours. Outputs are not copied: each request
- * gets a view of its rows, in memory of its own if it brought some (places.c). */
+ * the batch axis, or to be ours. Outputs are not copied: each request gets a view of its rows, in
+ * memory of its own if it brought some (places.c). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

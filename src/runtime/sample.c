@@ -48,9 +48,12 @@ cosrel_status sample_ask(cosrel_model *m, sample_use use, const cosrel_result **
     return cosrel_wait(rt, ticket, -1, result);
 }
 
-cosrel_status sample_load(cosrel_model *m, const worker *w, cosrel_error *err)
+/* Through the scheduler. */
+static cosrel_status load_on(cosrel_model *m, const worker *w, cosrel_error *err)
 {
     const cosrel_result *r;
+    if (worker_is_down(w))
+        return error_set(err, COSREL_UNAVAILABLE, "it is out now");
     sample_offer(m, w, LOAD_NS + LOAD_NS_PER_BYTE * (int64_t)m->bytes);
     cosrel_status status = sample_ask(m, SAMPLE_LOAD, &r, err);
     sample_offer(m, w, 0);
@@ -61,4 +64,18 @@ cosrel_status sample_load(cosrel_model *m, const worker *w, cosrel_error *err)
         (void)error_set(err, status, "%s", r->message);
     cosrel_result_release(r);
     return status;
+}
+
+cosrel_status sample_load(cosrel_model *m, const worker *w, cosrel_error *err)
+{
+    const cosrel_runtime *rt = m->rt;
+    cosrel_error why = {.text = ""};
+    if (m->sessions[w->index] || !rt->devices->specs[w->device].one_call)
+        return COSREL_OK;
+    const cosrel_status status = load_on(m, w, &why);
+    if (status == COSREL_OUT_OF_MEMORY || status == COSREL_IO)
+        return error_set(err, status, "%s", why.text);
+    if (status != COSREL_OK)
+        log_info(&rt->log, "%s: not offered on %s: %s", m->name, w->name, why.text);
+    return COSREL_OK;
 }

@@ -22,6 +22,7 @@ static const int64_t DOUBT_NS = INT64_C(100000000);
 /* Where nothing could be tried: what a mid-sized network takes (chosen); the first requests correct
  * it. */
 static const int64_t GUESS_NS = INT64_C(20000000);
+
 typedef enum trial_end { TRIAL_RAN, TRIAL_FAILED, TRIAL_UNKNOWN } trial_end;
 
 static bool all_finite(const cosrel_tensor *t)
@@ -136,14 +137,6 @@ static int64_t time_on_set(cosrel_model *m, const worker *set, const cost_cell *
     return (int64_t)(ratio * (double)core_ns) + 1;
 }
 
-static bool is_down(const worker *w)
-{
-    pthread_mutex_lock(&w->rt->lock);
-    const bool down = w->down;
-    pthread_mutex_unlock(&w->rt->lock);
-    return down;
-}
-
 /* What is known wins over what was measured once, and that over a guess. */
 static void fill(const cosrel_model *m, const worker *w, const cost_cell *measured,
                  cost_cell *cells)
@@ -160,22 +153,6 @@ static void tell(const cosrel_model *m, const worker *w, const cosrel_error *why
     log_info(&m->rt->log, "%s: not offered on %s: %s", m->name, w->name, why->text);
 }
 
-/* The session, where it could not be made before there was a place in the queue. OUT_OF_MEMORY, IO:
- * of no processor's making. */
-static cosrel_status load_on(cosrel_model *m, const worker *w, cosrel_error *err)
-{
-    cosrel_error why = {.text = ""};
-    if (m->sessions[w->index] || !m->rt->devices->specs[w->device].one_call)
-        return COSREL_OK;
-    const cosrel_status status = is_down(w) ? error_set(&why, COSREL_UNAVAILABLE, "it is out now")
-                                            : sample_load(m, w, &why);
-    if (status == COSREL_OUT_OF_MEMORY || status == COSREL_IO)
-        return error_set(err, status, "%s", why.text);
-    if (status != COSREL_OK)
-        tell(m, w, &why);
-    return COSREL_OK;
-}
-
 cosrel_status trial_run(cosrel_model *m, bool gently, cost_cell *cells, cosrel_error *err)
 {
     cosrel_runtime *rt = m->rt;
@@ -188,13 +165,13 @@ cosrel_status trial_run(cosrel_model *m, bool gently, cost_cell *cells, cosrel_e
         const worker *w = &rt->workers[i];
         whys[i].text[0] = '\0';
         ends[i] = TRIAL_UNKNOWN;
-        const cosrel_status status = load_on(m, w, err);
+        const cosrel_status status = sample_load(m, w, err);
         if (status != COSREL_OK)
             return status;
         if (!m->sessions[i] || w->background || measure_is_emulated(m->sessions[i]))
             continue;
         const worker *twin = gently ? twin_of(w) : NULL;
-        if (!is_down(w) && !(gently && is_set(w)))
+        if (!worker_is_down(w) && !(gently && is_set(w)))
             ends[i] = try_on(m, twin ? twin : w, &measured[i], &whys[i]);
         ran += ends[i] == TRIAL_RAN;
         failed += ends[i] == TRIAL_FAILED;

@@ -225,6 +225,14 @@ static void tell_watcher(worker *w, bool ok, int64_t started_ns, int64_t finishe
     rt->on_run(rt->on_run_user, &event);
 }
 
+bool worker_is_down(const worker *w)
+{
+    pthread_mutex_lock(&w->rt->lock);
+    const bool down = w->down;
+    pthread_mutex_unlock(&w->rt->lock);
+    return down;
+}
+
 void worker_requeued(worker *w, int64_t now_ns)
 {
     for (int32_t k = 0; k < w->batch; k++) {

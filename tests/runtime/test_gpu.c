@@ -200,6 +200,16 @@ static bool add_eleven(const char *path)
     return tiny_add_from(path, 11);
 }
 
+/* Two models on the GPU, whatever the policy would like better. */
+static cosrel_runtime *open_two(void)
+{
+    cosrel_options options = gpu_options();
+    write_model("two/one.onnx", tiny_add);
+    write_model("two/other.onnx", tiny_add);
+    options.policy = "single:gpu0";
+    return fixture_open(&options, "two");
+}
+
 /* Two models on one GPU, eight clients: runs that are prepared during others, batches, outputs in
  * the clients' memory. Meanwhile one of the models is replaced, again and again. */
 static void test_gpu_serves_many(void **state)
@@ -209,11 +219,7 @@ static void test_gpu_serves_many(void **state)
     char folder[512];
     cosrel_error err;
     cosrel_load_options load;
-    write_model("two/one.onnx", tiny_add);
-    write_model("two/other.onnx", tiny_add);
-    cosrel_options options = gpu_options();
-    options.policy = "single:gpu0";
-    cosrel_runtime *rt = fixture_open(&options, "two");
+    cosrel_runtime *rt = open_two();
     fixture_path("two", folder);
     cosrel_load_options_init(&load);
     load.follow = true;
@@ -238,12 +244,8 @@ static void test_gpu_loads_beside_runs(void **state)
     cosrel_error err;
     cosrel_load_options load;
     cosrel_processor_stats stats;
-    write_model("two/one.onnx", tiny_add);
-    write_model("two/other.onnx", tiny_add);
+    cosrel_runtime *rt = open_two();
     write_model("more/convolutions.onnx", tiny_convolutions);
-    cosrel_options options = gpu_options();
-    options.policy = "single:gpu0";
-    cosrel_runtime *rt = fixture_open(&options, "two");
     fixture_path("more", folder);
     cosrel_load_options_init(&load);
     load.gently = true;
