@@ -74,6 +74,13 @@ static bool lie_together(slot *const *slots, int32_t n, size_t i)
     return true;
 }
 
+/* For a batch at once as much as the largest one needs: pages that none reaches are not touched. */
+static size_t room_for(const cosrel_runtime *rt, size_t bytes, int32_t n, int64_t rows)
+{
+    const int64_t most = rt->costs.batches[rt->costs.batch_count - 1];
+    return n > 1 && most > rows ? bytes / (size_t)rows * (size_t)most : bytes;
+}
+
 /* Input i of all requests, one after the other, as one value. */
 static cosrel_status gather(worker *w, slot *const *slots, int32_t n, size_t i, int64_t rows,
                             cosrel_error *err)
@@ -81,7 +88,7 @@ static cosrel_status gather(worker *w, slot *const *slots, int32_t n, size_t i, 
     const size_t bytes = bytes_of(slots, n, i);
     if (bytes > w->buffer_bytes[i]) {
         /* 64: what vector loads like best; aligned_alloc wants a multiple of it. */
-        const size_t room = (bytes + 63) / 64 * 64;
+        const size_t room = (room_for(w->rt, bytes, n, rows) + 63) / 64 * 64;
         free(w->buffers[i]);
         w->buffers[i] = aligned_alloc(64, room);
         w->buffer_bytes[i] = w->buffers[i] ? room : 0;

@@ -1,6 +1,7 @@
-/* After warm-up the library allocates nothing of its own on a request's way. malloc and its kin
- * stand here, in front of the C library's; a call counts if its caller is code of this program,
- * into which Cosrel is linked, and not of ONNX Runtime. */
+/* After warm-up the library allocates nothing of its own on a request's way: slots, output sets and
+ * gather buffers are kept, so allocations end once as many are there as are ever needed at a time.
+ * malloc and its kin stand here, in front of the C library's; a call counts if its caller is code
+ * of this program, into which Cosrel is linked, and not of ONNX Runtime. */
 #include "fixture.h"
 
 #include <dlfcn.h>
@@ -76,6 +77,23 @@ static void run_some(cosrel_runtime *rt, cosrel_model *m, int requests)
     }
 }
 
+/* How many allocations the last of some rounds made: 0 as soon as one round makes none. A worker
+ * may gather its first batch, or more runs may be in flight at a time than ever before, only after
+ * some rounds; what each request allocates is there in all of them. */
+static long allocations_at_last(cosrel_runtime *rt, cosrel_model *m)
+{
+    enum { ROUNDS_MAX = 20 };
+    long made = 1;
+    for (int round = 0; round < ROUNDS_MAX && made > 0; round++) {
+        atomic_store(&own_allocations, 0);
+        atomic_store(&counting, true);
+        run_some(rt, m, 200);
+        atomic_store(&counting, false);
+        made = atomic_load(&own_allocations);
+    }
+    return made;
+}
+
 static void test_the_counter_counts(void **state)
 {
     (void)state;
@@ -106,12 +124,7 @@ static void test_no_allocation(void **state)
         atomic_store(&spare_service, strcmp(name, "priced") == 0 ||
                                          strcmp(name, "lookahead") == 0 ||
                                          strcmp(name, "learned") == 0);
-        run_some(rt, m, 200); /* warm-up: every slot and every worker has what it needs */
-        atomic_store(&own_allocations, 0);
-        atomic_store(&counting, true);
-        run_some(rt, m, 200);
-        atomic_store(&counting, false);
-        assert_int_equal(atomic_load(&own_allocations), 0);
+        assert_int_equal(allocations_at_last(rt, m), 0);
     }
     cosrel_runtime_close(rt);
 }
