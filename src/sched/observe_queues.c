@@ -308,8 +308,9 @@ static void rank_pairs(observer *o, const sched_view *v)
     }
 }
 
-/* Only this pair, in its best batch: nothing is left to decide. choice < 0: waiting. */
-static void force(observer *o, const sched_view *v, int choice)
+/* Only this pair, in the best batch of those that take at most this long, or one request: nothing
+ * is left to decide. choice < 0: waiting. */
+static void force(observer *o, const sched_view *v, int choice, int64_t longest_ns)
 {
     o->seen.count = 0;
     if (choice < 0)
@@ -319,6 +320,7 @@ static void force(observer *o, const sched_view *v, int choice)
     int best = 0;
     for (int b = 1; b < v->costs->batch_count; b++)
         if (worth_a_thought(v, model, p, b, waiting) &&
+            view_cost_ns(v, model, p, b) <= longest_ns &&
             view_cost_ns(v, model, p, b) * v->costs->batches[best] <
                 view_cost_ns(v, model, p, best) * v->costs->batches[b])
             best = b;
@@ -327,17 +329,18 @@ static void force(observer *o, const sched_view *v, int choice)
         .processor = p, .model = model, .batch_index = best, .request = view_model_first(v, model)};
 }
 
-/* Starved models go first, each where it would end first; what is not idle yet is kept for it. */
-static int starved_choice(observer *o, const sched_view *v)
+/* Starved models go first, each where it would end first, a set counting for what it keeps from
+ * the others that wait; what is not idle yet is kept for it. */
+static int starved_choice(observer *o, const sched_view *v, int64_t patience_ns)
 {
-    const int64_t patience_ns = view_patience_ns(v);
     uint64_t sequence = 0;
     for (int model; o->idle && (model = view_next_starved(v, patience_ns, &sequence)) >= 0;) {
         double end = OBSERVE_NEVER;
         int best = -1;
         for (uint64_t left = v->can[model] & (o->idle | o->busy); left; left &= left - 1) {
             const int p = view_lowest(left);
-            const double e = o->free_at[p] + observe_pair_at(o, v, model, p)->single;
+            const double e = o->free_at[p] + observe_pair_at(o, v, model, p)->single *
+                                                 view_share(v, p, v->queue->count);
             if (e < end) {
                 end = e;
                 best = p;
@@ -378,19 +381,20 @@ void observe_candidates(observer *o, const sched_view *v)
     o->seen.count = 0;
     o->seen.wait = -1;
     if (v->patience > 0) {
-        const int choice = starved_choice(o, v);
+        const int64_t patience_ns = view_patience_ns(v);
+        const int choice = starved_choice(o, v, patience_ns);
         if (choice >= 0) {
-            force(o, v, choice);
+            force(o, v, choice, patience_ns / view_active_count(v));
             return;
         }
     }
     /* Beneath the others nothing is worth waiting for, and no prices are known there. */
     if (o->reach && v->processors[view_lowest(o->reach)].level == 1) {
-        force(o, v, observe_min_min(o, v));
+        force(o, v, observe_min_min(o, v), SCHED_NEVER);
         return;
     }
     if (crowded(v)) {
-        force(o, v, observe_priced(o, v));
+        force(o, v, observe_priced(o, v), SCHED_NEVER);
         return;
     }
     rank_pairs(o, v);
