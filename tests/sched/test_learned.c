@@ -275,7 +275,6 @@ static void nothing_stays_idle_before_a_long_queue(void **state)
         assert_int_equal(objective_find(objectives[k], &setup.objective, NULL), COSREL_OK);
         world_costs(&costs, 1, 2, (const double[]){2, 6});
         world_init(&w, &setup, &costs, 1);
-        w.setup.patience = 0;
         for (int i = 0; i < 100; i++)
             world_arrive_at(&w, 0, 0, 0, k == 0 ? SCHED_NEVER : 1000 * MS);
         world_run_until(&w, 20 * MS);
