@@ -104,10 +104,14 @@ void dispatch_drain(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes)
         stats_decided(rt, decided, clock_now_ns() - started_ns);
     if (sched_core_wake_ns(rt->core) < rt->service_next_ns)
         service_poke(rt);
+    wakes->aside |= aside_look(rt, now_ns);
+    wakes->rt = rt;
 }
 
 void dispatch_wake(const wake_list *wakes)
 {
+    if (wakes->aside != ASIDE_NOTHING)
+        aside_tell(wakes->rt, wakes->aside);
     for (int i = 0; i < wakes->count; i++) {
         worker *w = wakes->workers[i];
         atomic_fetch_add(&w->wake, 1);

@@ -313,7 +313,7 @@ static bool see_to(loading *l, const repository_model *entry)
     if (!is_there(l, entry)) {
         onnx_content content = {.bytes = 0};
         looking now = {.path = entry->path, .content = &content, .err = &why};
-        quiet_run(l->options.gently, look_into, &now);
+        quiet_run(l->rt, l->options.gently, look_into, &now);
         status = now.status;
         if (status == COSREL_OK && !holds_the_same(l, entry, &content))
             status = load_one(l->rt, entry, &content, l->options.gently, &why);

@@ -78,7 +78,7 @@ void model_close_sessions(cosrel_model *m, bool quietly)
 {
     closing loud = {.model = m}, quiet = {.model = m, .quiet = true};
     close_sort(&loud);
-    quiet_run(quietly, close_sort, &quiet);
+    quiet_run(m->rt, quietly, close_sort, &quiet);
     free_samples(m);
     rows_close(&m->rows);
     /* The copy in the cache may be gone when it is loaded again. */
@@ -190,7 +190,7 @@ cosrel_status model_load_sessions(cosrel_model *m, bool gently, cosrel_error *er
             continue;
         }
         session_job job = {.spec = spec, .source = &m->source, .err = &why};
-        quiet_run(gently && may_be_quiet(spec), load_session, &job);
+        quiet_run(rt, gently && may_be_quiet(spec), load_session, &job);
         const cosrel_status status = job.status;
         now->session = job.session;
         tried++;

@@ -24,12 +24,26 @@ void output_set_clear(output_set *set); /* lets its values go; it has one user *
  * a worker, and being woken by it, takes longer (10 to 50 us, bench/bench_overhead). */
 enum { HELP_NS = 10000 };
 
+/* aside.c: threads of the idle class get off the cores where runs begin. */
+typedef enum aside_news { ASIDE_NOTHING, ASIDE_FREED, ASIDE_TAKEN } aside_news; /* bits */
+void aside_init(cosrel_runtime *rt);                       /* once the workers are known */
+void aside_enter(aside *a);                                /* the calling thread is one */
+void aside_leave(void);                                    /* no longer */
+aside_news aside_look(cosrel_runtime *rt, int64_t now_ns); /* at what runs now; locked */
+void aside_tell(cosrel_runtime *rt, aside_news news);      /* not locked */
+static inline bool aside_any(const cosrel_runtime *rt)
+{
+    return atomic_load_explicit(&rt->aside.count, memory_order_relaxed) > 0;
+}
+
 /* dispatch.c: carrying out what the core decides. */
 typedef struct wake_list {
     worker *workers[2 * RUNTIME_WORKERS_MAX];
     int count;
     bool may_help; /* the calling thread can do a short job itself, once lock is free */
     worker *help;  /* whose; NULL: none */
+    aside_news aside;
+    cosrel_runtime *rt; /* whose; NULL: no news */
 } wake_list;
 void dispatch_drain(cosrel_runtime *rt, int64_t now_ns, wake_list *wakes); /* locked */
 void dispatch_wake(const wake_list *wakes);                                /* not locked; helps */
@@ -158,10 +172,10 @@ COSREL_CHECKED cosrel_status unload_model(cosrel_runtime *rt, cosrel_model *m, i
                                           cosrel_error *err);
 
 /* quiet.c: does the work and returns when it is done; quietly: on a thread of the kernel's idle
- * class, since one that went there may not be allowed to come back. Such work must hold no lock
- * that others wait for. Threads of sessions are started by the thread that waits
- * (device/ort_threads.h); any other that it starts would stay in the class. */
-void quiet_run(bool quietly, void (*work)(void *arg), void *arg);
+ * class, since one that went there may not be allowed to come back, which steps aside (aside.c).
+ * Such work must hold no lock that others wait for. Threads of sessions are started by the thread
+ * that waits (device/ort_threads.h); any other that it starts would stay in the class. */
+void quiet_run(cosrel_runtime *rt, bool quietly, void (*work)(void *arg), void *arg);
 
 /* measure.c: what is known without running, into the cells of one worker. */
 void measure_known(const cosrel_model *m, const worker *w, cost_cell *cells);

@@ -7,6 +7,7 @@
 
 /* The thread that asked for it waits, and starts threads that are to be of its own class. */
 typedef struct chore {
+    cosrel_runtime *rt;
     void (*work)(void *arg);
     void *arg;
     pthread_mutex_t lock;
@@ -41,7 +42,9 @@ static void *quiet_main(void *arg)
     const cosrel_status quiet = cpu_background_self(NULL);
     (void)quiet; /* it cannot be: then it is done all the same */
     ort_threads_start_with(ask_to_start, c);
+    aside_enter(&c->rt->aside);
     c->work(c->arg);
+    aside_leave();
     pthread_mutex_lock(&c->lock);
     c->done = true;
     pthread_cond_broadcast(&c->news);
@@ -64,9 +67,9 @@ static void attend(chore *c)
     pthread_mutex_unlock(&c->lock);
 }
 
-void quiet_run(bool quietly, void (*work)(void *arg), void *arg)
+void quiet_run(cosrel_runtime *rt, bool quietly, void (*work)(void *arg), void *arg)
 {
-    chore c = {.work = work, .arg = arg};
+    chore c = {.rt = rt, .work = work, .arg = arg};
     pthread_t thread;
     if (!quietly) {
         work(arg);

@@ -130,6 +130,7 @@ static cosrel_status make_core(cosrel_runtime *rt, cosrel_error *err)
 {
     static const int32_t batches[] = {1, 2, 4, 8, 16, 32};
     sched_processor processors[RUNTIME_WORKERS_MAX];
+    aside_init(rt);
     for (int i = 0; i < rt->worker_count; i++) {
         const worker *w = &rt->workers[i];
         processors[i] = (sched_processor){.name = w->name,

@@ -253,7 +253,22 @@ struct worker {
     int64_t gap_ns; /* moving mean of the time between a job's end and the next */
 };
 
+enum { ASIDE_THREADS_MAX = 8, ASIDE_CPUS_MAX = 256 };
+
+/* Which cores runs have, for threads of the idle class: aside.c. */
+typedef struct aside {
+    uint64_t all; /* units of all cores; does not change, like the next */
+    uint64_t units_of_cpu[ASIDE_CPUS_MAX];
+    _Atomic uint64_t busy;                  /* those with a foreground run; stored with lock held */
+    _Atomic int64_t taken_ns;               /* when one became so */
+    _Atomic int threads[ASIDE_THREADS_MAX]; /* by the kernel's numbers; 0: none */
+    _Atomic int count;                      /* of them */
+    _Atomic uint32_t word;                  /* futex word: changes when a core becomes free */
+    _Atomic uint32_t waiting;               /* threads that sleep on it */
+} aside;
+
 struct cosrel_runtime {
+    aside aside;
     prices_clock prices; /* the service thread's, like the next two */
     thermal_meter thermal;
     int64_t heat_next_ns; /* when it is read next */

@@ -29,7 +29,8 @@ void worker_pin_self(const device_spec *spec, const logger *log)
 static bool wait_for_job(worker *w)
 {
     const int64_t start_ns = clock_now_ns();
-    bool spin = !w->background && w->gap_ns < SPIN_GAP_NS;
+    /* Who yields to a thread of the idle class is let back at the next tick. */
+    bool spin = !w->background && w->gap_ns < SPIN_GAP_NS && !aside_any(w->rt);
     for (int i = 0;; i++) {
         const uint32_t seen = atomic_load(&w->wake);
         if (atomic_load(&w->has_job))
