@@ -138,7 +138,10 @@ typedef struct cosrel_load_options {
      * the first such failure is returned. */
     bool follow;
     int64_t patience_ns; /* cosrel_runtime_unload, of what goes */
-    bool gently; /* reading and optimising take only what everybody else leaves of the cores */
+    /* Reading and optimising take only what everybody else leaves of the cores. For that the first
+     * gentle load gives a handler to the highest real-time signal below SIGRTMAX that has none; the
+     * signal is sent to the loading thread alone. */
+    bool gently;
 } cosrel_load_options;
 
 COSREL_API void cosrel_load_options_init(cosrel_load_options *options);

@@ -1,5 +1,6 @@
 #include "model/onnx_content.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -108,7 +109,6 @@ static bool read_once(const char *path, onnx_content *c, cosrel_status *status, 
 
 cosrel_status onnx_content_read(const char *path, onnx_content *out, cosrel_error *err)
 {
-    const struct timespec nap = {.tv_nsec = SETTLED_NS};
     for (int i = 0; i < ATTEMPTS; i++) {
         cosrel_status status = COSREL_OK;
         memset(out, 0, sizeof *out);
@@ -118,7 +118,9 @@ cosrel_status onnx_content_read(const char *path, onnx_content *out, cosrel_erro
         onnx_content_deinit(out);
         if (same)
             return status;
-        nanosleep(&nap, NULL);
+        struct timespec nap = {.tv_nsec = SETTLED_NS};
+        while (nanosleep(&nap, &nap) != 0 && errno == EINTR) {
+        }
     }
     return error_set(err, COSREL_IO,
                      "%s: is being written to; load it again when it is whole (a rename puts a new "

@@ -36,6 +36,7 @@ static int signal_number; /* 0: all are taken */
 /* The model: the first look at one of these must not allocate, as it may be the handler's. */
 #define OF_THREAD _Thread_local __attribute__((tls_model("initial-exec")))
 static OF_THREAD aside *mine;
+static OF_THREAD int place; /* among its threads */
 static OF_THREAD timer_t timer;
 static OF_THREAD bool timer_runs;
 static OF_THREAD int64_t back_ns, go_until_ns; /* from the last stop; it is left alone until then */
@@ -60,6 +61,8 @@ static void step_aside(int number, siginfo_t *info, void *context)
     (void)number, (void)context;
     if (!a)
         return; /* it came too late, for a thread that has the number of one that is gone */
+    if (info->si_code != SI_TIMER)
+        atomic_store(&a->threads[place].told, false);
     const int64_t now_ns = clock_now_ns();
     if (now_ns < go_until_ns)
         return;
@@ -91,7 +94,8 @@ static void step_aside(int number, siginfo_t *info, void *context)
 static void take_a_signal(void)
 {
     struct sigaction before;
-    const struct sigaction ours = {.sa_sigaction = step_aside, .sa_flags = SA_RESTART | SA_SIGINFO};
+    const struct sigaction ours = {.sa_sigaction = step_aside,
+                                   .sa_flags = SA_RESTART | SA_SIGINFO | SA_ONSTACK};
     for (int number = SIGRTMAX - 1; number >= SIGRTMIN && !signal_number; number--)
         if (sigaction(number, NULL, &before) == 0 && !(before.sa_flags & SA_SIGINFO) &&
             before.sa_handler == SIG_DFL && sigaction(number, &ours, NULL) == 0)
@@ -125,11 +129,15 @@ void aside_enter(aside *a)
         return;
     for (int i = 0; i < ASIDE_THREADS_MAX && !mine; i++) {
         int nobody = 0;
-        if (atomic_compare_exchange_strong(&a->threads[i], &nobody, thread_number()))
-            mine = a;
+        if (!atomic_compare_exchange_strong(&a->threads[i].number, &nobody, thread_number()))
+            continue;
+        place = i;
+        mine = a;
     }
     if (!mine)
         return; /* many load at a time: this one has the class alone */
+    /* Only now: what came before found nothing to do, and said nothing. */
+    atomic_store(&a->threads[place].told, false);
     atomic_fetch_add(&a->count, 1);
     sigemptyset(&only);
     sigaddset(&only, signal_number);
@@ -146,11 +154,8 @@ void aside_leave(void)
     if (timer_runs)
         timer_delete(timer);
     timer_runs = false;
-    for (int i = 0; i < ASIDE_THREADS_MAX; i++) {
-        int me = thread_number();
-        (void)atomic_compare_exchange_strong(&a->threads[i], &me, 0);
-    }
     atomic_fetch_sub(&a->count, 1);
+    atomic_store(&a->threads[place].number, 0);
     mine = NULL; /* signals that are still under way find nothing to do */
 }
 
@@ -195,8 +200,10 @@ void aside_tell(cosrel_runtime *rt, aside_news news)
     if ((news & ASIDE_FREED) && atomic_load(&a->waiting) > 0)
         futex_wake_all(&a->word);
     for (int i = 0; (news & ASIDE_TAKEN) && i < ASIDE_THREADS_MAX; i++) {
-        const int thread = atomic_load(&a->threads[i]);
-        if (thread)
-            syscall(SYS_tgkill, getpid(), thread, signal_number);
+        aside_thread *t = &a->threads[i];
+        const int number = atomic_load(&t->number);
+        /* Not twice before it has heard: signals of this kind are kept one by one. */
+        if (number && !atomic_exchange(&t->told, true))
+            syscall(SYS_tgkill, getpid(), number, signal_number);
     }
 }

@@ -255,16 +255,21 @@ struct worker {
 
 enum { ASIDE_THREADS_MAX = 8, ASIDE_CPUS_MAX = 256 };
 
+typedef struct aside_thread {
+    _Atomic int number; /* the kernel's; 0: none */
+    atomic_bool told;   /* and it has not heard yet */
+} aside_thread;
+
 /* Which cores runs have, for threads of the idle class: aside.c. */
 typedef struct aside {
     uint64_t all; /* units of all cores; does not change, like the next */
     uint64_t units_of_cpu[ASIDE_CPUS_MAX];
-    _Atomic uint64_t busy;                  /* those with a foreground run; stored with lock held */
-    _Atomic int64_t taken_ns;               /* when one became so */
-    _Atomic int threads[ASIDE_THREADS_MAX]; /* by the kernel's numbers; 0: none */
-    _Atomic int count;                      /* of them */
-    _Atomic uint32_t word;                  /* futex word: changes when a core becomes free */
-    _Atomic uint32_t waiting;               /* threads that sleep on it */
+    _Atomic uint64_t busy;    /* those with a foreground run; stored with lock held */
+    _Atomic int64_t taken_ns; /* when one became so */
+    aside_thread threads[ASIDE_THREADS_MAX];
+    _Atomic int count;        /* of them */
+    _Atomic uint32_t word;    /* futex word: changes when a core becomes free */
+    _Atomic uint32_t waiting; /* threads that sleep on it */
 } aside;
 
 struct cosrel_runtime {
