@@ -3,12 +3,14 @@
  * The class alone does not see to that: where a normal thread has run and slept for a moment, the
  * kernel (EEVDF, Linux 6.6 and later) takes it to have had its share, and lets the idle thread go
  * on until the next tick, up to 4 ms; and it takes that core for one that is not free. So such
- * threads step aside by themselves, in the handler of a signal. They get it
- *   - when a run begins on a core: then they wait until one is free, and go on there;
- *   - every EVERY_NS, while there are runs at all: then they sleep for a moment, which is enough
- * for any thread that wants the core, whether it is the runtime's or not, to have it. A thread that
- * was stopped may hold a lock of the C library's or of ONNX Runtime's, as one of the idle class
- * that gets no core may; so it never waits for longer than LIMIT_NS. */
+ * threads step aside by themselves, in the handler of a signal. They get it when a run begins on a
+ * core: then they wait until one is free, and go on there. And they get it every EVERY_NS, while
+ * there are runs at all: then they sleep for a moment, which is enough for any thread that wants
+ * the core, whether it is the runtime's or not, to have it.
+ *
+ * A thread that was stopped may hold a lock of the C library's or of ONNX Runtime's, as one of the
+ * idle class that gets no core may. So it never waits for longer than LIMIT_NS, and then it is left
+ * alone for GO_NS, with which it comes to an end where no core is ever free. */
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
@@ -138,6 +140,8 @@ void aside_enter(aside *a)
         return; /* many load at a time: this one has the class alone */
     /* Only now: what came before found nothing to do, and said nothing. */
     atomic_store(&a->threads[place].told, false);
+    if (atomic_load(&a->count) == 0)
+        atomic_store(&a->busy, 0); /* nobody has kept it since the last one left */
     atomic_fetch_add(&a->count, 1);
     sigemptyset(&only);
     sigaddset(&only, signal_number);

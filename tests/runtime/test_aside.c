@@ -127,6 +127,24 @@ static void background_runs_take_no_core(void **state)
     free(rt);
 }
 
+/* What ran when the last such thread left says nothing of now: it would hold up the next one. */
+static void what_was_busy_is_forgotten(void **state)
+{
+    (void)state;
+    static device_list devices;
+    cosrel_runtime *rt = make_runtime(&devices);
+    aside_enter(&rt->aside);
+    rt->workers[0].running = true;
+    assert_int_equal(aside_look(rt, clock_now_ns()), ASIDE_TAKEN);
+    aside_leave();
+    rt->workers[0].running = false;
+    assert_int_equal(aside_look(rt, clock_now_ns()), ASIDE_NOTHING); /* nobody is there to know */
+    aside_enter(&rt->aside);
+    assert_int_equal(atomic_load(&rt->aside.busy), 0);
+    aside_leave();
+    free(rt);
+}
+
 static void the_applications_signals_stay_its_own(void **state)
 {
     (void)state;
@@ -144,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_aside_and_comes_back),
         cmocka_unit_test(background_runs_take_no_core),
+        cmocka_unit_test(what_was_busy_is_forgotten),
         cmocka_unit_test(the_applications_signals_stay_its_own),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
