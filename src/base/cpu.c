@@ -80,6 +80,11 @@ cosrel_status cpu_background_self(cosrel_error *err)
     return COSREL_OK;
 }
 
+bool cpu_is_background_self(void)
+{
+    return sched_getscheduler(0) == SCHED_IDLE;
+}
+
 void cpu_name_self(const char *name)
 {
     char kept[16];

@@ -31,9 +31,10 @@ COSREL_CHECKED cosrel_status cpu_pin_self(const cpu_list *cpus, cosrel_error *er
 
 /* Makes the calling thread one of the kernel's SCHED_IDLE class: any normal thread on its CPU
  * pre-empts it at once, and it gets what they leave (about 0.3 % under full load). Threads that it
- * starts from now on inherit that (SCHED_RESET_ON_FORK is for real-time classes). Needs no privilege;
- * the way back does. */
+ * starts from now on inherit that (SCHED_RESET_ON_FORK is for real-time classes). Needs no
+ * privilege; the way back does. */
 COSREL_CHECKED cosrel_status cpu_background_self(cosrel_error *err);
+bool cpu_is_background_self(void);
 
 /* Names the calling thread for ps, perf and gdb; the kernel keeps the first 15 bytes. */
 void cpu_name_self(const char *name);

@@ -65,7 +65,7 @@ static cosrel_status create(ort_backend_session *s, const device_spec *spec, mod
             ort_api()->CreateSession(s->env, source->optimised_path, options, &s->session),
             source->path, err);
     else if (status == COSREL_OK)
-        status = ort_source_open(s->env, source, options, &s->session, err);
+        status = ort_source_open(s->env, spec, source, options, &s->session, err);
     end_call(s->one_call);
     ort_api()->ReleaseSessionOptions(options);
     if (status == COSREL_OK)

@@ -22,8 +22,10 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include "base/cpu.h"
 #include "base/error.h"
 #include "base/file.h"
+#include "base/file_relay.h"
 #include "device/ort_session.h"
 
 /* Smaller weights stay in the graph's own file (bytes; ORT's default, written out because the
@@ -47,8 +49,8 @@ static uint64_t cpu_fingerprint(void)
     return hash;
 }
 
-/* What a copy consists of. */
-static const char *const parts[] = {"model.onnx", "weights.bin"};
+/* What a copy consists of, and what there is while it is made. */
+static const char *const parts[] = {"model.onnx", "weights.bin", "weights.bin.part"};
 enum { PARTS = sizeof parts / sizeof parts[0] };
 
 static void remove_copy(const char *folder)
@@ -147,12 +149,12 @@ static cosrel_status write_copy(OrtEnv *env, model_source *source, const char *f
     const device_spec plain = {.kind = DEVICE_CPU, .core_count = 1};
     OrtSessionOptions *options;
     OrtSession *session = NULL;
-    char *path = file_join(folder, "model.onnx");
-    if (!path)
-        return error_set(err, COSREL_OUT_OF_MEMORY, "no memory");
-    cosrel_status status = ort_session_options(&plain, false, &options, err);
+    char *path = file_join(folder, "model.onnx"), *weights = file_join(folder, "weights.bin");
+    cosrel_status status = path && weights ? ort_session_options(&plain, false, &options, err)
+                                           : error_set(err, COSREL_OUT_OF_MEMORY, "no memory");
     if (status != COSREL_OK) {
         free(path);
+        free(weights);
         return status;
     }
     static const char *const entries[][2] = {
@@ -165,11 +167,16 @@ static cosrel_status write_copy(OrtEnv *env, model_source *source, const char *f
                            entries[i][0], err);
     if (status == COSREL_OK)
         status = ort_check(api->SetOptimizedModelFilePath(options, path), source->path, err);
+    /* ONNX Runtime writes each weight in one call. */
+    file_relay *relay = cpu_is_background_self() ? file_relay_begin(weights) : NULL;
     if (status == COSREL_OK)
-        status = ort_source_open(env, source, options, &session, err);
+        status = ort_source_open(env, &plain, source, options, &session, err);
     api->ReleaseSession(session);
+    if (!file_relay_end(relay) && status == COSREL_OK)
+        status = error_set(err, COSREL_IO, "%s: cannot be written", weights);
     api->ReleaseSessionOptions(options);
     free(path);
+    free(weights);
     return status;
 }
 

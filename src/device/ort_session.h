@@ -11,11 +11,11 @@
 COSREL_CHECKED cosrel_status ort_session_options(const device_spec *spec, bool optimised,
                                                  OrtSessionOptions **out, cosrel_error *err);
 
-/* A session from the model's own files. IO: they do not hold source->content any more, or ceased to
- * meanwhile. May change `options`. */
-COSREL_CHECKED cosrel_status ort_source_open(OrtEnv *env, model_source *source,
-                                             OrtSessionOptions *options, OrtSession **out,
-                                             cosrel_error *err);
+/* A session from the model's own files, on `spec`'s kind of processor. IO: they do not hold
+ * source->content any more, or ceased to meanwhile. May change `options`. */
+COSREL_CHECKED cosrel_status ort_source_open(OrtEnv *env, const device_spec *spec,
+                                             model_source *source, OrtSessionOptions *options,
+                                             OrtSession **out, cosrel_error *err);
 
 /* The signature of a session. On error nothing is left to free. */
 COSREL_CHECKED cosrel_status ort_session_describe(const OrtSession *session, model_io *io,

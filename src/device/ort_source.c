@@ -4,7 +4,11 @@
  * and by it a folder's changes are seen. ONNX Runtime opens the files by itself, some time later;
  * so they are looked at again when it is done. It maps weights that lie beside the model, for as
  * long as the session lives: whoever writes into them would change what is served, and who cuts
- * them off would end the process. So it gets them from memory, where there is memory. */
+ * them off would end the process. So it gets them from memory, where there is memory.
+ *
+ * The model's own file it reads in pieces of 4 MB, within each of which a thread of the idle class
+ * keeps the core from others (base/file.c). So it gets that from memory as well, on CPUs: another
+ * provider may want to know where the file lies, for others that it names. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -13,10 +17,10 @@
 #include "base/file.h"
 #include "device/ort_session.h"
 
-/* ONNX Runtime copies them into its graph, which can be no larger than 2 GiB, and both copies are
- * there for a moment (chosen: a sixteenth of the memory, and half of what a graph may have). Larger
- * ones are mapped. */
-static const uint64_t EXTERNAL_BYTES_MAX = UINT64_C(1) << 30;
+/* ONNX Runtime copies what it gets into its graph, which can be no larger than 2 GiB, and both
+ * copies are there for a moment (chosen: a sixteenth of the memory, and half of what a graph may
+ * have). Of larger models it opens the files. */
+static const uint64_t IN_MEMORY_BYTES_MAX = UINT64_C(1) << 30;
 enum { MEMORY_PART = 16 };
 
 typedef struct external_files {
@@ -38,8 +42,8 @@ static uint64_t bytes_max(void)
     const long pages = sysconf(_SC_PHYS_PAGES), page_bytes = sysconf(_SC_PAGESIZE);
     const uint64_t part = pages > 0 && page_bytes > 0
                               ? (uint64_t)pages * (uint64_t)page_bytes / MEMORY_PART
-                              : EXTERNAL_BYTES_MAX;
-    return part < EXTERNAL_BYTES_MAX ? part : EXTERNAL_BYTES_MAX;
+                              : IN_MEMORY_BYTES_MAX;
+    return part < IN_MEMORY_BYTES_MAX ? part : IN_MEMORY_BYTES_MAX;
 }
 
 /* Into the options; ONNX Runtime copies them when the session is made. */
@@ -87,8 +91,22 @@ static cosrel_status look_again(model_source *source, cosrel_error *err)
                      source->path);
 }
 
-cosrel_status ort_source_open(OrtEnv *env, model_source *source, OrtSessionOptions *options,
-                              OrtSession **out, cosrel_error *err)
+static cosrel_status open_from_memory(OrtEnv *env, const char *path, OrtSessionOptions *options,
+                                      OrtSession **out, cosrel_error *err)
+{
+    char *data;
+    size_t bytes;
+    cosrel_status status = file_read(path, (size_t)IN_MEMORY_BYTES_MAX, &data, &bytes, err);
+    if (status != COSREL_OK)
+        return status == COSREL_OUT_OF_MEMORY ? status : COSREL_IO;
+    status = ort_check(ort_api()->CreateSessionFromArray(env, data, bytes, options, out), path,
+                       err);
+    free(data);
+    return status;
+}
+
+cosrel_status ort_source_open(OrtEnv *env, const device_spec *spec, model_source *source,
+                              OrtSessionOptions *options, OrtSession **out, cosrel_error *err)
 {
     const OrtApi *api = ort_api();
     external_files files = {.count = 0};
@@ -97,7 +115,9 @@ cosrel_status ort_source_open(OrtEnv *env, model_source *source, OrtSessionOptio
     if (status != COSREL_OK)
         return status;
     status = read_files(source, options, &files, err);
-    if (status == COSREL_OK)
+    if (status == COSREL_OK && spec->kind == DEVICE_CPU && source->content.bytes <= bytes_max())
+        status = open_from_memory(env, source->path, options, out, err);
+    else if (status == COSREL_OK)
         status = ort_check(api->CreateSession(env, source->path, options, out), source->path, err);
     free_files(&files);
     if (onnx_content_is_current(&source->content, source->path))

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <dirent.h>
+#include <fcntl.h>
 #include <ftw.h>
 #include <pthread.h>
 #include <sched.h>
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +23,7 @@
 #include "base/clock.h"
 #include "base/cpu.h"
 #include "base/file.h"
+#include "base/file_relay.h"
 #include "base/log.h"
 
 static int open_folder(void **state)
@@ -167,6 +170,73 @@ static void test_folders(void **state)
     free(file);
 }
 
+/* ---- file_relay ---- */
+
+enum { RELAYED = 1 << 20 };
+
+/* In one call, as a library may. */
+static bool write_at_once(const char *path, const char *data, size_t bytes)
+{
+    const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    assert_true(fd >= 0);
+    const ssize_t n = write(fd, data, bytes);
+    close(fd);
+    return n == (ssize_t)bytes;
+}
+
+static void test_relay(void **state)
+{
+    char *path = file_join(*state, "relayed"), *data = malloc(RELAYED), *got;
+    size_t bytes;
+    cosrel_error err;
+    assert_non_null(path);
+    assert_non_null(data);
+    for (size_t i = 0; i < RELAYED; i++)
+        data[i] = (char)(i * 31 + i / 4096);
+    const size_t before = count_entries(*state);
+    file_relay *r = file_relay_begin(path);
+    assert_non_null(r);
+    assert_true(write_at_once(path, data, RELAYED));
+    assert_true(file_relay_end(r));
+    assert_int_equal(count_entries(*state), before + 1);
+    assert_int_equal(file_read(path, RELAYED, &got, &bytes, &err), COSREL_OK);
+    assert_int_equal(bytes, RELAYED);
+    assert_memory_equal(got, data, RELAYED);
+    assert_null(file_relay_begin(path)); /* it is there */
+    assert_int_equal(count_entries(*state), before + 1);
+    assert_int_equal(unlink(path), 0);
+    r = file_relay_begin(path);
+    assert_non_null(r);
+    assert_true(file_relay_end(r)); /* nobody wrote */
+    assert_int_equal(count_entries(*state), before);
+    assert_true(file_relay_end(NULL));
+    free(got);
+    free(data);
+    free(path);
+}
+
+/* The writer is not told, and goes on to the end. */
+static void test_relay_disk_full(void **state)
+{
+    static char data[RELAYED];
+    char *path = file_join(*state, "too large");
+    struct rlimit before;
+    assert_non_null(path);
+    const size_t entries = count_entries(*state);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    const struct rlimit small = {.rlim_cur = RELAYED / 2, .rlim_max = before.rlim_max};
+    file_relay *r = file_relay_begin(path);
+    assert_non_null(r);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    const bool wrote = write_at_once(path, data, RELAYED);
+    const bool whole = file_relay_end(r);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_true(wrote);
+    assert_false(whole);
+    assert_int_equal(count_entries(*state), entries);
+    free(path);
+}
+
 static void test_cpu_list(void **state)
 {
     (void)state;
@@ -298,11 +368,17 @@ static void test_log_stderr(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_save),       cmocka_unit_test(test_killed_writer),
-        cmocka_unit_test(test_read),       cmocka_unit_test(test_folders),
-        cmocka_unit_test(test_cpu_list),   cmocka_unit_test(test_pin),
-        cmocka_unit_test(test_clocks),     cmocka_unit_test(test_log),
+        cmocka_unit_test(test_save),
+        cmocka_unit_test(test_killed_writer),
+        cmocka_unit_test(test_read),
+        cmocka_unit_test(test_folders),
+        cmocka_unit_test(test_cpu_list),
+        cmocka_unit_test(test_pin),
+        cmocka_unit_test(test_clocks),
+        cmocka_unit_test(test_log),
         cmocka_unit_test(test_log_stderr),
+        cmocka_unit_test(test_relay),
+        cmocka_unit_test(test_relay_disk_full),
     };
     return cmocka_run_group_tests(tests, open_folder, close_folder);
 }
