@@ -16,9 +16,9 @@ typedef struct file_relay file_relay;
  * pipes on this file system); then there is nothing at `path`, to be written as ever. */
 file_relay *file_relay_begin(const char *path);
 
-/* Once nobody has `path` open any more. Then it is a file with all that was written, or not there
- * if nothing was. False: the disk did not take it, and nothing is there. Frees the relay. NULL does
- * nothing, successfully. */
+/* Once all is written. Then `path` is a file that holds it, or not there if nothing was written.
+ * False: the disk did not take it, and nothing is there. Frees the relay. NULL does nothing,
+ * successfully. */
 bool file_relay_end(file_relay *relay);
 
 #endif
